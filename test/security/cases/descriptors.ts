@@ -12,10 +12,10 @@ import { answered, beside, program, programFile, said } from '../inside.js';
 import { emptyFolder, type HostFile, hostFile, privately, rootWith, SECRET } from '../outside.js';
 
 /** The numbers of descriptors that may lead out. */
-const NUMBERS = Array.from({ length: 24 }, (_, fd) => fd);
+export const NUMBERS = Array.from({ length: 24 }, (_, fd) => fd);
 
 /** Of several tries the one that got through, or the last one. */
-async function any(tries: readonly (() => Promise<string>)[], success: string): Promise<string> {
+export async function any(tries: readonly (() => Promise<string>)[], success: string): Promise<string> {
   let last = '';
   for (const one of tries) {
     last = await one();
@@ -24,14 +24,14 @@ async function any(tries: readonly (() => Promise<string>)[], success: string): 
   return last.startsWith('refused') ? 'refused' : last;
 }
 
-const inheritedRoot = byHand('chroot(1) with a folder of the host open', SECRET, async () => {
+export const inheritedRoot = byHand('chroot(1) with a folder of the host open', SECRET, async () => {
   const host = hostFile();
   const script = 'mount -t proc proc "$1/proc"; exec 7< "$2"; exec chroot "$1" /bin/sh -c "cd /proc/self/fd/7 && cat secret"';
   return privately(script, await rootWith(), host.folder);
 });
 
 /** Opens a file that is executed, and writes to it when it is not any more, as CVE-2019-5736 does. */
-async function rewrites(path: string, then: () => Promise<void>): Promise<string> {
+export async function rewrites(path: string, then: () => Promise<void>): Promise<string> {
   const command = ['/escape', 'rewrite', path];
   const options = { command, copyIn: program('escape'), namespaces: { pid: 'host' }, capAdd: ['SYS_PTRACE'], stdin: 'pipe' } as const;
   return beside(options, async (container: Container) => {
@@ -46,7 +46,7 @@ async function rewrites(path: string, then: () => Promise<void>): Promise<string
 }
 
 /** A program of the host's that runs, and stands for a runtime. */
-async function standIn<T>(use: (pid: number, end: () => Promise<void>) => Promise<T>): Promise<T> {
+export async function standIn<T>(use: (pid: number, end: () => Promise<void>) => Promise<T>): Promise<T> {
   const path = join(emptyFolder(), 'runtime');
   writeFileSync(path, readFileSync(findTool('busybox') ?? ''), { mode: 0o755 });
   const child = spawn(path, ['sleep', '1000'], { argv0: 'busybox', stdio: 'ignore' });

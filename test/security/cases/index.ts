@@ -1,5 +1,6 @@
 import type { Attack } from '../attack.js';
 import { builds } from './builds.js';
+import { bundles } from './bundles.js';
 import { descriptors } from './descriptors.js';
 import { devices } from './devices.js';
 import { filesInAndOut } from './files-in-and-out.js';
@@ -30,6 +31,7 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
   'Files in and out': filesInAndOut,
   'Changes and layers of containers': upper,
   'Dockerfiles and contexts': builds,
+  'Bundles of nacelle-oci': bundles,
   'Limits and lifetime': lifetime,
   "With profile: 'untrusted'": untrusted,
 };

@@ -16,7 +16,7 @@ const linked = (path: string, options: (root: string) => RunOptions) => async ()
 };
 
 /** mount(8) by path on the same link. */
-const byPath = (path: string) =>
+export const byPath = (path: string) =>
   byHand('mount(8) by path', 'mounted there', async () => {
     const host = hostFile();
     const root = await rootWith({ [path]: host.folder });

@@ -39,7 +39,7 @@ async function movedProc(): Promise<string> {
 }
 
 /** The last process of a plan has a folder of the host open. */
-function leavesOpen(path: string): Change {
+export function leavesOpen(path: string): Change {
   const slot = 90;
   let before: Step['op'] | null = null;
   return (step: Step): Step | readonly Step[] => {
@@ -84,7 +84,7 @@ async function spied({ join, shows }: Joining, most: number): Promise<string> {
 }
 
 /** A root whose /proc is a link to a folder that looks as one. */
-async function rootWithProc(target: string): Promise<string> {
+export async function rootWithProc(target: string): Promise<string> {
   const root = await rootWith({ proc: target });
   await shell('mkdir -p "$1/$2/sys/net/ipv4"; echo mine > "$1/$2/sys/net/ipv4/ip_default_ttl"', root, target);
   return root;
