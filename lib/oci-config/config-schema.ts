@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { absolute, id, list, maybe, plain, unsigned } from './nullable.js';
+import { absolute, id, list, maybe, plain, signed, unsigned } from './nullable.js';
 import { resourcesSchema } from './resources-schema.js';
 
 // config.json of runtime-spec 1.3 (config.md, config-linux.md). Fields that the spec does not have are passed over, as it says ("Extensibility").
@@ -43,6 +43,20 @@ const capabilitySets = z.object({
   ambient: list(z.string()),
 });
 
+const schedulerSchema = z.object({
+  policy: z.enum(['SCHED_OTHER', 'SCHED_BATCH', 'SCHED_IDLE', 'SCHED_FIFO', 'SCHED_RR', 'SCHED_DEADLINE']),
+  nice: maybe(signed),
+  priority: maybe(signed),
+  flags: list(plain),
+  /** ns, as are those after it. */
+  runtime: maybe(unsigned),
+  deadline: maybe(unsigned),
+  period: maybe(unsigned),
+});
+
+/** An offset of a clock (config-linux.md, "Offset for Time Namespace"). */
+const offsetSchema = z.object({ secs: maybe(signed), nanosecs: maybe(unsigned.max(999_999_999)) });
+
 export const processSchema = z.object({
   terminal: maybe(z.boolean()),
   consoleSize: maybe(z.object({ height: unsigned.max(65_535), width: unsigned.max(65_535) })),
@@ -61,7 +75,7 @@ export const processSchema = z.object({
   oomScoreAdj: maybe(z.int().min(-1000).max(1000)),
   apparmorProfile: maybe(plain),
   selinuxLabel: maybe(plain),
-  scheduler: maybe(z.unknown()),
+  scheduler: maybe(schedulerSchema),
   ioPriority: maybe(z.unknown()),
   execCPUAffinity: maybe(z.unknown()),
 });
@@ -97,7 +111,7 @@ const linuxSchema = z.object({
   namespaces: list(namespaceSchema).refine((all) => new Set(all.map(({ type }) => type)).size === all.length, 'must name each type once'),
   uidMappings: list(idMapping),
   gidMappings: list(idMapping),
-  timeOffsets: maybe(z.record(z.enum(['boottime', 'monotonic']), z.unknown())),
+  timeOffsets: maybe(z.partialRecord(z.enum(['boottime', 'monotonic']), offsetSchema)),
   devices: list(deviceSchema),
   cgroupsPath: maybe(plain),
   resources: maybe(

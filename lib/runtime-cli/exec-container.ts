@@ -8,8 +8,9 @@ import type { BundleProcess } from '../oci-config/config-schema.js';
 import { type Plan, Slots } from '../plan/plan.js';
 import { requireMapped, userMapsOf } from './config/bundle-user-maps.js';
 import { capabilitySets, processLimits } from './config/process-facts.js';
+import { schedulerOf } from './config/process-scheduler.js';
 import { readProcess } from './config/read-config.js';
-import { refuseOfProcess } from './config/refused-fields.js';
+import { refuseDeadline, refuseOfProcess } from './config/refused-fields.js';
 import { refusal, usageError } from './config/runtime-error.js';
 import { consoleOf } from './console-request.js';
 import { planBundleExec } from './plan/bundle-exec-plan.js';
@@ -51,6 +52,8 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
   const { process: own, linux } = configOf(record);
   const program = request.processFile === null ? changed(own, request) : readProcess(request.processFile);
   refuseOfProcess(program);
+  schedulerOf(program);
+  refuseDeadline(program, true);
   const maps = userMapsOf(linux);
   if (maps !== null) requireMapped(maps, program);
   if ((program.terminal ?? false) && !request.detach)

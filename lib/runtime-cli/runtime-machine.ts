@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readlinkSync, statSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, readlinkSync, statSync } from 'node:fs';
 import { release } from 'node:os';
 import { join, resolve } from 'node:path';
 import { readGroupFile } from '../cgroup/files/group-files.js';
@@ -94,8 +94,8 @@ export function joinedTypes(linux: BundleLinux | undefined): ReadonlySet<Namespa
 }
 
 /**
- * The namespaces of a process that are not this process's own, in the order in which they are joined: those that are `others` before that of users, in
- * which there are no rights over them; that of mounts last, since paths are others from there on.
+ * The namespaces of a process that are not this process's own, in the order in which they are joined: those that are `others`, and that of time, before that
+ * of users, in which there are no rights over them; that of mounts last, since paths are others from there on.
  *
  * @throws NacelleError when the process has ended
  */
@@ -103,11 +103,13 @@ export function openNamespacesOf(
   { pid, startTime }: Pick<ContainerRecord, 'pid' | 'startTime'>,
   others: ReadonlySet<NamespaceType>,
 ): Map<NamespaceType, number> {
-  const own = (['user', 'cgroup', 'ipc', 'uts', 'net', 'pid', 'mnt'] as const).filter((type) => !others.has(type));
+  const own = (['time', 'user', 'cgroup', 'ipc', 'uts', 'net', 'pid', 'mnt'] as const).filter((type) => !others.has(type));
   const opened = new Map<NamespaceType, number>();
   try {
     for (const type of [...others, ...own]) {
       const path = `/proc/${pid}/ns/${type}`;
+      // a kernel without time namespaces
+      if (type === 'time' && !existsSync('/proc/self/ns/time')) continue;
       if (readlinkSync(path) === readlinkSync(`/proc/self/ns/${type}`)) continue;
       opened.set(type, openSync(path, 'r'));
     }

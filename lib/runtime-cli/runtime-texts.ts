@@ -12,7 +12,7 @@ export function featuresText(): string {
       hooks: ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop'],
       mountOptions: appliedMountOptions,
       linux: {
-        namespaces: ['cgroup', 'ipc', 'mount', 'network', 'pid', 'user', 'uts'],
+        namespaces: ['cgroup', 'ipc', 'mount', 'network', 'pid', 'time', 'user', 'uts'],
         capabilities: capabilityNames.map((name) => `CAP_${name}`),
         cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
         seccomp: {

@@ -36,9 +36,9 @@ function refuseOfLinux(linux: BundleLinux, mounts: BundleConfig['mounts']): void
   const pid = namespaces.findIndex(({ type, path }) => type === 'pid' && (path ?? '') !== '');
   if (pid >= 0 && namespaces.some(({ type }) => type === 'user'))
     refuse(`linux.namespaces[${pid}]`, 'a container with a user namespace of its own joins no pid namespace');
-  const time = namespaces.findIndex(({ type }) => type === 'time');
-  if (time >= 0) refuse(`linux.namespaces[${time}]`, 'there are no time namespaces here');
-  if (timeOffsets !== undefined && Object.keys(timeOffsets).length > 0) refuse('linux.timeOffsets', 'there are no time namespaces here');
+  const hasOwnTime = namespaces.some(({ type, path }) => type === 'time' && !path);
+  if (!hasOwnTime && timeOffsets !== undefined && Object.keys(timeOffsets).length > 0)
+    refuse('linux.timeOffsets', 'clocks are set in a new time namespace alone, and linux.namespaces has none');
   if (namespaces.every(({ type, path }) => type !== 'mount' || (path ?? '') !== ''))
     refuse('linux.namespaces', 'a container without a mount namespace of its own can not be made');
   if (mountLabel) refuse('linux.mountLabel', 'SELinux labels are not set');
@@ -68,10 +68,16 @@ function refuseMountData({ mounts, linux }: Pick<BundleConfig, 'mounts' | 'linux
 
 /** The same for the process alone, which `exec` has. @throws UnsupportedError */
 export function refuseOfProcess({ apparmorProfile, selinuxLabel, scheduler, ioPriority, execCPUAffinity }: BundleProcess): void {
+  if (scheduler !== undefined && scheduler.flags.length > 0) refuse('process.scheduler.flags', NOT_YET);
   if (apparmorProfile) refuse('process.apparmorProfile', 'AppArmor profiles are not set');
   if (selinuxLabel) refuse('process.selinuxLabel', 'SELinux labels are not set');
-  for (const [name, value] of Object.entries({ scheduler, ioPriority, execCPUAffinity }))
-    if (value !== undefined) refuse(`process.${name}`, NOT_YET);
+  for (const [name, value] of Object.entries({ ioPriority, execCPUAffinity })) if (value !== undefined) refuse(`process.${name}`, NOT_YET);
+}
+
+/** A process under SCHED_DEADLINE starts no other (sched(7)). @throws UnsupportedError where the program is a child of the process that has the rights */
+export function refuseDeadline({ scheduler }: BundleProcess, isChild: boolean): void {
+  if (isChild && scheduler?.policy === 'SCHED_DEADLINE')
+    refuse('process.scheduler.policy', 'SCHED_DEADLINE lets no process start another, as it takes in a user or a joined pid namespace');
 }
 
 const NOT_YET = 'this runtime does not apply the field';

@@ -1,8 +1,10 @@
 import { planTerminal } from '../../container/plan/terminal-steps.js';
 import type { BundleProcess } from '../../oci-config/config-schema.js';
+import { schedulerSteps } from '../../options/scheduler.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
 import { ANYWHERE, type Plan, planOf, type Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
+import { schedulerOf } from '../config/process-scheduler.js';
 import type { GroupFolder } from './bundle-groups.js';
 import type { ConsoleRequest } from './bundle-input.js';
 import { type BundleProgram, bundleProgramSteps, ENTERING_MS, enterBundlePid, findBundleUser } from './bundle-process.js';
@@ -41,7 +43,7 @@ export function planBundleExec(input: BundleExecInput): Plan {
   const { detached } = input;
   const wait: Step[] = detached === null ? [] : [{ op: 'await_start', go: slots.give(detached.go), told: slots.give(detached.told) }];
   const program = bundleProgramSteps(
-    { ...input, streams: used, hasTerminal: terminal !== null, passed },
+    { ...input, streams: used, hasTerminal: terminal !== null, passed, maySchedule: false },
     { cwd: { create: 0, ...ANYWHERE }, wait },
   );
   const join: Step[] = [
@@ -49,6 +51,7 @@ export function planBundleExec(input: BundleExecInput): Plan {
     { op: 'dumpable', value: 0 },
     ...groups.filter(({ version }) => version === 1).map(({ slot }): Step => ({ op: 'join_group', group: slot, file: 'cgroup.procs' })),
     ...(process.oomScoreAdj === undefined ? [] : [{ op: 'oom_score_adj', value: String(process.oomScoreAdj) } as const]),
+    ...schedulerSteps(schedulerOf(process)),
     ...(input.hasOwnUsers ? input.limits.map(({ name, resource, hard }): Step => ({ op: 'raise_limit', name, resource, hard })) : []),
     ...[...namespaces].map(([type, fd]): Step => ({ op: 'setns', ns: slots.give(fd), type })),
     ...(input.hasOwnUsers ? [{ op: 'become_root', groups: 1 } as const] : []),

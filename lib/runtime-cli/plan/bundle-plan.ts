@@ -3,12 +3,14 @@ import { planProtection } from '../../container/plan/protect.js';
 import { consoleSteps, planTerminal } from '../../container/plan/terminal-steps.js';
 import { invalidOption } from '../../errors.js';
 import type { BundleConfig, BundleLinux } from '../../oci-config/config-schema.js';
+import { schedulerSteps } from '../../options/scheduler.js';
 import { CLONE, O_PATH, O_RDWR, PROPAGATION, S_IFIFO } from '../../plan/constants.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
 import { NONE, type Plan, planOf, REFUSE_DESCRIPTORS, type Slots } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { resolveSysctls } from '../../security/sysctls.js';
+import { schedulerOf } from '../config/process-scheduler.js';
 import { GO, TOLD } from '../state/state-files.js';
 import { hookSteps } from './bundle-hooks.js';
 import type { BundleInput } from './bundle-input.js';
@@ -49,7 +51,7 @@ export function planBundle(input: BundleInput): Plan {
   const protection = planBundleProtection(config.linux, mounts, slots);
   const cwd = { create: 1, ...groundOf(mounts.places, process.cwd) } as const;
   const program = bundleProgramSteps(
-    { ...input, streams, hasTerminal: terminal !== null, passed },
+    { ...input, streams, hasTerminal: terminal !== null, passed, maySchedule: input.maps === null },
     { cwd, wait: [start.wait, ...ofStart.run] },
   );
   const inside: Step[] = [
@@ -127,6 +129,7 @@ function hostRightsSteps({ slots, process, joined, maps, limits }: BundleInput):
   return [
     ...[...joined].filter(([type]) => type !== 'pid').map(([type, fd]): Step => ({ op: 'setns', ns: slots.give(fd), type })),
     ...(process.oomScoreAdj === undefined ? [] : [{ op: 'oom_score_adj', value: String(process.oomScoreAdj) } as const]),
+    ...(maps === null ? [] : schedulerSteps(schedulerOf(process))),
     ...(maps === null ? [] : limits.map(({ name, resource, hard }): Step => ({ op: 'raise_limit', name, resource, hard }))),
   ];
 }

@@ -1,8 +1,10 @@
 import type { BundleProcess } from '../../oci-config/config-schema.js';
+import { schedulerSteps } from '../../options/scheduler.js';
 import { ANYWHERE, cloneStep, type Ground, NONE, REFUSE_DESCRIPTORS } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { Rlimit } from '../../security/rlimits.js';
 import { type CapabilitySets, processEnvironment } from '../config/process-facts.js';
+import { schedulerOf } from '../config/process-scheduler.js';
 
 /** A filter of system calls, as the kernel takes it. */
 export interface LoadedFilter {
@@ -23,6 +25,8 @@ export interface BundleProgram {
   readonly hasTerminal: boolean;
   /** The slots that become 3 and those after it. */
   readonly passed: readonly Slot[];
+  /** The process still has the right to choose its scheduler when it confines itself: not in a user namespace of its own. */
+  readonly maySchedule: boolean;
 }
 
 /**
@@ -41,7 +45,7 @@ export function findBundleUser({ user: { uid, gid, additionalGids } }: BundlePro
  * needs CAP_SYS_ADMIN, so it comes before that goes; else it comes last, so that it need not allow what sets the process up. Pure.
  */
 export function bundleProgramSteps(
-  { process, capabilities, limits, filter, streams, hasTerminal, passed }: BundleProgram,
+  { process, capabilities, limits, filter, streams, hasTerminal, passed, maySchedule }: BundleProgram,
   { cwd, wait }: { readonly cwd: { readonly create: 0 | 1 } & Ground; readonly wait: readonly Step[] },
 ): { readonly confine: readonly Step[]; readonly run: readonly Step[] } {
   const noNewPrivileges = process.noNewPrivileges ?? false;
@@ -56,6 +60,7 @@ export function bundleProgramSteps(
       ...(passed.length === 0 ? [] : [{ op: 'pass_descriptors', slots: passed } as const]),
       { op: 'umask', mask: process.user.umask ?? 0o022 },
       ...limits.map((limit): Step => ({ op: 'rlimit', ...limit })),
+      ...(maySchedule ? schedulerSteps(schedulerOf(process)) : []),
       { op: 'find_program', path: program, env },
       ...(noNewPrivileges ? [{ op: 'no_new_privileges' } as const] : load),
       { op: 'bound_capabilities', bounding },

@@ -1,3 +1,4 @@
+import type { BundleLinux } from '../../oci-config/config-schema.js';
 import { CLONE } from '../../plan/constants.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
 import { cloneStep, NONE, REFUSE_DESCRIPTORS, type Stage } from '../../plan/plan.js';
@@ -22,15 +23,17 @@ export interface StageSteps {
 
 /**
  * In a new user namespace there are no rights over what is joined: so a first process joins, and the second does all the rest. In a pid namespace that is joined
- * there are only children: so a second process enters it, when the first one has done all the rest.
+ * there are only children: so a second process enters it, when the first one has done all the rest. Clocks are set before anybody is in a time namespace, which
+ * holds for children alone, too (time_namespaces(7)).
  */
 export function stagesOf(
-  { slots, groups, maps, console }: BundleInput,
+  { slots, groups, maps, console, config }: BundleInput,
   { outside, inside, pidns, program, startState, kept }: StageSteps,
   isNew: (type: NamespaceType) => boolean,
 ): Stage[] {
   const flags = (['user', 'uts', 'ipc', 'net', 'pid'] as const).reduce((all, type) => (isNew(type) ? all | CLONE[type] : all), 0);
-  const begin: Step[] = [{ op: 'umask', mask: 0 }, { op: 'dumpable', value: 0 }, ...groups.join, ...outside];
+  const clocks = isNew('time') ? clockSteps(config.linux?.timeOffsets) : [];
+  const begin: Step[] = [{ op: 'umask', mask: 0 }, { op: 'dumpable', value: 0 }, ...groups.join, ...outside, ...clocks];
   const born = groups.unified === undefined ? {} : { group: groups.unified };
   if (pidns !== NONE) {
     const entering = enterBundlePid(program, { stage: 1, start: startState });
@@ -42,11 +45,20 @@ export function stagesOf(
   // whoever enters the container while the process waits finds nothing of the host's in it
   const forget = slots.all.filter((slot) => !kept.includes(slot)).map((slot): Step => ({ op: 'close', slot }));
   const all: Step[] = [...inside, ...program.confine, ...forget, ...program.run];
-  if (maps === null) return [{ flags, ...born, steps: [...begin, ...all] }];
-  const second: Step[] = [{ op: 'dumpable', value: 0 }, ...mapSteps(maps.uid, maps.gid), ...all];
+  if (maps === null && clocks.length === 0) return [{ flags, ...born, steps: [...begin, ...all] }];
+  const second: Step[] = [{ op: 'dumpable', value: 0 }, ...(maps === null ? [] : mapSteps(maps.uid, maps.gid)), ...all];
   return [
     // a process that has a terminal to hand over refuses descriptors when it has done so
     { flags: 0, ...born, steps: [...begin, ...(console === null ? [REFUSE_DESCRIPTORS] : []), cloneStep(1, second)] },
     { flags, steps: second },
+  ];
+}
+
+function clockSteps(offsets: BundleLinux['timeOffsets'] = {}): Step[] {
+  const lines = Object.entries(offsets).map(([clock, { secs = 0, nanosecs = 0 }]) => `${clock} ${secs} ${nanosecs}\n`);
+  const bytes = Buffer.from(lines.join(''));
+  return [
+    { op: 'unshare', flags: CLONE.time },
+    ...(lines.length === 0 ? [] : [{ op: 'write_process', host: true, path: 'timens_offsets', bytes } as const]),
   ];
 }

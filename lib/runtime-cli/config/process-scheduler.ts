@@ -1,0 +1,25 @@
+import { invalidOption } from '../../errors.js';
+import type { BundleProcess } from '../../oci-config/config-schema.js';
+import { checkOptions } from '../../options/parse-options.js';
+import { type ParsedScheduler, schedulerSchema } from '../../options/scheduler.js';
+
+const policyOf = {
+  ...{ SCHED_OTHER: 'other', SCHED_BATCH: 'batch', SCHED_IDLE: 'idle' },
+  ...{ SCHED_FIFO: 'fifo', SCHED_RR: 'rr', SCHED_DEADLINE: 'deadline' },
+} as const;
+
+/**
+ * `process.scheduler` as this library has it (config.md, "Process"); undefined where config.json has none. A field that is 0 is one that is missing, as
+ * Go writes it. Pure.
+ *
+ * @throws NacelleError `ERR_INVALID_OPTION` for fields that the policy does not take, or lacks
+ */
+export function schedulerOf({ scheduler }: Pick<BundleProcess, 'scheduler'>): ParsedScheduler | undefined {
+  if (scheduler === undefined) return undefined;
+  const { policy, flags: _, ...numbers } = scheduler;
+  const given = Object.fromEntries(Object.entries(numbers).filter(([, value]) => (value ?? 0) !== 0));
+  const checked = checkOptions(schedulerSchema, { policy: policyOf[policy], ...given });
+  if ('value' in checked) return checked.value;
+  const [first] = checked.problems;
+  throw invalidOption(`process.scheduler.${first?.name ?? ''}`, first?.text ?? 'is wrong');
+}
