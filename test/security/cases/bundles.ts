@@ -6,6 +6,7 @@ import { deleteContainer } from '../../../lib/runtime-cli/change-container.js';
 import { createContainer } from '../../../lib/runtime-cli/create-container.js';
 import { type StateFolder, stateFolder } from '../../../lib/runtime-cli/state/container-state.js';
 import { processSeen } from '../../../lib/runtime-cli/state/process-identity.js';
+import { besideBundle, bundleOf, bundleSays, execIn, orRefused, saidIn, statesFolder } from '../../fixtures/bundle-container.js';
 import { removeGroups } from '../../fixtures/groups.js';
 import { isAlive } from '../../fixtures/host.js';
 import { rounds } from '../../fixtures/rounds.js';
@@ -13,7 +14,6 @@ import { type BundleChange, bundleGroups } from '../../fixtures/runtime-bundle.j
 import { until } from '../../fixtures/until.js';
 import { withPlans } from '../altered-plans.js';
 import { attack, byHand, rootOnly } from '../attack.js';
-import { besideBundle, bundleOf, bundleSays, execIn, orRefused, saidIn, statesFolder } from '../bundle.js';
 import { programFile } from '../inside.js';
 import { emptyFolder, hostFile, privately, rootWith, SECRET, shell, withVictim } from '../outside.js';
 import { any, inheritedRoot, NUMBERS, rewrites, standIn } from './descriptors.js';
