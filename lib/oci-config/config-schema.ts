@@ -76,7 +76,12 @@ export const processSchema = z.object({
   apparmorProfile: maybe(plain),
   selinuxLabel: maybe(plain),
   scheduler: maybe(schedulerSchema),
-  ioPriority: maybe(z.unknown()),
+  ioPriority: maybe(
+    z.object({
+      class: z.enum(['IOPRIO_CLASS_RT', 'IOPRIO_CLASS_BE', 'IOPRIO_CLASS_IDLE']),
+      priority: maybe(unsigned.max(7)),
+    }),
+  ),
   execCPUAffinity: maybe(z.unknown()),
 });
 
@@ -131,7 +136,7 @@ const linuxSchema = z.object({
   readonlyPaths: list(absolute),
   mountLabel: maybe(plain),
   intelRdt: maybe(z.unknown()),
-  personality: maybe(z.unknown()),
+  personality: maybe(z.object({ domain: z.enum(['LINUX', 'LINUX32']), flags: list(plain) })),
   memoryPolicy: maybe(z.unknown()),
   netDevices: maybe(z.record(z.string(), z.unknown())),
 });

@@ -111,6 +111,8 @@ export type Step =
   | { readonly op: 'rlimit'; readonly host?: never; readonly name: string; readonly resource: number | bigint; readonly soft: number | bigint; readonly hard: number | bigint; }
   | { readonly op: 'raise_limit'; readonly host?: never; readonly name: string; readonly resource: number | bigint; readonly hard: number | bigint; }
   | { readonly op: 'scheduler'; readonly host?: never; readonly policy: number | bigint; readonly nice: number | bigint; readonly priority: number | bigint; readonly runtime: number | bigint; readonly deadline: number | bigint; readonly period: number | bigint; }
+  | { readonly op: 'io_priority'; readonly host?: never; readonly priority: number | bigint; }
+  | { readonly op: 'personality'; readonly host?: never; readonly persona: number | bigint; }
   | { readonly op: 'oom_score_adj'; readonly host?: never; readonly value: string; }
   | { readonly op: 'umask'; readonly host?: never; readonly mask: number | bigint; }
   | { readonly op: 'setsid'; readonly host?: never; }
@@ -279,6 +281,8 @@ export const stepTable: readonly StepRow[] = [
   { op: 'rlimit', call: 'prlimit', what: 'set ulimit {name}', fields: [['STR', 'name'], ['NUM', 'resource'], ['NUM', 'soft'], ['NUM', 'hard']] },
   { op: 'raise_limit', call: 'prlimit', what: 'raise ulimit {name}', fields: [['STR', 'name'], ['NUM', 'resource'], ['NUM', 'hard']] },
   { op: 'scheduler', call: 'sched_setattr', what: 'set the scheduler', fields: [['NUM', 'policy'], ['NUM', 'nice'], ['NUM', 'priority'], ['NUM', 'runtime'], ['NUM', 'deadline'], ['NUM', 'period']] },
+  { op: 'io_priority', call: 'ioprio_set', what: 'set the I/O priority', fields: [['NUM', 'priority']] },
+  { op: 'personality', call: 'personality', what: 'set the execution domain', fields: [['NUM', 'persona']] },
   { op: 'oom_score_adj', call: 'write', what: 'set oomScoreAdj', fields: [['STR', 'value']] },
   { op: 'umask', call: 'umask', what: 'set the umask', fields: [['NUM', 'mask']] },
   { op: 'setsid', call: 'setsid', what: 'start a session', fields: [] },

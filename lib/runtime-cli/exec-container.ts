@@ -74,6 +74,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
       const plan = planBundleExec({
         slots,
         process: program,
+        linux,
         groups,
         namespaces,
         capabilities,

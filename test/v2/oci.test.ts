@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { resourcesSchema } from '../../lib/oci-config/resources-schema.js';
 import { deleteContainer, killContainer, pauseContainer, resumeContainer } from '../../lib/runtime-cli/change-container.js';
-import { resourcesSchema } from '../../lib/runtime-cli/config/resources-schema.js';
 import { statsEvent } from '../../lib/runtime-cli/container-stats.js';
 import { madeRecord, statusOf } from '../../lib/runtime-cli/state/container-state.js';
 import { updateContainer } from '../../lib/runtime-cli/update-container.js';

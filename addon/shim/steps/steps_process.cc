@@ -4,6 +4,7 @@
 #include <linux/keyctl.h>
 #include <linux/seccomp.h>
 #include <poll.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -22,6 +23,9 @@
 
 namespace nacelle {
 namespace {
+
+// IOPRIO_WHO_PROCESS of ioprio_set(2), which older headers lack
+constexpr int kWhoProcess = 1;
 
 // struct sched_attr, whose header clashes with libc's
 struct SchedulerAttributes {
@@ -119,6 +123,10 @@ int run(Context& context, const args::scheduler& a) {
   const int result = checked_int(syscall(SYS_sched_setattr, 0, &attributes, 0));
   return result < 0 ? scheduler_refused(context, a, result) : 0;
 }
+
+int run(Context&, const args::io_priority& a) { return checked_int(syscall(SYS_ioprio_set, kWhoProcess, 0, static_cast<int>(a.priority))); }
+
+int run(Context&, const args::personality& a) { return checked_int(::personality(static_cast<unsigned long>(a.persona))); }
 
 int run(Context&, const args::oom_score_adj& a) { return write_procfs(AT_FDCWD, "/proc/self/oom_score_adj", a.value.text, a.value.size); }
 

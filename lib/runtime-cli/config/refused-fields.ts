@@ -42,8 +42,8 @@ function refuseOfLinux(linux: BundleLinux, mounts: BundleConfig['mounts']): void
   if (namespaces.every(({ type, path }) => type !== 'mount' || (path ?? '') !== ''))
     refuse('linux.namespaces', 'a container without a mount namespace of its own can not be made');
   if (mountLabel) refuse('linux.mountLabel', 'SELinux labels are not set');
-  for (const [name, value] of Object.entries({ intelRdt, personality, memoryPolicy }))
-    if (value !== undefined) refuse(`linux.${name}`, NOT_YET);
+  for (const [name, value] of Object.entries({ intelRdt, memoryPolicy })) if (value !== undefined) refuse(`linux.${name}`, NOT_YET);
+  if (personality !== undefined && personality.flags.length > 0) refuse('linux.personality.flags', 'the specification has none');
   if (netDevices !== undefined && Object.keys(netDevices).length > 0) refuse('linux.netDevices', NOT_YET);
   const { blockIO, memory } = linux.resources ?? {};
   if (blockIO !== undefined && blockIO.weightDevice.length > 0) refuse('linux.resources.blockIO.weightDevice', NOT_YET);
@@ -67,11 +67,11 @@ function refuseMountData({ mounts, linux }: Pick<BundleConfig, 'mounts' | 'linux
 }
 
 /** The same for the process alone, which `exec` has. @throws UnsupportedError */
-export function refuseOfProcess({ apparmorProfile, selinuxLabel, scheduler, ioPriority, execCPUAffinity }: BundleProcess): void {
+export function refuseOfProcess({ apparmorProfile, selinuxLabel, scheduler, execCPUAffinity }: BundleProcess): void {
   if (scheduler !== undefined && scheduler.flags.length > 0) refuse('process.scheduler.flags', NOT_YET);
   if (apparmorProfile) refuse('process.apparmorProfile', 'AppArmor profiles are not set');
   if (selinuxLabel) refuse('process.selinuxLabel', 'SELinux labels are not set');
-  for (const [name, value] of Object.entries({ ioPriority, execCPUAffinity })) if (value !== undefined) refuse(`process.${name}`, NOT_YET);
+  if (execCPUAffinity !== undefined) refuse('process.execCPUAffinity', NOT_YET);
 }
 
 /** A process under SCHED_DEADLINE starts no other (sched(7)). @throws UnsupportedError where the program is a child of the process that has the rights */

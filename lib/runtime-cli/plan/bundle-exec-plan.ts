@@ -8,9 +8,10 @@ import { schedulerOf } from '../config/process-scheduler.js';
 import type { GroupFolder } from './bundle-groups.js';
 import type { ConsoleRequest } from './bundle-input.js';
 import { type BundleProgram, bundleProgramSteps, ENTERING_MS, enterBundlePid, findBundleUser } from './bundle-process.js';
+import { prioritySteps } from './priority-steps.js';
 
 /** Everything that the plan of a program in a container depends on. */
-export interface BundleExecInput extends Pick<BundleProgram, 'capabilities' | 'limits' | 'filter'> {
+export interface BundleExecInput extends Pick<BundleProgram, 'linux' | 'capabilities' | 'limits' | 'filter'> {
   readonly slots: Slots;
   readonly process: BundleProcess;
   /** The container's groups, as descriptors of their folders. */
@@ -51,7 +52,7 @@ export function planBundleExec(input: BundleExecInput): Plan {
     { op: 'dumpable', value: 0 },
     ...groups.filter(({ version }) => version === 1).map(({ slot }): Step => ({ op: 'join_group', group: slot, file: 'cgroup.procs' })),
     ...(process.oomScoreAdj === undefined ? [] : [{ op: 'oom_score_adj', value: String(process.oomScoreAdj) } as const]),
-    ...schedulerSteps(schedulerOf(process)),
+    ...prioritySteps(process),
     ...(input.hasOwnUsers ? input.limits.map(({ name, resource, hard }): Step => ({ op: 'raise_limit', name, resource, hard })) : []),
     ...[...namespaces].map(([type, fd]): Step => ({ op: 'setns', ns: slots.give(fd), type })),
     ...(input.hasOwnUsers ? [{ op: 'become_root', groups: 1 } as const] : []),

@@ -17,6 +17,7 @@ import type { BundleInput } from './bundle-input.js';
 import { type BundleMounts, planBundleMounts } from './bundle-mounts.js';
 import { bundleProgramSteps, ENTERING_MS, findBundleUser } from './bundle-process.js';
 import { stagesOf } from './bundle-stages.js';
+import { prioritySteps } from './priority-steps.js';
 
 /** config.json's names of namespaces, by the kernel's. */
 export const namespaceTypeOf: Readonly<Record<BundleLinux['namespaces'][number]['type'], NamespaceType>> = {
@@ -51,7 +52,7 @@ export function planBundle(input: BundleInput): Plan {
   const protection = planBundleProtection(config.linux, mounts, slots);
   const cwd = { create: 1, ...groundOf(mounts.places, process.cwd) } as const;
   const program = bundleProgramSteps(
-    { ...input, streams, hasTerminal: terminal !== null, passed, maySchedule: input.maps === null },
+    { ...input, linux: config.linux, streams, hasTerminal: terminal !== null, passed, maySchedule: input.maps === null },
     { cwd, wait: [start.wait, ...ofStart.run] },
   );
   const inside: Step[] = [
@@ -129,7 +130,7 @@ function hostRightsSteps({ slots, process, joined, maps, limits }: BundleInput):
   return [
     ...[...joined].filter(([type]) => type !== 'pid').map(([type, fd]): Step => ({ op: 'setns', ns: slots.give(fd), type })),
     ...(process.oomScoreAdj === undefined ? [] : [{ op: 'oom_score_adj', value: String(process.oomScoreAdj) } as const]),
-    ...(maps === null ? [] : schedulerSteps(schedulerOf(process))),
+    ...(maps === null ? [] : prioritySteps(process)),
     ...(maps === null ? [] : limits.map(({ name, resource, hard }): Step => ({ op: 'raise_limit', name, resource, hard }))),
   ];
 }

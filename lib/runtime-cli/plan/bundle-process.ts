@@ -1,10 +1,10 @@
-import type { BundleProcess } from '../../oci-config/config-schema.js';
+import type { BundleLinux, BundleProcess } from '../../oci-config/config-schema.js';
 import { schedulerSteps } from '../../options/scheduler.js';
 import { ANYWHERE, cloneStep, type Ground, NONE, REFUSE_DESCRIPTORS } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { Rlimit } from '../../security/rlimits.js';
 import { type CapabilitySets, processEnvironment } from '../config/process-facts.js';
-import { schedulerOf } from '../config/process-scheduler.js';
+import { personalitySteps, prioritySteps } from './priority-steps.js';
 
 /** A filter of system calls, as the kernel takes it. */
 export interface LoadedFilter {
@@ -16,6 +16,8 @@ export interface LoadedFilter {
 /** Everything that the program's own steps depend on. */
 export interface BundleProgram {
   readonly process: BundleProcess;
+  /** linux of config.json. */
+  readonly linux: BundleLinux | undefined;
   readonly capabilities: CapabilitySets;
   readonly limits: readonly Rlimit[];
   readonly filter: LoadedFilter | null;
@@ -45,7 +47,7 @@ export function findBundleUser({ user: { uid, gid, additionalGids } }: BundlePro
  * needs CAP_SYS_ADMIN, so it comes before that goes; else it comes last, so that it need not allow what sets the process up. Pure.
  */
 export function bundleProgramSteps(
-  { process, capabilities, limits, filter, streams, hasTerminal, passed, maySchedule }: BundleProgram,
+  { process, linux, capabilities, limits, filter, streams, hasTerminal, passed, maySchedule }: BundleProgram,
   { cwd, wait }: { readonly cwd: { readonly create: 0 | 1 } & Ground; readonly wait: readonly Step[] },
 ): { readonly confine: readonly Step[]; readonly run: readonly Step[] } {
   const noNewPrivileges = process.noNewPrivileges ?? false;
@@ -60,7 +62,8 @@ export function bundleProgramSteps(
       ...(passed.length === 0 ? [] : [{ op: 'pass_descriptors', slots: passed } as const]),
       { op: 'umask', mask: process.user.umask ?? 0o022 },
       ...limits.map((limit): Step => ({ op: 'rlimit', ...limit })),
-      ...(maySchedule ? schedulerSteps(schedulerOf(process)) : []),
+      ...(maySchedule ? prioritySteps(process) : []),
+      ...personalitySteps(linux),
       { op: 'find_program', path: program, env },
       ...(noNewPrivileges ? [{ op: 'no_new_privileges' } as const] : load),
       { op: 'bound_capabilities', bounding },

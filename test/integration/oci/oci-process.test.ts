@@ -7,7 +7,7 @@ import { makeBundle, useRuntimes } from '../../fixtures/runtime-bundle.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
 useLeakCheck();
-const needs = { root: true, tools: ['busybox', 'runc', 'chrt'], capability: { name: 'CAP_SYS_NICE', bit: 23 } };
+const needs = { root: true, tools: ['busybox', 'runc', 'chrt', 'ionice'], capability: { name: 'CAP_SYS_NICE', bit: 23 } };
 const { describe, it } = requires(needs);
 const folder = temporaryFolder();
 const { oci } = useRuntimes(folder);
@@ -80,6 +80,42 @@ describe('process.scheduler', () => {
       Object.assign(config.process, { scheduler });
     });
     expect(await oci('create', '--bundle', bundle, 'one')).toMatchObject({ code: 1, stderr: expect.stringContaining(field) });
+  });
+});
+
+describe('process.ioPriority', () => {
+  it.each([
+    [{ class: 'IOPRIO_CLASS_BE', priority: 6 }, 'best-effort: prio 6', false],
+    [{ class: 'IOPRIO_CLASS_IDLE' }, 'idle', false],
+    [{ class: 'IOPRIO_CLASS_RT', priority: 1 }, 'realtime: prio 1', true],
+  ])('%j is what ionice sees: %s; with a user namespace: %s', async (ioPriority, text, hasUsers) => {
+    const bundle = makeBundle(folder, sleeping, (config) => {
+      if (hasUsers) {
+        config.linux.namespaces.push({ type: 'user' });
+        Object.assign(config.linux, users);
+      }
+      Object.assign(config.process, { ioPriority });
+    });
+    await done('run', '--detach', '--bundle', bundle, 'one');
+    expect(execFileSync('ionice', ['-p', String(await pidOf('one'))], { encoding: 'utf8' })).toBe(`${text}\n`);
+    expect(await done('exec', 'one', 'busybox', 'ionice')).toBe(`${text}\n`);
+    await done('delete', '--force', 'one');
+  });
+});
+
+describe('linux.personality', () => {
+  it.each([
+    ['LINUX32', '00000008'],
+    ['LINUX', '00000000'],
+  ])('%s is what the kernel says, whatever the filter refuses, also for `exec`', async (domain, text) => {
+    const bundle = makeBundle(folder, sleeping, (config) => {
+      const seccomp = { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: ['personality'], action: 'SCMP_ACT_ERRNO' }] };
+      Object.assign(config.linux, { personality: { domain }, seccomp });
+    });
+    await done('run', '--detach', '--bundle', bundle, 'one');
+    expect(readFileSync(`/proc/${await pidOf('one')}/personality`, 'utf8').trim()).toBe(text);
+    expect(await done('exec', 'one', 'busybox', 'cat', '/proc/self/personality')).toBe(`${text}\n`);
+    await done('delete', '--force', 'one');
   });
 });
 

@@ -58,7 +58,7 @@ function execPlanned(): Plan {
       ['mnt', 32],
     ]),
     detached: { go: 20, told: 21 },
-    ...{ hasOwnUsers: false, preserved: [60] },
+    ...{ hasOwnUsers: false, linux: undefined, preserved: [60] },
   });
 }
 
