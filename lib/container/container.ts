@@ -34,7 +34,7 @@ import { type ContainerUpdate, update } from './life/limits-update.js';
 import { joinNetwork, leaveNetwork } from './life/networks.js';
 import { openNamespace } from './life/open-namespace.js';
 import { logs } from './life/output.js';
-import { setEgress } from './life/own-egress.js';
+import { setEgress, withList } from './life/own-egress.js';
 import { pause, resume } from './life/pause.js';
 import { publish, publishedPorts, unpublish } from './life/publish.js';
 import { remove } from './life/removal.js';
@@ -108,6 +108,11 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   /** What its programs reach is a list: whoever shares its network asks for names as they do. @internal */
   get hasEgress(): boolean {
     return (this.#life.record.current.options?.egress ?? null) !== null;
+  }
+
+  /** Who begins to share its network while its list is lifted or put back would be held to the border of before. @internal */
+  withList<T>(work: () => Promise<T>): Promise<T> {
+    return withList(this.#life, work);
   }
 
   /** As `hasEgress`, for names that are asked for everywhere. @internal */
@@ -387,11 +392,12 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * hold.
    *
    * `null` lifts the list: the connections that it carried are reset, and the container has what its network gives without `egress`. That of a container on no
-   * network is the loopback and `hostPorts`, until it joins one. Other lists can be given again later, which puts `egress` back. Neither can be done
-   * while it is on a network.
+   * network is the loopback and `hostPorts`, until it joins one. Other lists can be given again later, which puts `egress` back. On networks neither can be done
+   * while another container shares its network, which holds the border as well.
    *
-   * @throws NacelleError `ERR_INVALID_OPTION`; `ERR_STATE` when it has ended, or is restarting; UnsupportedError for a container that was made
-   * without `egress`, or by an older version, and, where a list is lifted or put back, for one that is on a network; SyscallError, EBUSY when the
+   * @throws NacelleError `ERR_INVALID_OPTION`; `ERR_STATE` when it has ended, or is restarting; `ERR_IN_USE` where a list is lifted or put
+   * back while another container shares its links to networks; UnsupportedError for a container that was made without `egress`, or by an older version, and
+   * for a list that is put back while the container is on a network of macvlan or ipvlan, of which no rule here sees what is sent; SyscallError, EBUSY when the
    * processes that carry its connections have not answered within 60 s: other lists leave those before as they were, and one that can't be lifted is
    * served anew or, where that fails too, leads nowhere until it is given again
    */

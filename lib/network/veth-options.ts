@@ -19,6 +19,8 @@ export interface NetworkOwner {
   readonly hasEgress?: boolean | undefined;
   /** It reaches others by pasta(1), and names are asked for inside. @internal */
   readonly hasPasta?: boolean | undefined;
+  /** Does some work while its list of names is neither lifted nor put back. @internal */
+  withList?<T>(work: () => Promise<T>): Promise<T>;
   namespace(type: 'net'): Promise<NetworkNamespace & { close(): Promise<void> }>;
 }
 

@@ -67,7 +67,7 @@ interface Joined {
 async function make(life: Life, links: LinksRecord, { attachment, isInternal, parts, place }: Joined): Promise<void> {
   const { prepare, undo } = parts.steps(new Slots(firstSlotOf(place)));
   const leave = [...endSteps(attachment, place), ...undo];
-  const link = linkRecord(attachment, { place, isInternal, leave });
+  const link = linkRecord(attachment, { place, isInternal, leave, border: parts.border() });
   const after: LinksRecord = { ...links, isMember: true, list: [...links.list, link] };
   const before = life.record.current;
   const owner = ownerOf(life);

@@ -19,6 +19,7 @@ import type { ContainerRecord } from '../start/container-record.js';
 import { callInside } from './call-inside.js';
 import { inTurn } from './in-turn.js';
 import type { Life } from './life.js';
+import { changeBorder, requireOwnBorder } from './own-border.js';
 import { serviceOf } from './own-names.js';
 import { requireAlive } from './require-alive.js';
 
@@ -75,44 +76,75 @@ async function change(life: Life, { from, to }: { readonly from: readonly string
 
 const NO_LIST = 'the container has none (egress), and what it reaches by its network is not led through one';
 
-/** Of a container on no network: where it is on some, whoever shares its ports holds the border of these as well, in tables that are theirs. */
 async function lift(life: Life, options: ListedOptions): Promise<void> {
   const { current } = life.record;
-  const links = requireNoNetworks(current);
+  const links = requireChangeable(life);
   const after: LinksRecord = { ...links, isGuided: false, isLifted: true };
   const place = placeOf(current);
-  await orBack(life, [...liftEgress(place), ...asksAnew(after)], [...asksAnew(links), ...returnEgress(rulesOf(options.egress), place)]);
-  life.note({ ...current, links: after, options: { ...options, egress: null } });
+  const back = [...asksAnew(links), ...returnEgress(rulesOf(options.egress), place)];
+  await inside(life, [...liftEgress(place), ...asksAnew(after)], back);
+  try {
+    await changeBorder(life, links, false);
+  } catch (error) {
+    throw withCleanupError(error, await undone(life, () => life.held.task.call(back)));
+  }
+  life.note({ ...current, links: after, guarded: confinedPorts(current, false), options: { ...options, egress: null } });
 }
 
 async function putBack(life: Life, egress: ParsedEgress): Promise<void> {
   const { current } = life.record;
-  const links = requireNoNetworks(current);
+  const links = requireChangeable(life);
   const after: LinksRecord = { ...links, isGuided: true, isLifted: false };
   const place = placeOf(current);
-  await orBack(life, [...asksAnew(after), ...returnEgress(egress.rules, place)], [...liftEgress(place), ...asksAnew(links)]);
+  await changeBorder(life, links, true);
+  try {
+    await inside(life, [...asksAnew(after), ...returnEgress(egress.rules, place)], [...liftEgress(place), ...asksAnew(links)]);
+  } catch (error) {
+    throw withCleanupError(error, await undone(life, () => changeBorder(life, links, false)));
+  }
+  life.note({ ...current, guarded: confinedPorts(current, true) });
   take(life, egress, after);
 }
 
-async function orBack(life: Life, steps: readonly Step[], back: readonly Step[]): Promise<void> {
+/** Has the container's shim run steps, or else those that take them back. */
+async function inside(life: Life, steps: readonly Step[], back: readonly Step[]): Promise<void> {
   try {
     await callInside(life, SET_EGRESS, steps);
   } catch (error) {
-    const failure = await life.held.task.call(back).then(() => undefined, toError);
-    // a container that has ended in the meantime has undone all of it
-    throw withCleanupError(error, life.hasEnded ? undefined : failure);
+    throw withCleanupError(error, await undone(life, () => life.held.task.call(back)));
   }
 }
 
-/** @throws UnsupportedError */
-function requireNoNetworks({ links }: ContainerRecord): LinksRecord {
+async function undone(life: Life, work: () => Promise<unknown>): Promise<Error | undefined> {
+  const failure = await work().then(() => undefined, toError);
+  // a container that has ended in the meantime has undone all of it
+  return life.hasEnded ? undefined : failure;
+}
+
+/** What whoever shares its ports later is held to. */
+function confinedPorts({ guarded }: ContainerRecord, isConfined: boolean): ContainerRecord['guarded'] {
+  return guarded.map((port) => ({ ...port, isConfined }));
+}
+
+/** @throws as `requireOwnBorder`; UnsupportedError */
+function requireChangeable(life: Life): LinksRecord {
+  const { links } = life.record.current;
   if (links === null) throw new UnsupportedError(SET_EGRESS, 'nothing of its networks can change: it is on more than 64');
-  if (links.list.length === 0) return links;
-  throw new UnsupportedError(
-    SET_EGRESS,
-    'the container is on networks, whose border knows whether it has a list',
-    'Disconnect it from them before a list is lifted or put back, and connect it again.',
-  );
+  requireOwnBorder(life, SET_EGRESS, links);
+  return links;
+}
+
+/**
+ * Does some work while a container's list is neither lifted nor put back: by whoever begins to share its network, and holds the border of its ports from
+ * then on.
+ *
+ * @throws what the work throws
+ */
+export function withList<T>(life: Life, work: () => Promise<T>): Promise<T> {
+  life.learn();
+  const { options, links } = life.record.current;
+  const canHaveList = (options?.egress ?? null) !== null || (links?.isLifted ?? false);
+  return canHaveList ? inTurn(life, 'network: container', work) : work();
 }
 
 /** Steps by which it is answered about names of networks, now and in later runs, as these links have it. */

@@ -4,7 +4,13 @@ import { settleEnded } from '../../network/cni/attachments.js';
 import type { ParsedOptions } from '../options/container-options.js';
 
 /** Does some work with the options in which another container's network is a namespace to join. @throws what the work throws; SyscallError */
-export async function withNetwork<T>(options: ParsedOptions, work: (joined: ParsedOptions) => Promise<T>): Promise<T> {
+export function withNetwork<T>(options: ParsedOptions, work: (joined: ParsedOptions) => Promise<T>): Promise<T> {
+  const { networkOf } = options;
+  const joined = (): Promise<T> => withNamespace(options, work);
+  return networkOf?.withList ? networkOf.withList(joined) : joined();
+}
+
+async function withNamespace<T>(options: ParsedOptions, work: (joined: ParsedOptions) => Promise<T>): Promise<T> {
   const network = await options.networkOf?.namespace('net');
   try {
     if (!network) return await work(options);

@@ -1,9 +1,10 @@
 import { randomInt } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { invalidOption, NacelleError, UnsupportedError } from '../../errors.js';
 import { containersOwner } from '../../host/container-shim.js';
 import { writeRecord } from '../../host/journal.js';
 import { dropRecord } from '../../host/recorded.js';
-import type { Address, Cidr } from '../address.js';
+import { type Address, type Cidr, hostOf } from '../address.js';
 import type { CniDns } from '../cni/cni-result.js';
 import { FIRST_OWN_NUMBER } from '../link-numbers.js';
 import type { ParentWay } from '../macvlan/parent-way.js';
@@ -11,15 +12,15 @@ import { dnsNamesOf } from '../names/member.js';
 import type { PublishedPort } from '../ports/port-mapping.js';
 import { type GuardedPort, portOf } from '../rules/guarded-port.js';
 import { heldRules } from '../rules/held-rules.js';
-import type { NamedPort, OwnRules } from '../rules/own-rules.js';
+import type { NamedPort } from '../rules/own-rules.js';
 import type { ParsedBandwidth } from '../traffic/bandwidth.js';
 import { recordedIfb } from '../traffic/recorded-ifb.js';
 import { leaseFreeAddress } from './address-lease.js';
 import { hostEndName, macOf } from './host-end.js';
 import { type KeptBridge, keepBridge, ruledNetwork } from './kept-bridge.js';
 import { isPluginNetwork } from './network-file.js';
-import { hasOwnMacs, leaveSteps, markOwnMacs, useOf, useRecord, useStep } from './network-folder.js';
-import { gatewaysOf } from './network-settings.js';
+import { hasOwnMacs, leaveSteps, markOwnMacs, sharingUse, useOf, useRecord, useStep } from './network-folder.js';
+import { gatewaysOf, type NetworkRecord } from './network-settings.js';
 import type { Part, Parts } from './parts.js';
 
 /** A network that a container is to be on. */
@@ -124,12 +125,7 @@ export async function attach(
   if (mac !== null && 'parent' in bridge.way && bridge.way.mac !== null) {
     throw invalidOption(option.replace(/ip$/, 'mac'), `can't be chosen in the network ${name}: all of the driver ipvlan have the parent's`);
   }
-  if (of.isConfined && bridge.record.driver === 'vxlan') {
-    throw invalidOption(
-      'egress',
-      `can't go with the network ${name} of the driver vxlan: no rule here knows the addresses of the other hosts themselves`,
-    );
-  }
+  if (of.isConfined) requireOneHost(name, bridge.record);
   const { addresses } = parts.add(await leaseFreeAddress(name, bridge.record, { ...of, keeper: bridge.keeper, ip, option }));
   const link = attachedLink(network, addresses, { ...of, bridge });
   const isInternal = bridge.record.internal;
@@ -150,12 +146,25 @@ export async function attach(
   const port = { ...attachment.port, mac: attachment.mac, addresses, isConfined: of.isConfined };
   await way.rules.forget(addresses);
   if (of.owner === containersOwner()) {
-    await guardPart(way.rules, port, parts);
+    const { rules } = way;
+    await rules.guard(port);
+    parts.add({ release: () => rules.release(port) });
   } else {
     parts.add(heldRules(ruledNetwork(name, bridge.record), [port], of.owner));
   }
   if (of.bandwidth !== null && of.bandwidth.egress !== null) parts.add(recordedIfb(port, of));
   return { attachment, isInternal };
+}
+
+/**
+ * For a container with a list of where it may connect to.
+ *
+ * @throws NacelleError `ERR_INVALID_OPTION`
+ */
+export function requireOneHost(name: string, { driver }: NetworkRecord): void {
+  if (driver !== 'vxlan') return;
+  const problem = `can't go with the network ${name} of the driver vxlan: no rule here knows the addresses of the other hosts themselves`;
+  throw invalidOption('egress', problem);
 }
 
 const OWN_PLACE = 'Give this container a place of its own in the network.';
@@ -176,7 +185,12 @@ export async function share(
     throw new UnsupportedError("sharing a container's network", reason, OWN_PLACE);
   }
   parts.add(entered(bridge));
-  const use = useOf(name, `${of.id}-${of.place}`);
+  const shared = of.ports.filter(({ network }) => network === name);
+  const use = sharingUse(
+    name,
+    `${of.id}-${of.place}`,
+    shared.map((port) => port.name),
+  );
   const forget = writeRecord(of.owner, `${of.id}-network-${of.place}`, [useRecord(use)]);
   parts.add({
     steps: (slots) => ({ prepare: [useStep(use)], undo: [...leaveSteps(use, slots), ...forget] }),
@@ -184,9 +198,13 @@ export async function share(
       if (!isHandedOver) dropRecord(forget);
     },
   });
-  const ports = of.ports.filter(({ network }) => network === name).map(portOf);
+  const ports = shared.map(portOf);
   if (of.owner === containersOwner()) {
-    for (const port of ports) await guardPart(bridge.way.rules, port, parts);
+    const { rules } = bridge.way;
+    for (const port of ports) {
+      await rules.guard(port);
+      parts.add({ release: () => (isLeased(name, port) ? rules.leave(port) : rules.release(port)) });
+    }
   } else {
     parts.add(heldRules(ruledNetwork(name, bridge.record), ports, of.owner));
   }
@@ -205,9 +223,9 @@ function entered({ place }: KeptBridge): Part {
   return { steps: () => ({ prepare: place.enter, undo: [] }) };
 }
 
-async function guardPart(rules: OwnRules, port: NamedPort, parts: Parts): Promise<void> {
-  await rules.guard(port);
-  parts.add({ release: () => rules.release(port) });
+/** Whether the container whose port it is lives. */
+function isLeased(network: string, { addresses: [first] }: NamedPort): boolean {
+  return first !== undefined && existsSync(useOf(network, hostOf(first.text)).path);
 }
 
 function attachedLink(

@@ -125,9 +125,10 @@ export async function joinNetworks(wanted: readonly WantedNetwork[], shared: rea
       canChange,
       links() {
         if (!canChange) return null;
-        const list = attachments
-          .filter(isMadeHere)
-          .map((one, place) => linkRecord(one, { place, isInternal: internal.has(one), leave: leave[place] ?? [] }));
+        const list = attachments.filter(isMadeHere).map((one, place) => {
+          const border = own.get(one.network)?.border() ?? null;
+          return linkRecord(one, { place, isInternal: internal.has(one), leave: leave[place] ?? [], border });
+        });
         return linksOf(list, of);
       },
       steps(slots) {

@@ -93,6 +93,20 @@ export function useOf(name: string, use: string, text = use): Use {
   return { path: join(networkFolder(name), 'uses', use), text, lock: lockPath(name), group: bridgeOf(name).index };
 }
 
+/** The use of a container that shares ports of another, and says which. */
+export function sharingUse(name: string, use: string, ports: readonly string[]): Use {
+  return useOf(name, use, [use, ...ports].join(' '));
+}
+
+/** Whether a container shares a port of another's; one that an older version of this library has made may share any. */
+export function isPortShared(name: string, port: string): boolean {
+  const isOfOlder = (use: string, text: string): boolean => use === text && use.includes('-');
+  return usesOf(name).some((use) => {
+    const text = readUse(name, use);
+    return text !== null && (isOfOlder(use, text) || text.split(' ').includes(port));
+  });
+}
+
 /** The files of all offers of a network. */
 export function offersOf(name: string): string[] {
   const folder = join(networkFolder(name), 'offers');

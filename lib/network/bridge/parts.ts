@@ -1,11 +1,14 @@
 import { oneOf, toError } from '../../errors.js';
 import type { Slots } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
+import type { HeldBorder } from '../rules/held-rules.js';
 
 /** Something that a container has of its networks: a bridge that is kept, a lease, rules, names. */
 export interface Part {
   /** Host steps of the container's task, and those that undo them. */
   steps?(slots: Slots): TaskSteps;
+  /** Where the container's own task holds the border of its port; after `steps`. */
+  border?(): HeldBorder | null;
   /** Lets go what no task has. `isHandedOver`: a task has, or had, the steps. */
   release?(isHandedOver: boolean): void;
 }
@@ -34,6 +37,15 @@ export class Parts {
       undo: all.toReversed().flatMap(({ undo }) => undo),
       returns: all.flatMap(({ returns }) => returns ?? []),
     };
+  }
+
+  /** Of a container with a task of its own, after `steps`. */
+  border(): HeldBorder | null {
+    for (const part of this.#parts) {
+      const border = part.border?.() ?? null;
+      if (border !== null) return border;
+    }
+    return null;
   }
 
   /** Releases each part, also when one before it failed; those that were released once are no more. @throws the first failure */

@@ -2,6 +2,7 @@ import type { Step } from '../../plan/steps.js';
 import { type Address, hostOf, knownAddress } from '../address.js';
 import type { MadeAttachment } from '../bridge/attach-network.js';
 import { bridgeOf } from '../bridge/network-folder.js';
+import type { HeldBorder } from '../rules/held-rules.js';
 
 /** The networks of a container as they can be changed while it lives: plain data, which other processes can read. */
 export interface LinksRecord {
@@ -44,13 +45,15 @@ export interface LinkRecord {
   readonly group: number | null;
   /** A way out of the network for each family. */
   readonly gateways: readonly string[];
+  /** Where the container's own task holds its border. `null`: the process that has made the container does. Absent: an older version has made the link. */
+  readonly border?: HeldBorder | null;
   /** Host steps that end the limit of what it sends, where that came after the container. */
   readonly limit: readonly Step[];
   /** Host steps that give back what the container has of the network. */
   readonly leave: readonly Step[];
 }
 
-export function linkRecord(attachment: MadeAttachment, of: Pick<LinkRecord, 'place' | 'isInternal' | 'leave'>): LinkRecord {
+export function linkRecord(attachment: MadeAttachment, of: Pick<LinkRecord, 'place' | 'isInternal' | 'leave' | 'border'>): LinkRecord {
   const { network, interface: name, index, mtu, gateways } = attachment;
   return {
     ...of,

@@ -36,7 +36,7 @@ export class OwnRules {
   #confining: Promise<unknown> = Promise.resolve();
   #look: ReturnType<typeof setTimeout> | undefined;
   /** By their numbers. */
-  readonly #ports = new Map<number, { readonly port: NamedPort; isOver: boolean }>();
+  readonly #ports = new Map<number, { port: NamedPort; users: number }>();
 
   private constructor(network: RuledNetwork, routed: OwnerTable, bridged: OwnerTable) {
     this.#network = network;
@@ -68,10 +68,10 @@ export class OwnRules {
   async guard(port: NamedPort): Promise<void> {
     const known = this.#ports.get(port.index);
     if (known) {
-      known.isOver = false;
+      known.users++;
       return;
     }
-    this.#ports.set(port.index, { port, isOver: false });
+    this.#ports.set(port.index, { port, users: 1 });
     try {
       await this.#change(`guard the port ${port.name}`, [port], this.#takeGone());
     } catch (error) {
@@ -80,9 +80,34 @@ export class OwnRules {
     }
   }
 
+  /**
+   * Has a port that is guarded reach the others of its network alone, or has it do so no more. Whoever shares the port is held to the same.
+   *
+   * @throws SyscallError
+   */
+  async confine({ index, name }: Pick<NamedPort, 'index' | 'name'>, isConfined: boolean): Promise<void> {
+    const known = this.#ports.get(index);
+    if (!known || (known.port.isConfined ?? false) === isConfined) return;
+    const port: NamedPort = { ...known.port, isConfined };
+    const what = isConfined ? `confine the port ${name}` : `confine the port ${name} no more`;
+    if (isConfined) {
+      await this.#confine(what, [port], []);
+      await this.#bridged.apply(what, this.#confinedPorts([port], []));
+    } else {
+      await this.#bridged.apply(what, this.#confinedPorts([], [known.port]));
+      try {
+        await this.#confine(what, [], [known.port]);
+      } catch (error) {
+        const failure = await this.#bridged.apply(what, this.#confinedPorts([known.port], [])).then(() => undefined, toError);
+        throw withCleanupError(error, failure);
+      }
+    }
+    known.port = port;
+  }
+
   /** Ports that are to be forgotten now. */
   #takeGone(): NamedPort[] {
-    const gone = [...this.#ports.values()].filter(({ isOver, port: { name } }) => isOver && !isNetworksLink(name));
+    const gone = [...this.#ports.values()].filter(({ users, port: { name } }) => users === 0 && !isNetworksLink(name));
     for (const { port } of gone) this.#ports.delete(port.index);
     return gone.map(({ port }) => port);
   }
@@ -93,7 +118,7 @@ export class OwnRules {
       const requests = portRequests(this.#bridged.table, { added, removed });
       await this.#bridged.apply(what, [...requests, ...this.#confinedPorts(added, removed)]);
     } catch (error) {
-      for (const port of removed) this.#ports.set(port.index, { port, isOver: true });
+      for (const port of removed) this.#ports.set(port.index, { port, users: 0 });
       throw error;
     }
   }
@@ -147,8 +172,20 @@ export class OwnRules {
   release({ index }: NamedPort): void {
     const known = this.#ports.get(index);
     if (!known) return;
-    known.isOver = true;
-    if (known.port.isConfined) this.#lookLater(LOOKS.first);
+    known.users--;
+    if (known.users === 0 && known.port.isConfined) this.#lookLater(LOOKS.first);
+  }
+
+  /**
+   * As {@link release}, of a container that has shared the port of one which lives, and is guarded by that one: nothing here is to hold the other to a border
+   * that it may lose.
+   */
+  leave(port: NamedPort): void {
+    this.release(port);
+    const known = this.#ports.get(port.index);
+    if (!known || known.users > 0) return;
+    this.#ports.delete(port.index);
+    this.#change(`guard the port ${port.name} no more`, [], [known.port]).catch(() => this.#lookLater(LOOKS.first));
   }
 
   /** What fails is tried again by whoever guards a port next, and hears of it. */
@@ -157,7 +194,7 @@ export class OwnRules {
     const forget = async (): Promise<void> => {
       const gone = this.#takeGone();
       if (gone.length > 0) await this.#change('forget ports that are gone', [], gone);
-      const isLeft = [...this.#ports.values()].some(({ port, isOver }) => isOver && port.isConfined);
+      const isLeft = [...this.#ports.values()].some(({ port, users }) => users === 0 && port.isConfined);
       if (isLeft) this.#lookLater(Math.min(2 * after, LOOKS.last));
     };
     this.#look = setTimeout(() => void forget().catch(() => undefined), after).unref();

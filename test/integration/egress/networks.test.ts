@@ -147,6 +147,7 @@ describe('a container with a list that lives', () => {
     const evil = 'plain 11.1.0.2:80';
     const first = { good, evil: no, literal: no, udp: no };
     const then = { good: no, evil, literal: no, udp: no };
+    const free = { good: 'plain 11.1.0.1:80', evil, literal: evil, udp: 'quic' };
     expect(await scenario('lives')).toEqual({
       state: 'created',
       before: { peer: no, far: no, ...first },
@@ -162,12 +163,40 @@ describe('a container with a list that lives', () => {
       again: { peer, far: peer, ...then },
       left: { peer: no, far: peer, ...then },
       leftAgain: { peer: no, far: peer, ...then },
-      onNetwork: 'ERR_UNSUPPORTED',
-      lifted: { peer, far: no, good: 'plain 11.1.0.1:80', evil, literal: evil, udp: 'quic' },
-      back: 'ERR_UNSUPPORTED',
-      liftedAgain: { peer, far: no, good: 'plain 11.1.0.1:80', evil, literal: evil, udp: 'quic' },
-      putBack: { peer, far: no, ...first },
+      lifted: { peer: no, far: peer, ...free },
+      liftedAgain: { peer, far: peer, ...free },
+      liftedShared: { peer, far: peer, ...free },
+      whileShared: [
+        'ERR_IN_USE',
+        expect.stringMatching(/^setEgress\(\) of the container ID: another container shares its link to the network/),
+      ],
+      stillLifted: { peer, far: peer, ...free },
+      putBack: { peer, far: peer, ...first },
+      putBackFlushed: { peer, far: peer, good: no, evil: no, literal: no, udp: no },
+      putBackShared: { peer, far: peer, good: no, evil: no, literal: no, udp: no },
+      putBackAgain: { peer, far: peer, ...first },
       peers: ['running', 'running'],
+    });
+  });
+
+  it('has it lifted and put back on a network, while its neighbour keeps one', async () => {
+    const peer = 'the peer';
+    const none = { good: failed, literal: failed, six: failed, udp: failed, gateway: failed };
+    const free = {
+      good: 'plain 11.1.0.1:80',
+      literal: 'plain 11.1.0.2:80',
+      six: 'plain 2a00:1::1:80',
+      udp: 'quic',
+      gateway: 'the machine',
+    };
+    const listed = { ...none, good: expect.stringMatching(/^plain (11\.1\.0\.1|2a00:1::1):80$/) };
+    expect(await scenario('owned')).toEqual({
+      flushed: { peer, ...none },
+      lifted: { peer, ...free },
+      neighbour: { peer, ...none },
+      putBack: { peer, ...listed },
+      putBackFlushed: { peer, ...none },
+      peer: 'running',
     });
   });
 
