@@ -11,7 +11,7 @@ import { type LinkRecord, type LinksRecord, linkRecord } from '../../network/liv
 import { capabilityMask } from '../../plan/capability-names.js';
 import { Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
-import { endSteps, firstSlotOf, joinSteps, laterSteps, limitAll, newWaySteps, removeSteps } from '../plan/changed-links.js';
+import { endSteps, firstSlotOf, goneWaySteps, joinSteps, laterSteps, limitAll, newWaySteps, removeSteps } from '../plan/changed-links.js';
 import { type ContainerRecord, networkRecord } from '../start/container-record.js';
 import { callInside } from './call-inside.js';
 import { inTurn } from './in-turn.js';
@@ -144,6 +144,7 @@ export function leaveNetwork(life: Life, name: string): Promise<void> {
     parts?.release(true);
     await callInside(life, DISCONNECT, newWaySteps(links, after));
     // last, since a program with rights in there can have it fail
+    await callInside(life, DISCONNECT, goneWaySteps(links, after));
     if (links.isGuided) await callInside(life, DISCONNECT, egressOn(current));
   });
 }

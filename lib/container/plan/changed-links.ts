@@ -1,3 +1,4 @@
+import { known, knownAddress, parseCidr } from '../../network/address.js';
 import type { MadeAttachment } from '../../network/bridge/attach-network.js';
 import { KEYS, keep, OWN_SLOTS, slotOf } from '../../network/live/kept-steps.js';
 import { linkDefaults } from '../../network/live/link-defaults.js';
@@ -9,6 +10,7 @@ import { NETLINK_ROUTE } from '../../plan/constants.js';
 import { NONE } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { linkSteps, waySteps } from './network-steps.js';
+import { endSources, type SourceRoute, sourceRoutes, sourceSteps, sourcesWithout } from './source-routes.js';
 
 // Steps by which the links of a container that lives change, and those that its next run and its end have instead of what its plan says. A list
 // opens what it needs, and closes it again. Pure.
@@ -65,18 +67,36 @@ export function laterSteps(
   const { bandwidth, service } = of;
   return [
     keep(KEYS.limits, bandwidth === null ? [] : limitAll(links.list, bandwidth)),
-    keep(KEYS.ways, openWays(links.list, recordedRoutes(links.list))),
+    keep(KEYS.ways, openWays(links.list, recordedRoutes(links.list), recordedSources(links.list))),
     ...(service === null ? [] : [keep(KEYS.names, serveSteps(service))]),
   ];
 }
 
-/** Steps that bring up links which are new, and make the default routes that all links have now and had not before. */
+/** Steps that bring up links which are new, and make the routes that all links have now and had not before. */
 export function newWaySteps(before: LinksRecord, after: LinksRecord): Step[] {
   const had = recordedRoutes(before.list);
   const isNew = ({ index, gateway }: Route): boolean => !had.some((route) => route.index === index && route.gateway.text === gateway.text);
   return openWays(
     after.list.filter(({ place }) => !before.list.some((one) => one.place === place)),
     recordedRoutes(after.list).filter(isNew),
+    sourcesWithout(recordedSources(after.list), recordedSources(before.list)),
+  );
+}
+
+/** Steps that end the rules of addresses which the container had before, or had beside others. */
+export function goneWaySteps(before: LinksRecord, after: LinksRecord): Step[] {
+  const gone = sourcesWithout(recordedSources(before.list), recordedSources(after.list));
+  return gone.length === 0 ? [] : insideSteps((inside) => endSources(gone, inside));
+}
+
+function recordedSources(links: readonly LinkRecord[]): SourceRoute[] {
+  return sourceRoutes(
+    links.map(({ index, interface: name, addresses = [], gateways }) => ({
+      index,
+      interface: name,
+      addresses: addresses.map((text) => known(parseCidr(text))),
+      gateways: gateways.map(knownAddress),
+    })),
   );
 }
 
@@ -91,9 +111,9 @@ export function serveSteps(service: NamesService): Step[] {
   return [{ op: 'open_namespace', host: true, out: namespace, type: 'net' }, serveNames(service, namespace), close(namespace)];
 }
 
-function openWays(links: readonly LinkRecord[], routes: readonly Route[]): Step[] {
-  const isNone = links.length + routes.length === 0;
-  return isNone ? [] : insideSteps((inside) => waySteps(links, routes, inside, { replaces: true }));
+function openWays(links: readonly LinkRecord[], routes: readonly Route[], sources: readonly SourceRoute[]): Step[] {
+  const isNone = links.length + routes.length + sources.length === 0;
+  return isNone ? [] : insideSteps((inside) => [...waySteps(links, routes, inside, { replaces: true }), ...sourceSteps(sources, inside)]);
 }
 
 /** Steps with a socket in this machine's network namespace. */

@@ -28,6 +28,7 @@ import { request } from '../../network/veth-plan.js';
 import { NETLINK_ROUTE } from '../../plan/constants.js';
 import { NONE, type Slots } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
+import { sourceRoutes, sourceSteps } from './source-routes.js';
 
 export interface NetworkPlan {
   readonly attachments: readonly Attachment[];
@@ -80,7 +81,10 @@ export function networkSteps(
     ...attachments.flatMap((attachment, place) => or(KEYS.link(place), linkSteps(attachment, { namespace, outside, inside, hasIpv6 }))),
     ...later,
     ...or(KEYS.limits, bandwidth === null ? [] : attachments.flatMap((one) => limitsOf(one, outside, bandwidth))),
-    ...or(KEYS.ways, waySteps(attachments, routesAmong(all), inside)),
+    ...or(KEYS.ways, [
+      ...waySteps(attachments, routesAmong(all), inside),
+      ...(all.length < 2 ? [] : sourceSteps(sourceRoutes(attachments), inside)),
+    ]),
     ...or(KEYS.names, serve(namespace)),
     // an open socket keeps the namespace alive after its last process
     ...[...(keptSocket === NONE ? [inside] : []), outside, namespace].map((slot): Step => ({ op: 'close', host: true, slot })),

@@ -45,6 +45,8 @@ export interface LinkRecord {
   readonly group: number | null;
   /** A way out of the network for each family. */
   readonly gateways: readonly string[];
+  /** In CIDR notation. What an older version has written down lacks them. */
+  readonly addresses?: readonly string[];
   /** Where the container's own task holds its border. `null`: the process that has made the container does. Absent: an older version has made the link. */
   readonly border?: HeldBorder | null;
   /** Host steps that end the limit of what it sends, where that came after the container. */
@@ -54,7 +56,7 @@ export interface LinkRecord {
 }
 
 export function linkRecord(attachment: MadeAttachment, of: Pick<LinkRecord, 'place' | 'isInternal' | 'leave' | 'border'>): LinkRecord {
-  const { network, interface: name, index, mtu, gateways } = attachment;
+  const { network, interface: name, index, mtu, gateways, addresses } = attachment;
   return {
     ...of,
     limit: [],
@@ -66,6 +68,7 @@ export function linkRecord(attachment: MadeAttachment, of: Pick<LinkRecord, 'pla
     port: 'port' in attachment ? attachment.port : null,
     group: 'child' in attachment ? attachment.child.group : null,
     gateways: gateways.map(({ text }) => hostOf(text)),
+    addresses: addresses.map(({ text }) => text),
   };
 }
 

@@ -1,8 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { type Address, type Cidr, parseAddress, parseCidr, parseMac } from '../../../lib/network/address.js';
 import { parseAddresses, parseLink, parseLinks } from '../../../lib/network/link.js';
-import { attribute, message, parseAttributes, parseMessages, readText, readU32, text, u32 } from '../../../lib/network/netlink.js';
-import { deleteLink, getLink, newAddress, newDefaultRoute, newVethPair, setLink } from '../../../lib/network/rtnetlink.js';
+import { attribute, message, NLM_F, parseAttributes, parseMessages, readText, readU32, text, u32 } from '../../../lib/network/netlink.js';
+import {
+  deleteLink,
+  deleteSourceRule,
+  getLink,
+  newAddress,
+  newDefaultRoute,
+  newSourceRule,
+  newTableRoute,
+  newVethPair,
+  setLink,
+} from '../../../lib/network/rtnetlink.js';
 import * as captured from './captured.js';
 
 /** As hexadecimal, less the sequence number. */
@@ -48,8 +58,21 @@ describe('requests are those of iproute2, byte for byte', () => {
     ['addr4', newAddress(4, cidr('10.1.2.3/24'))],
     ['addr6', newAddress(4, cidr('fd00::1/64'))],
     ['route4', newDefaultRoute(4, address('10.1.2.9'))],
+    ['ruleEnd', deleteSourceRule(100, address('10.1.0.2'))],
+    ['tableSubnet4', newTableRoute(1, { to: cidr('10.1.0.0/24') })],
+    ['tableDefault4', newTableRoute(1, { gateway: address('10.1.0.9') })],
+    ['tableSubnet6', newTableRoute(1, { to: cidr('fd00::/64') })],
   ] as const)('%s', (name, request) => {
     expect(hex(request)).toBe(hex(fromIp(name)));
+  });
+
+  it.each([
+    ['rule4', newSourceRule(100, address('10.1.0.2'))],
+    ['rule6', newSourceRule(100, address('fd00::2'))],
+  ] as const)('%s, but that one which is there is no error', (name, request) => {
+    const expected = fromIp(name);
+    expected.writeUInt16LE(expected.readUInt16LE(6) & ~NLM_F.EXCL, 6);
+    expect(hex(request)).toBe(hex(expected));
   });
 
   it('an IPv6 default route, where ip adds the destination ::/0', () => {
