@@ -41,6 +41,10 @@ interface Range {
 const LOOPBACK = describe(Uint8Array.of(127, 0, 0, 1));
 const FORM = "must be as '8080:80', '127.0.0.1::53/udp', '[::]:8080:80' or '9000-9010:9000-9010'";
 
+/** Ports that are shown, and not held, would be a way past whoever binds them. */
+const NO_SCTP =
+  "has the protocol 'sctp', of which no port can be held for a container: most kernels have no sockets of it, and nothing carries it from the loopback. It must be tcp or udp; on a network containers reach each other by sctp without a port";
+
 /** Whether an address stands for all addresses of its family. */
 export function isWildcard({ bytes }: Address): boolean {
   return bytes.every((byte) => byte === 0);
@@ -61,7 +65,7 @@ export function parsePorts(text: string): WantedPort[] | string {
   const container = parseRange(containerText, 1);
   if (container === null) return containerText === '' ? FORM : `has '${containerText}' as the container's port: ${FORM}`;
   const protocol = protocolText === 'tcp' || protocolText === 'udp' ? protocolText : null;
-  if (protocol === null) return `has the protocol '${protocolText}': must be tcp or udp`;
+  if (protocol === null) return protocolText === 'sctp' ? NO_SCTP : `has the protocol '${protocolText}': must be tcp or udp`;
   const address = addressText === undefined || addressText === '' ? LOOPBACK : parseHostAddress(addressText.replace(/^\[(.*)\]$/, '$1'));
   if (typeof address === 'string') return address;
   const isAny = hostText === undefined || hostText === '' || hostText === '0';
@@ -104,7 +108,7 @@ const mapping = z
     container: port,
     host: z.int().min(0).max(0xffff).optional(),
     address: z.string().optional(),
-    protocol: z.enum(['tcp', 'udp']).optional(),
+    protocol: z.enum(['tcp', 'udp'], { error: ({ input }) => (input === 'sctp' ? NO_SCTP : undefined) }).optional(),
   })
   .transform(({ container, host = 0, address: text, protocol = 'tcp' }, context): WantedPort => {
     const address = text === undefined ? LOOPBACK : parseHostAddress(text);
