@@ -8,7 +8,8 @@ import { temporaryFolder } from '../fixtures/temporary.js';
 import { until } from '../fixtures/until.js';
 import { type Machine, machineInWorld, WORLD_TOOLS } from '../fixtures/world.js';
 
-// The ports of a container on several networks, whose links only take what would be answered by them (rp_filter = 1, ip-sysctl.rst).
+// The ports of a container on several networks, whose links, as this machine's, only take what would be answered by them
+// (rp_filter = 1, ip-sysctl.rst).
 const { describe, it } = requires({ root: true, containers: true, tools: [...WORLD_TOOLS, 'nft', 'sh'], kernel: '5.12' });
 
 useLeakCheck();
@@ -47,6 +48,7 @@ describe('a published port of a container on several networks', () => {
     const machine = await machineInWorld(temporary);
     const { net, world } = machine;
     for (const address of WORLD.far) await inside(world, 'ip', 'addr', 'add', address, 'dev', 'lo');
+    await inside(net, 'sh', '-ec', 'for of in all default; do echo 1 > /proc/sys/net/ipv4/conf/$of/rp_filter; done');
     const program = startNode('several-networks', [JSON.stringify(told)], machine.from);
     const line = async (): Promise<{ seen: string[]; rules: string[] }> => {
       const next = await program.lines.next();
@@ -61,6 +63,9 @@ describe('a published port of a container on several networks', () => {
     const protocols = hasOtherWay(told) ? ['tcp'] : ['tcp', 'udp'];
     const each = [WORLD.near, WORLD.far].flatMap((from) => protocols.flatMap(() => from));
     expect(await fromWorld(machine, protocols)).toEqual(each);
+    for (const address of ['192.0.2.1', '2001:db8::1']) {
+      expect(await inside(net, process.execPath, '-e', ASK, 'tcp', address, '8081')).toBe(address);
+    }
     program.process.kill('SIGUSR2');
     if (told.first[0] === 'a') expect((await line()).rules).toEqual([]);
     const { code, stderr } = await program.ended;
