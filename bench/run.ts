@@ -23,7 +23,7 @@ import { network, networkCrowd } from './cases/network.js';
 import { packets, throughput } from './cases/packets.js';
 import { memory, rate } from './cases/rate.js';
 import { relay } from './cases/relay.js';
-import { rootless } from './cases/rootless.js';
+import { rootless, rootlessNetwork } from './cases/rootless.js';
 import { stdout } from './cases/stdout.js';
 import { userns } from './cases/userns.js';
 import { sampleLoad } from './load.js';
@@ -46,6 +46,7 @@ const cases: readonly Case[] = [
   files,
   names,
   rootless,
+  rootlessNetwork,
   userns,
   network,
   networkCrowd,

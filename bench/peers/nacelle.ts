@@ -16,6 +16,12 @@ export async function runUnlimited(rootfs: string): Promise<void> {
   await Container.run({ image, command });
 }
 
+/** The same on a network that is there at once. */
+export async function runOn(rootfs: string, network: 'bridge' | 'pasta'): Promise<void> {
+  const { image, command } = containerOptions(rootfs);
+  await Container.run({ image, command, network });
+}
+
 export function nacelle(rootfs: string): Subject {
   return subject('Container.run', () => runContainer(rootfs));
 }

@@ -3,7 +3,7 @@
 
 import { subject } from '../measure.js';
 import { bwrap } from '../peers/bwrap.js';
-import { runContainer, runUnlimited } from '../peers/nacelle.js';
+import { runContainer, runOn, runUnlimited } from '../peers/nacelle.js';
 import { bareProgram, runSpawned } from '../peers/spawn.js';
 
 const [bytes = '0', rootfs = ''] = process.argv.slice(2);
@@ -16,6 +16,8 @@ const [command, args] = bareProgram(rootfs);
 const subjects = {
   container: () => subject('container', () => runContainer(rootfs)),
   unlimited: () => subject('unlimited', () => runUnlimited(rootfs)),
+  bridge: () => subject('bridge', () => runOn(rootfs, 'bridge')),
+  pasta: () => subject('pasta', () => runOn(rootfs, 'pasta')),
   spawn: () => subject('spawn', () => runSpawned(command, args)),
   bwrap: () => bwrap(rootfs),
 };
