@@ -193,6 +193,14 @@ describe('a container with a list that lives', () => {
     expect(await scenario('owned')).toEqual({
       flushed: { peer, ...none },
       lifted: { peer, ...free },
+      nowhere: [
+        [
+          'ERR_UNSUPPORTED',
+          expect.stringMatching(/^setEgress\(\) is not supported here: no rule of this machine's sees .* its network lan,/),
+        ],
+        ['ERR_INVALID_OPTION', expect.stringMatching(/^option egress: can't go with the network both of the driver vxlan/)],
+      ],
+      stillLifted: { literal: free.literal },
       neighbour: { peer, ...none },
       putBack: { peer, ...listed },
       putBackFlushed: { peer, ...none },

@@ -18,9 +18,10 @@ import {
   confinedPorts,
   fixedConfinedRequests,
 } from '../../../../lib/network/rules/confined-rules.js';
-import { heldRules } from '../../../../lib/network/rules/held-rules.js';
+import { confineHeld, freeHeld, heldRules } from '../../../../lib/network/rules/held-rules.js';
 import { linkLocalOf, portRequests } from '../../../../lib/network/rules/port-rules.js';
 import { Slots } from '../../../../lib/plan/plan.js';
+import type { Step } from '../../../../lib/plan/steps.js';
 import { addressOf, cidrOf } from '../../../fixtures/nft-rules.js';
 
 const mac = Uint8Array.of(2, 0x6e, 10, 1, 0, 2);
@@ -99,6 +100,20 @@ describe('the rules that a container’s own shim holds', () => {
     const { prepare, undo } = heldRules(network, [port], 'owner').steps(new Slots());
     expect(prepare.map(({ op }) => op)).toEqual(['netlink_socket', 'netlink_batch']);
     expect(undo.map(({ op }) => op)).toEqual(['close']);
+  });
+
+  it('have the border in tables of its own, which one step makes, whatever was there, and another removes', () => {
+    const held = heldRules(network, [port], 'owner');
+    expect(held.border()).toBeNull();
+    held.steps(new Slots());
+    const border = held.border();
+    if (border === null) throw new Error('there is none');
+    const names = (step: Step): readonly string[] => (step.op === 'netlink_batch' ? step.names : []);
+    const none = ['have', 'delete', 'have', 'delete'].map((does) => `${does} the table ${border.table}`);
+    expect(names(freeHeld(border, network))).toEqual(none);
+    const made = names(confineHeld(border, network, port));
+    expect(made.slice(0, 6)).toEqual([...none, `create the table ${border.table}`, `create the table ${border.table}`]);
+    expect(made.length).toBeGreaterThan(6);
   });
 });
 
