@@ -9,6 +9,7 @@
 #include "own_sockets.h"
 #include "socket.h"
 #include "terminal.h"
+#include "tree_files.h"
 
 namespace {
 
@@ -30,6 +31,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("tryLock", Napi::Function::New<nacelle::TryLock>(env, "tryLock"));
   exports.Set("readFiles", Napi::Function::New<nacelle::ReadFiles>(env, "readFiles"));
   exports.Set("fileAttributes", Napi::Function::New<nacelle::FileAttributes>(env, "fileAttributes"));
+  exports.Set("listFolder", Napi::Function::New<nacelle::ListFolder>(env, "listFolder"));
+  exports.Set("readContents", Napi::Function::New<nacelle::ReadContents>(env, "readContents"));
   exports.Set("connectLocal", Napi::Function::New<nacelle::ConnectLocal>(env, "connectLocal"));
   exports.Set("releaseDescriptor", Napi::Function::New<nacelle::ReleaseDescriptor>(env, "releaseDescriptor"));
   exports.Set("isOwnSocket", Napi::Function::New<nacelle::IsOwnSocket>(env, "isOwnSocket"));

@@ -73,6 +73,10 @@ export interface Binding {
    * its value; or -errno. See addon/attributes.h.
    */
   fileAttributes(folder: string, names: readonly string[], most: number): Promise<(number | Buffer)[] | number>;
+  /** What is in a folder below an open one: names, nine numbers for each and attributes, or -errno; see addon/tree_files.h. */
+  listFolder(root: number, path: string, most: number): Promise<[Buffer, Float64Array, (number | Buffer)[] | number] | number>;
+  /** Reads files below an open folder into `into`: null, or the place of the first that can't be read and why; see addon/tree_files.h. */
+  readContents(root: number, paths: string, sizes: Float64Array, into: Uint8Array): Promise<[number, number] | null>;
   /** Whether the descriptor is a socket between Node and the shim; see addon/own_sockets.h. */
   isOwnSocket(fd: number): boolean;
   /** A stream socket connected to a unix(7) address, with the credentials of whoever listens there: see addon/local_stream.h. */

@@ -92,42 +92,6 @@ export function tryLock(fd: number, kind: 'shared' | 'exclusive'): boolean {
   return true;
 }
 
-/** An extended attribute of one of several files. */
-export interface FileAttribute {
-  readonly file: string;
-  readonly name: string;
-  readonly value: Buffer;
-}
-
-/**
- * The extended attributes (xattr(7)) of files, by their names in a folder, without following links: none of a file that is not there.
- *
- * @returns 'too many': all of them have more than `most` bytes
- * @throws SyscallError
- */
-export async function fileAttributes(
-  folder: string,
-  names: readonly string[],
-  most: number,
-): Promise<readonly FileAttribute[] | 'too many'> {
-  if (names.length === 0) return [];
-  const found = await loadNative().addon.fileAttributes(folder, names, most);
-  if (found === -constants.errno.E2BIG) return 'too many';
-  if (typeof found === 'number') throw nativeError('read extended attributes', 'lgetxattr', -found);
-  const attributes: FileAttribute[] = [];
-  for (let at = 0; at < found.length; at += 3) {
-    const [place, name, value] = found.slice(at, at + 3);
-    const file = typeof place === 'number' ? names[place] : undefined;
-    if (file === undefined || !isBytes(name) || !isBytes(value)) throw new TypeError('the addon gives no attributes');
-    attributes.push({ file, name: name.toString(), value });
-  }
-  return attributes;
-}
-
-function isBytes(value: number | Buffer | undefined): value is Buffer {
-  return typeof value === 'object';
-}
-
 /**
  * A stream over an end of a pipe that the addon made, or over a socket. The end is closed with the stream, and at once when no stream can be
  * made.

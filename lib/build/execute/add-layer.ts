@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { addCompressed, type MadeLayer } from '../../image/layers/add-compressed.js';
+import type { KnownBytes } from '../files/known-bytes.js';
 import type { LayerFile } from '../files/landing.js';
 import { layerTar } from '../files/layer-tar.js';
 
@@ -14,7 +15,7 @@ export async function addLayer(
   files: readonly LayerFile[],
   options: {
     readonly latest: number | null;
-    readonly known?: ReadonlyMap<string, string> | undefined;
+    readonly known?: KnownBytes | undefined;
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<MadeLayer> {

@@ -1,9 +1,10 @@
 import { privilege } from '../../host/privilege.js';
 import type { Image } from '../../image/image.js';
 import { idInside } from '../../plan/user-maps.js';
-import { EMPTY_TREE, type FileTree, FolderTree, type TreeIds } from '../files/file-tree.js';
+import { EMPTY_TREE, type FileTree, FolderTree } from '../files/file-tree.js';
 import { openImageRoot } from '../files/image-root.js';
 import { keepAttributes } from '../files/kept-attributes.js';
+import type { TreeIds } from '../files/tree-entry.js';
 
 /**
  * Does something with the files of an image, which are mounted meanwhile, to be read alone.

@@ -11,6 +11,7 @@ import { archiveEntries, isTarHeader } from './archive-entries.js';
 import type { ArchiveEntry } from './archive-files.js';
 import { decompressedBy, PROGRAM_MAGIC_BYTES, type ProgramCompression, programCompressionOf } from './confined-decoder.js';
 import type { FileTree } from './file-tree.js';
+import type { KnownBytes } from './known-bytes.js';
 import { contentAt } from './layer-tar.js';
 import { PlainFile, temporaryFile } from './temporary-file.js';
 
@@ -50,7 +51,7 @@ class TarFile extends Writable {
 export interface SpoolSource {
   readonly tree: FileTree;
   /** SHA-256 of files' bytes as they were before, by their paths. */
-  readonly known: ReadonlyMap<string, string>;
+  readonly known: KnownBytes;
   readonly signal: AbortSignal | undefined;
 }
 

@@ -1,7 +1,9 @@
-import { createHash } from 'node:crypto';
-import { settled } from '../../image/layers/in-parallel.js';
+import { createHash, hash } from 'node:crypto';
+import { nextTurn } from '../../native/clock.js';
+import { contentBatches } from './content-batches.js';
 import type { FetchedFile, NotedFile } from './fetch-file.js';
 import { EMPTY_TREE, type FileTree } from './file-tree.js';
+import { type KnownBytes, OrderedHashes } from './known-bytes.js';
 import type { LayerFile } from './landing.js';
 import { type CopyRequest, layerFiles } from './layer-files.js';
 import { contentOf } from './layer-tar.js';
@@ -11,17 +13,17 @@ export interface CopiedContent {
   /** Of names, kinds, modes, owners, sizes, where links lead, and bytes. Times don't count. */
   readonly digest: string;
   /** SHA-256 of each file's bytes, by its path in the tree that is copied from. */
-  readonly bytes: ReadonlyMap<string, string>;
+  readonly bytes: KnownBytes;
 }
+
+/** Others have their turn after so many files. */
+const AT_A_TIME = 1024;
 
 /** What is known by its key before it is fetched. */
 export interface RemoteContent {
   /** All that its files follow from. */
   readonly key: readonly (string | boolean)[];
 }
-
-/** Files that are read at a time. */
-const PARALLEL = 8;
 
 /**
  * The content that the sources of a COPY select.
@@ -47,26 +49,16 @@ export async function copiedContent(
     owner: hasOwner ? { uid: 0, gid: 0 } : null,
     folderMode: 0o755,
     madeAt: 0,
+    signal,
   });
-  const bytes = new Map<string, string>();
-  const left = files.values();
-  let hasFailed = false;
-  const hashing = Array.from({ length: PARALLEL }, async () => {
-    try {
-      for (const { bytes: source, size } of left) {
-        if (hasFailed) return;
-        if (source && 'tree' in source && !bytes.has(source.path)) bytes.set(source.path, await hashOf(source, size, signal));
-      }
-    } catch (error) {
-      hasFailed = true;
-      throw error;
-    }
-  });
-  await settled(hashing);
-  const hash = createHash('sha256');
-  for (const [index, source] of sources.entries()) if (isRemote(source)) hash.update(`${JSON.stringify([index, ...source.key])}\n`);
-  for (const file of files) hash.update(`${JSON.stringify([...fieldsOf(file), bytesOf(file, bytes)])}\n`);
-  return { digest: `sha256:${hash.digest('hex')}`, bytes };
+  const bytes = await hashesOf(files, signal);
+  const all = createHash('sha256');
+  for (const [index, source] of sources.entries()) if (isRemote(source)) all.update(`${JSON.stringify([index, ...source.key])}\n`);
+  for (const [place, file] of files.entries()) {
+    if (place % AT_A_TIME === AT_A_TIME - 1) await nextTurn();
+    all.update(`${JSON.stringify([...fieldsOf(file), bytesOf(file, bytes)])}\n`);
+  }
+  return { digest: `sha256:${all.digest('hex')}`, bytes };
 }
 
 function isRemote(source: string | FetchedFile | NotedFile | RemoteContent): source is RemoteContent {
@@ -75,14 +67,33 @@ function isRemote(source: string | FetchedFile | NotedFile | RemoteContent): sou
 
 function fieldsOf({ path, type, mode, uid, gid, size, target, xattrs }: LayerFile): readonly (string | number)[] {
   // a file without any has the fields that it always had
-  const attributes = [...(xattrs ?? [])].flatMap(([name, value]) => [name, value.toString('base64')]);
-  return [path, type, mode, uid, gid, size, target, ...attributes];
+  const fields = [path, type, mode, uid, gid, size, target];
+  if (!xattrs) return fields;
+  return [...fields, ...[...xattrs].flatMap(([name, value]) => [name, value.toString('base64')])];
 }
 
-function bytesOf({ bytes }: LayerFile, known: ReadonlyMap<string, string>): string | null {
+function bytesOf({ bytes }: LayerFile, known: KnownBytes): string | null {
   if (!bytes) return null;
   if ('content' in bytes) return createHash('sha256').update(bytes.content).digest('hex');
   return 'path' in bytes ? (known.get(bytes.path) ?? null) : (bytes.hash ?? null);
+}
+
+async function hashesOf(files: readonly LayerFile[], signal: AbortSignal | undefined): Promise<KnownBytes> {
+  const known = new OrderedHashes();
+  for await (const batch of contentBatches(distinct(files, known))) {
+    signal?.throwIfAborted();
+    for (const [place, { bytes, size }] of batch.files.entries()) {
+      const content = batch.contentOf(place);
+      if (content) known.push(hash('sha256', content));
+      else if (bytes && 'tree' in bytes) known.push(await hashOf(bytes, size, signal));
+    }
+  }
+  return known;
+}
+
+/** Those that have bytes in a tree, each once. */
+function* distinct(files: readonly LayerFile[], known: OrderedHashes): Generator<LayerFile, void, undefined> {
+  for (const file of files) if (file.bytes && 'tree' in file.bytes && known.begin(file.bytes.path)) yield file;
 }
 
 async function hashOf(

@@ -2,22 +2,11 @@ import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, readdir, readlink } from 'node:fs/promises';
 import { hasCode, NacelleError } from '../../errors.js';
 import { systemError } from '../../native/system-errors.js';
+import { type FileAttribute, fileAttributes, listFolder, readContents } from '../../native/tree-files.js';
 import { O_PATH } from '../../plan/constants.js';
+import { EMPTY_LISTING, type FolderListing, folderListing } from './folder-listing.js';
 import type { TarEntry } from './tar-header.js';
-
-/** Something in a tree of files, by its path below the root: '' is the root itself, no path begins or ends with '/'. */
-export interface TreeEntry {
-  readonly kind: 'file' | 'folder' | 'link' | 'other';
-  /** The permissions, with setuid, setgid and the sticky bit. */
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  /** Seconds since the epoch. */
-  readonly mtime: number;
-  readonly size: number;
-  /** Tells two names of one file; `null`: it has one name. */
-  readonly inode: string | null;
-}
+import type { FolderAttributes, TreeEntry, TreeIds } from './tree-entry.js';
 
 /** Files that are read. No path that is asked for leads through a link: `resolveIn` finds such paths. */
 export interface FileTree {
@@ -25,20 +14,31 @@ export interface FileTree {
   get(path: string): Promise<TreeEntry | null>;
   /** The names in a folder, sorted by their bytes. */
   list(path: string): Promise<readonly string[]>;
+  /** What is in a folder, with what `get` and `attributes` say of each. */
+  folder(path: string): Promise<FolderListing>;
   readLink(path: string): Promise<string>;
-  /** The extended attributes of files in a folder that COPY keeps. */
-  attributes(folder: string, names: readonly string[]): Promise<FolderAttributes>;
+  /** The extended attributes of a file that COPY keeps; `undefined`: it has none. */
+  attributes(path: string): Promise<TarEntry['xattrs']>;
   /** A file's bytes. */
   open(path: string): Promise<FileHandle>;
+  /**
+   * The bytes of files, one after the other in `into`: for many that are small.
+   *
+   * @param files with the sizes that they had
+   * @throws NacelleError `ERR_CHANGED` for one that is none any more, or has another size
+   */
+  read(files: readonly { readonly path: string; readonly size: number }[], into: Uint8Array): Promise<void>;
 }
 
 /** A tree without anything: what FROM scratch begins with. */
 export const EMPTY_TREE: FileTree = {
   get: async (path) => (path === '' ? { kind: 'folder', mode: 0o755, uid: 0, gid: 0, mtime: 0, size: 0, inode: null } : null),
   list: async () => [],
+  folder: async () => EMPTY_LISTING,
   readLink: async (path) => Promise.reject(gone(path)),
-  attributes: async () => new Map(),
+  attributes: async () => undefined,
   open: async (path) => Promise.reject(gone(path)),
+  read: async ([first]) => first && Promise.reject(gone(first.path)),
 };
 
 function gone(path: string): NacelleError {
@@ -50,23 +50,19 @@ const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
 /** Folders that are kept open, since what is asked for next is mostly in one of them. */
 const MOST_OPEN = 32;
 
-/** Whose ids a tree's files have: what is inside for what is on the disk. */
-export interface TreeIds {
-  uid(onDisk: number): number;
-  gid(onDisk: number): number;
+/** Which extended attributes of files COPY keeps, and how. */
+export interface KeepAttributes {
+  /** Bytes of those of all files in one folder. */
+  readonly most: number;
+  /** @param shown the folder, for errors */
+  keep(found: readonly FileAttribute[] | 'too many', shown: string): FolderAttributes;
 }
-
-/** Extended attributes of files that have any, by the files' names in their folder. */
-export type FolderAttributes = ReadonlyMap<string, NonNullable<TarEntry['xattrs']>>;
-
-/** Reads those that COPY keeps of some files in a folder. @param place of the folder on this machine. @param shown for errors */
-export type ReadAttributes = (place: string, names: readonly string[], shown: string) => Promise<FolderAttributes>;
 
 /** What a tree has beside the files' own bytes. */
 export interface TreeOptions {
   readonly ids?: TreeIds | undefined;
   /** Default: none are read. */
-  readonly attributes?: ReadAttributes | undefined;
+  readonly attributes?: KeepAttributes | undefined;
 }
 
 const SAME_IDS: TreeIds = { uid: (id) => id, gid: (id) => id };
@@ -84,7 +80,7 @@ export class FolderTree implements FileTree {
   readonly #root: FileHandle;
   readonly #base: string;
   readonly #ids: TreeIds;
-  readonly #attributes: ReadAttributes | undefined;
+  readonly #attributes: KeepAttributes | undefined;
   /** By their paths, the one that was used last at the end. */
   readonly #folders = new Map<string, OpenFolder>();
 
@@ -140,9 +136,21 @@ export class FolderTree implements FileTree {
     return this.#asked(path, () => this.#in(path, (place) => readlink(place)));
   }
 
-  async attributes(folder: string, names: readonly string[]): Promise<FolderAttributes> {
-    const read = this.#attributes;
-    return read ? this.#asked(folder, () => this.#within(folder, (place) => read(place, names, folder))) : new Map();
+  async folder(path: string): Promise<FolderListing> {
+    const keep = this.#attributes;
+    return this.#asked(path, async () => {
+      const found = await listFolder(this.#root.fd, path, keep?.most ?? 0);
+      const listing = folderListing(path, found, this.#ids);
+      return { ...listing, attributes: keep ? keep.keep(found.attributes(listing.names), path) : new Map() };
+    });
+  }
+
+  async attributes(path: string): Promise<TarEntry['xattrs']> {
+    const keep = this.#attributes;
+    if (!keep) return undefined;
+    const [folder, name] = splitPath(path);
+    const found = await this.#asked(folder, () => this.#within(folder, (place) => fileAttributes(place, [name], keep.most)));
+    return keep.keep(found, folder).get(name);
   }
 
   /** A FIFO that takes a file's place is not waited for. */
@@ -151,6 +159,13 @@ export class FolderTree implements FileTree {
     if ((await file.stat()).isFile()) return file;
     await file.close();
     throw changed(path);
+  }
+
+  async read(files: readonly { readonly path: string; readonly size: number }[], into: Uint8Array): Promise<void> {
+    const unread = await readContents(this.#root.fd, files, into);
+    if (!unread) return;
+    const path = files[unread.place]?.path ?? '';
+    await this.#asked(path, () => Promise.reject(unread.error ?? changed(path)));
   }
 
   /** What was a folder, or a file, when it was looked at is none now when the kernel says so. */
@@ -164,8 +179,8 @@ export class FolderTree implements FileTree {
 
   /** Does something with a file by its name in its folder. A link in the last place is followed when `work` does so. */
   #in<T>(path: string, work: (place: string) => Promise<T>): Promise<T> {
-    const end = path.lastIndexOf('/');
-    return this.#within(path.slice(0, Math.max(0, end)), (folder) => work(`${folder}/${path.slice(end + 1)}`));
+    const [folder, name] = splitPath(path);
+    return this.#within(folder, (place) => work(`${place}/${name}`));
   }
 
   async #within<T>(folder: string, work: (place: string) => Promise<T>): Promise<T> {
@@ -207,6 +222,12 @@ export class FolderTree implements FileTree {
       throw error;
     }
   }
+}
+
+/** The folder that a path is in, and the name there. */
+function splitPath(path: string): readonly [string, string] {
+  const end = path.lastIndexOf('/');
+  return [path.slice(0, Math.max(0, end)), path.slice(end + 1)];
 }
 
 /** What Node says of a path below `/proc/self/fd`, said of the path that was meant. */

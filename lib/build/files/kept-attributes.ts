@@ -1,6 +1,7 @@
 import { NacelleError } from '../../errors.js';
-import { fileAttributes } from '../../native/load-addon.js';
-import type { ReadAttributes, TreeIds } from './file-tree.js';
+import type { FileAttribute } from '../../native/tree-files.js';
+import type { KeepAttributes } from './file-tree.js';
+import type { FolderAttributes, TreeIds } from './tree-entry.js';
 
 /** Bytes of the attributes of files in one folder: all of them are in the memory of this process. */
 const MOST = 64 * 1024 ** 2;
@@ -16,25 +17,26 @@ const SIZES = { namespaced: 24, plain: 20 } as const;
  *
  * @param uid the id inside of one on the disk
  */
-export function keepAttributes(uid: TreeIds['uid']): ReadAttributes {
-  return async (place, names, shown) => {
-    const found = await fileAttributes(place, names, MOST);
-    if (found === 'too many') {
-      throw new NacelleError(`read ${shown || '/'}: its files have more than ${MOST} bytes of extended attributes`, {
-        code: 'ERR_TOO_LARGE',
-      });
-    }
-    const kept = new Map<string, Map<string, Buffer>>();
-    for (const { file, name, value } of found) {
-      const wanted = keptValue(name, value, uid);
-      if (wanted === null) continue;
-      const of = kept.get(file) ?? new Map<string, Buffer>();
-      of.set(name, wanted);
-      kept.set(file, of);
-    }
-    for (const [file, of] of kept) kept.set(file, new Map([...of].toSorted(([a], [b]) => (a < b ? -1 : 1))));
-    return kept;
-  };
+export function keepAttributes(uid: TreeIds['uid']): KeepAttributes {
+  return { most: MOST, keep: (found, shown) => kept(found, uid, shown) };
+}
+
+function kept(found: readonly FileAttribute[] | 'too many', uid: TreeIds['uid'], shown: string): FolderAttributes {
+  if (found === 'too many') {
+    throw new NacelleError(`read ${shown || '/'}: its files have more than ${MOST} bytes of extended attributes`, {
+      code: 'ERR_TOO_LARGE',
+    });
+  }
+  const files = new Map<string, Map<string, Buffer>>();
+  for (const { file, name, value } of found) {
+    const wanted = keptValue(name, value, uid);
+    if (wanted === null) continue;
+    const of = files.get(file) ?? new Map<string, Buffer>();
+    of.set(name, wanted);
+    files.set(file, of);
+  }
+  for (const [file, of] of files) files.set(file, new Map([...of].toSorted(([a], [b]) => (a < b ? -1 : 1))));
+  return files;
 }
 
 /** @returns `null` for what stays behind */

@@ -1,7 +1,8 @@
 import type { FileHandle } from 'node:fs/promises';
 import { InstructionProblem } from '../language/build-error.js';
-import type { FileTree, TreeEntry } from './file-tree.js';
+import type { FileTree } from './file-tree.js';
 import type { TarEntry } from './tar-header.js';
+import type { TreeEntry } from './tree-entry.js';
 
 /** Where a file's bytes are: in a tree, which may be one of our own that nobody else changes, in an open file from a byte on, whose SHA-256 may be known, or here; or nothing is there but their SHA-256. */
 export type ByteSource =
@@ -15,11 +16,9 @@ export interface LayerFile extends TarEntry {
   readonly bytes: ByteSource | null;
 }
 
-/** A file that was made. Of a hard link the kind and the target are those of what it is one more name of. */
-interface Made {
-  readonly file: LayerFile;
+/** What a hard link is one more name of: where that is a link, `leadsTo` is where it leads. */
+interface Linked {
   readonly kind: TreeEntry['kind'];
-  /** Of a link. */
   readonly leadsTo: string;
 }
 
@@ -28,7 +27,10 @@ export class Landing implements Pick<FileTree, 'get' | 'readLink'> {
   /** In the order of the layer: of two with one path the later counts. */
   readonly files: LayerFile[] = [];
   readonly #onto: FileTree;
-  readonly #made = new Map<string, Made>();
+  readonly #made = new Map<string, LayerFile>();
+  readonly #linked = new Map<string, Linked>();
+  /** Folders where nothing was: all that is in them was made by this instruction. */
+  readonly #newFolders = new Set<string>();
   /** The first name of each file that has several, and the other way round. */
   readonly #inodes = new Map<string, string>();
   readonly #inodeAt = new Map<string, string>();
@@ -43,13 +45,23 @@ export class Landing implements Pick<FileTree, 'get' | 'readLink'> {
   async get(path: string): Promise<TreeEntry | null> {
     if (isBelow(path, this.#replaced)) return null;
     const made = this.#made.get(path);
-    if (made) return { ...made.file, kind: made.kind, inode: null };
+    if (made) return { ...made, kind: this.#meant(made).kind, inode: null };
     return isBelow(path, this.#fresh) ? null : this.#onto.get(path);
   }
 
   async readLink(path: string): Promise<string> {
     const made = this.#made.get(path);
-    return made ? made.leadsTo : this.#onto.readLink(path);
+    return made ? this.#meant(made).leadsTo : this.#onto.readLink(path);
+  }
+
+  /** Whether it is sure that nothing is at a path, without a look at the tree. */
+  isFree(path: string): boolean {
+    const end = path.lastIndexOf('/');
+    return end > 0 && this.#newFolders.has(path.slice(0, end)) && !this.#made.has(path);
+  }
+
+  #meant(file: LayerFile): Linked {
+    return this.#linked.get(file.path) ?? { kind: kindOf(file), leadsTo: file.target };
   }
 
   /** Whether this instruction has made what is at a path. */
@@ -70,8 +82,14 @@ export class Landing implements Pick<FileTree, 'get' | 'readLink'> {
       const kind = (await this.get(folder))?.kind;
       if (kind === 'folder') continue;
       if (kind !== undefined) throw new InstructionProblem(`cannot copy to non-directory: /${folder}`);
-      this.add({ path: folder, type: 'folder', mode, uid, gid, mtime, size: 0, target: '', bytes: null });
+      this.addNewFolder({ path: folder, type: 'folder', mode, uid, gid, mtime, size: 0, target: '', bytes: null });
     }
+  }
+
+  /** Adds a folder where nothing is. */
+  addNewFolder(folder: LayerFile): void {
+    this.add(folder);
+    this.#newFolders.add(folder.path);
   }
 
   /** @param inode of a file that may have other names */
@@ -93,7 +111,9 @@ export class Landing implements Pick<FileTree, 'get' | 'readLink'> {
     }
     // what a hard link is one more name of may get another name later, and is that file still
     const first = file.type === 'hardlink' ? this.#made.get(file.target) : undefined;
-    this.#made.set(file.path, { file, kind: first?.kind ?? kindOf(file), leadsTo: first?.leadsTo ?? file.target });
+    if (first) this.#linked.set(file.path, this.#meant(first));
+    else this.#linked.delete(file.path);
+    this.#made.set(file.path, file);
     this.files.push(file);
   }
 

@@ -1,3 +1,4 @@
+import { nextTurn } from '../../native/clock.js';
 import { InstructionProblem } from '../language/build-error.js';
 import { IgnoreRules, type Matched } from '../language/ignore-file.js';
 import { cleanPath, hasWildcard, wildcardTest } from '../language/ignore-pattern.js';
@@ -5,8 +6,9 @@ import { type ArchiveEntry, unpackOnto } from './archive-files.js';
 import type { ChangeMode } from './chmod.js';
 import type { Owner } from './chown.js';
 import type { FetchedFile, NotedFile } from './fetch-file.js';
-import { type FileTree, resolveIn, type TreeEntry } from './file-tree.js';
+import { type FileTree, resolveIn } from './file-tree.js';
 import { Landing, type LayerFile } from './landing.js';
+import type { TreeEntry } from './tree-entry.js';
 
 export interface CopyRequest {
   /** What is copied from, and what of it is left out. */
@@ -60,12 +62,18 @@ export async function layerFiles(request: CopyRequest): Promise<LayerFile[]> {
   return landing.files;
 }
 
+/** Others have their turn after so many entries. */
+const AT_A_TIME = 256;
+
 class Copier {
   readonly #request: CopyRequest;
   readonly #landing: Landing;
 
   /** The tree is one that nobody else changes. */
   readonly #isOwn: boolean;
+
+  /** Entries of folders so far. */
+  #seen = 0;
 
   constructor(request: CopyRequest, landing: Landing, isOwn = false) {
     this.#request = request;
@@ -112,7 +120,7 @@ class Copier {
     if (archive) return this.#unpack(archive);
     const target = await this.#targetOf(source, entry.kind === 'folder');
     if (entry.kind === 'folder') await this.#folder(path, target, { inside: '' });
-    else await this.#entry(path, { entry, xattrs: await this.#attributesOf(path) }, target);
+    else await this.#entry(path, { entry, xattrs: await this.#request.from.attributes(path) }, target);
   }
 
   /** Copies what a path matches with the folders that it is in, from the root on, or from what is before '/./'. */
@@ -168,29 +176,43 @@ class Copier {
   }
 
   async #folder(path: string, target: string, walk: Walk): Promise<void> {
-    const { from } = this.#request;
-    const names = await from.list(path);
-    const attributes = await from.attributes(path, names);
-    for (const name of names) {
+    const { names, attributes, entry: entryAt } = await this.#request.from.folder(path);
+    for (const [place, name] of names.entries()) {
+      if (++this.#seen % AT_A_TIME === 0) await this.#pause();
       const child = path === '' ? name : `${path}/${name}`;
-      const entry = await from.get(child);
+      const entry = entryAt(place);
       if (!entry) throw new InstructionProblem(`/${child} was removed while it was copied`);
       const { isOut, mayHold, below } = this.#look(child, name, walk);
-      const next = target === '' ? name : `${target}/${name}`;
+      // most copies have the paths of what they are copies of: one string for both is half the memory
+      const next = target === path ? child : target === '' ? name : `${target}/${name}`;
+      const found = { entry, xattrs: attributes.get(name) };
+      if (entry.kind === 'file') {
+        if (isOut) continue;
+        if (!this.#landing.isFree(next)) await this.#refuseFolderAt(next);
+        this.#addFile(next, { ...entry, xattrs: found.xattrs }, this.#bytesAt(child));
+        continue;
+      }
       if (entry.kind !== 'folder') {
-        if (!isOut) await this.#entry(child, { entry, xattrs: attributes.get(name) }, next);
+        if (!isOut) await this.#entry(child, found, next);
         continue;
       }
       // a folder that is left out, of which something is not, is there only for that
       if (isOut && !(mayHold && (await this.#holdsAny(child, below)))) continue;
-      await this.#folderEntry(child, next, { isOnTheWay: below.isOnTheWay === true, xattrs: attributes.get(name) });
+      await this.#folderEntry(next, { ...found, isOnTheWay: below.isOnTheWay === true });
       await this.#folder(child, next, below);
     }
   }
 
+  /** Others have their turn. @throws the reason of `signal` */
+  async #pause(): Promise<void> {
+    await nextTurn();
+    this.#request.signal?.throwIfAborted();
+  }
+
   /** Whether something in a folder is left out, and whether what is below it may not be. */
-  #look(child: string, name: string, { inside, above, excluded, parents, included }: Walk) {
+  #look(child: string, name: string, { inside, above, excluded, parents, included }: Walk): Look {
     const { ignored, excludes } = this.#request;
+    if (!parents && excludes.isEmpty && (ignored === null || ignored.isEmpty)) return NOTHING_LEFT_OUT;
     const relative = inside === '' ? name : `${inside}/${name}`;
     const hidden = ignored?.test(child, above);
     const left = excludes.test(relative, excluded);
@@ -231,33 +253,23 @@ class Copier {
   }
 
   async #folderEntry(
-    path: string,
     target: string,
-    { isOnTheWay, xattrs }: { readonly isOnTheWay: boolean } & Pick<LayerFile, 'xattrs'>,
+    { entry, isOnTheWay, xattrs }: { readonly entry: TreeEntry; readonly isOnTheWay: boolean } & Pick<LayerFile, 'xattrs'>,
   ): Promise<void> {
-    const entry = await this.#request.from.get(path);
-    if (entry?.kind !== 'folder') throw new InstructionProblem(`/${path} was changed while it was copied`);
     const before = await this.#landing.get(target);
     if (before !== null && before.kind !== 'folder') throw new InstructionProblem(`cannot copy to non-directory: /${target}`);
     // of a folder that is there, one that only leads to what is copied changes the mode alone
     const { uid, gid, mtime } = before && isOnTheWay ? before : { ...this.#ownerOf(entry), mtime: entry.mtime };
-    this.#landing.add({
-      path: target,
-      type: 'folder',
-      ...{ uid, gid, mtime },
-      mode: before && isOnTheWay ? entry.mode : this.#modeOf(entry, true),
-      size: 0,
-      target: '',
-      bytes: null,
-      xattrs,
-    });
+    const mode = before && isOnTheWay ? entry.mode : this.#modeOf(entry, true);
+    const folder = { path: target, type: 'folder', ...{ mode, uid, gid, mtime }, size: 0, target: '', bytes: null, xattrs } as const;
+    if (before) this.#landing.add(folder);
+    else this.#landing.addNewFolder(folder);
   }
 
   async #entry(path: string, { entry, xattrs }: { readonly entry: TreeEntry } & Pick<LayerFile, 'xattrs'>, target: string): Promise<void> {
     const { from } = this.#request;
     if (entry.kind === 'other') throw new InstructionProblem(`/${path} is a device, a FIFO or a socket: it can't be copied`);
-    if (entry.kind === 'file')
-      return this.#file(target, { ...entry, xattrs }, { tree: from, path, ...(this.#isOwn ? { isOwn: true } : {}) });
+    if (entry.kind === 'file') return this.#file(target, { ...entry, xattrs }, this.#bytesAt(path));
     await this.#refuseFolderAt(target);
     const link = await from.readLink(path);
     this.#landing.add({
@@ -278,19 +290,28 @@ class Copier {
     bytes: NonNullable<LayerFile['bytes']>,
   ): Promise<void> {
     await this.#refuseFolderAt(target);
-    const common = { path: target, ...this.#ownerOf(entry), mode: this.#modeOf(entry, false), mtime: entry.mtime };
-    const first = entry.inode ? this.#landing.firstName(entry.inode) : undefined;
-    if (first !== undefined) {
-      this.#landing.add({ ...common, type: 'hardlink', size: 0, target: first, bytes: null });
-      return;
-    }
-    this.#landing.add({ ...common, type: 'file', size: entry.size, target: '', bytes, xattrs: entry.xattrs }, entry.inode);
+    this.#addFile(target, entry, bytes);
   }
 
-  async #attributesOf(path: string): Promise<LayerFile['xattrs']> {
-    const end = path.lastIndexOf('/');
-    const name = path.slice(end + 1);
-    return (await this.#request.from.attributes(path.slice(0, Math.max(0, end)), [name])).get(name);
+  #bytesAt(path: string): NonNullable<LayerFile['bytes']> {
+    const { from: tree } = this.#request;
+    return this.#isOwn ? { tree, path, isOwn: true } : { tree, path };
+  }
+
+  #addFile(
+    target: string,
+    entry: Omit<TreeEntry, 'kind' | 'inode'> & { readonly inode?: string | null } & Pick<LayerFile, 'xattrs'>,
+    bytes: NonNullable<LayerFile['bytes']>,
+  ): void {
+    const first = entry.inode ? this.#landing.firstName(entry.inode) : undefined;
+    const { uid, gid } = this.#ownerOf(entry);
+    const [mode, mtime] = [this.#modeOf(entry, false), entry.mtime];
+    if (first !== undefined) {
+      this.#landing.add({ path: target, type: 'hardlink', mode, uid, gid, mtime, size: 0, target: first, bytes: null });
+      return;
+    }
+    const { size, xattrs } = entry;
+    this.#landing.add({ path: target, type: 'file', mode, uid, gid, mtime, size, target: '', bytes, xattrs }, entry.inode);
   }
 
   async #refuseFolderAt(target: string): Promise<void> {
@@ -340,3 +361,13 @@ interface Walk {
   readonly parents?: IgnoreRules | undefined;
   readonly included?: Matched | undefined;
 }
+
+/** Whether something is left out itself, whether something in it may not be, and how to go on below it. */
+interface Look {
+  readonly isOut: boolean;
+  readonly mayHold: boolean;
+  readonly below: Walk;
+}
+
+/** Where nothing is left out, no path below what is copied is asked for. */
+const NOTHING_LEFT_OUT: Look = { isOut: false, mayHold: true, below: { inside: '' } };

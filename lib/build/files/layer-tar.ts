@@ -1,13 +1,12 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { NacelleError } from '../../errors.js';
+import { contentBatches } from './content-batches.js';
+import type { KnownBytes } from './known-bytes.js';
 import type { LayerFile } from './landing.js';
-import { ReadAhead } from './read-ahead.js';
 import { padding, TAR_END, tarHeader } from './tar-header.js';
 
 const CHUNK = 256 * 1024;
-/** What is handed on at a time at least: each hand-over costs a turn of the thread pool. */
-const GATHERED = 64 * 1024;
 
 /**
  * The tar of a layer.
@@ -19,40 +18,55 @@ const GATHERED = 64 * 1024;
 export async function* layerTar(
   files: readonly LayerFile[],
   latest: number | null,
-  known: ReadonlyMap<string, string> = new Map(),
+  known: KnownBytes = new Map(),
 ): AsyncGenerator<Buffer, void, undefined> {
-  let parts: Buffer[] = [];
-  let length = 0;
-  const isFullWith = (part: Buffer): boolean => {
-    parts.push(part);
-    length += part.length;
-    return length >= GATHERED;
-  };
-  const gathered = (): Buffer => {
-    const whole = Buffer.concat(parts);
-    parts = [];
-    length = 0;
-    return whole;
-  };
-  const ahead = new ReadAhead(files, (file) => bytesOf(file, known));
-  try {
-    for (const [index, file] of files.entries()) {
-      if (isFullWith(tarHeader({ ...file, mtime: latest === null ? file.mtime : Math.min(file.mtime, latest) }))) yield gathered();
-      for await (const part of ahead.read(index)) if (isFullWith(part)) yield gathered();
-      if (isFullWith(padding(file.size))) yield gathered();
+  const gathered = new Gathered();
+  for await (const batch of contentBatches(files)) {
+    for (const [place, file] of batch.files.entries()) {
+      yield* gathered.take(tarHeader(latest === null || file.mtime <= latest ? file : { ...file, mtime: latest }));
+      const content = batch.contentOf(place);
+      if (content) {
+        requireKnown(content, file, known);
+        yield* gathered.take(content);
+      } else for await (const part of bytesOf(file, known)) yield* gathered.take(part);
+      yield* gathered.take(padding(file.size));
     }
-  } finally {
-    await ahead.close();
   }
-  parts.push(TAR_END);
-  yield gathered();
+  yield* gathered.take(TAR_END);
+  yield* gathered.rest();
+}
+
+/** Small pieces as few large ones: each costs a turn of the thread pool where it is compressed. */
+class Gathered {
+  #chunk = Buffer.allocUnsafeSlow(CHUNK);
+  #used = 0;
+
+  *take(part: Uint8Array): Generator<Buffer, void, undefined> {
+    for (let at = 0; at < part.length; ) {
+      const count = Math.min(part.length - at, CHUNK - this.#used);
+      this.#chunk.set(at === 0 && count === part.length ? part : part.subarray(at, at + count), this.#used);
+      at += count;
+      this.#used += count;
+      if (this.#used === CHUNK) yield* this.rest();
+    }
+  }
+
+  *rest(): Generator<Buffer, void, undefined> {
+    if (this.#used > 0) yield this.#chunk.subarray(0, this.#used);
+    this.#chunk = Buffer.allocUnsafeSlow(CHUNK);
+    this.#used = 0;
+  }
+}
+
+/** @throws NacelleError `ERR_CHANGED` */
+function requireKnown(content: Uint8Array, { bytes }: LayerFile, known: KnownBytes): void {
+  if (!bytes || !('tree' in bytes) || bytes.isOwn) return;
+  const expected = known.get(bytes.path);
+  if (expected !== undefined && hash('sha256', content) !== expected) throw changed(bytes.path);
 }
 
 /** A file's bytes, wherever they are. @throws NacelleError `ERR_CHANGED` */
-export async function* bytesOf(
-  { bytes, path, size }: LayerFile,
-  known: ReadonlyMap<string, string> = new Map(),
-): AsyncGenerator<Buffer, void, undefined> {
+export async function* bytesOf({ bytes, path, size }: LayerFile, known: KnownBytes = new Map()): AsyncGenerator<Buffer, void, undefined> {
   if (bytes === null) return;
   if ('content' in bytes) yield bytes.content;
   else if ('file' in bytes) yield* contentAt(bytes.file, bytes.at, size, path);
@@ -86,15 +100,26 @@ async function* sameContent(
  * @throws NacelleError `ERR_CHANGED`
  */
 export async function* contentOf(file: FileHandle, size: number, path: string): AsyncGenerator<Buffer, void, undefined> {
+  // one byte more than is expected tells whether there is more
+  const read = (left: number): Promise<{ bytesRead: number; buffer: Buffer }> => {
+    const length = Math.min(CHUNK, left + 1);
+    return file.read(Buffer.allocUnsafe(length), 0, length);
+  };
   let left = size;
-  for (;;) {
-    // one byte more than is expected tells whether there is more
-    const buffer = Buffer.allocUnsafe(Math.min(CHUNK, left + 1));
-    const { bytesRead } = await file.read(buffer, 0, buffer.length);
-    if (bytesRead > left) throw changed(path);
-    left -= bytesRead;
-    if (bytesRead > 0) yield buffer.subarray(0, bytesRead);
-    if (bytesRead === 0 || (left === 0 && bytesRead < buffer.length)) break;
+  let ahead = read(left);
+  try {
+    for (;;) {
+      const { bytesRead, buffer } = await ahead;
+      if (bytesRead > left) throw changed(path);
+      left -= bytesRead;
+      const isOver = bytesRead === 0 || (left === 0 && bytesRead < buffer.length);
+      // whoever gets these bytes works on them while the next are read
+      if (!isOver) ahead = read(left);
+      if (bytesRead > 0) yield buffer.subarray(0, bytesRead);
+      if (isOver) break;
+    }
+  } finally {
+    await Promise.allSettled([ahead]);
   }
   if (left > 0) throw changed(path);
 }

@@ -40,16 +40,18 @@ export function tarHeader(entry: TarEntry): Buffer {
     // as star, GNU tar and the layers of other tools have them
     ...[...(entry.xattrs ?? [])].map(([key, value]) => record(`SCHILY.xattr.${key}`, value)),
   ];
+  const own = header(name, entry, TYPES[entry.type]);
+  if (records.length === 0) return own;
   const extended = Buffer.concat(records);
-  const own = header({ ...entry, path: name }, TYPES[entry.type]);
-  if (extended.length === 0) return own;
-  const pax = header({ path: 'pax', target: '', mode: 0o644, uid: 0, gid: 0, size: extended.length, mtime: 0 }, 'x');
+  const pax = header('pax', { target: '', mode: 0o644, uid: 0, gid: 0, size: extended.length, mtime: 0 }, 'x');
   return Buffer.concat([pax, extended, padding(extended.length), own]);
 }
 
-/** What fills the last block of a file. */
+const ZEROS = Buffer.alloc(BLOCK);
+
+/** What fills the last block of a file: always the same bytes, which nobody changes. */
 export function padding(size: number): Buffer {
-  return Buffer.alloc((BLOCK - (size % BLOCK)) % BLOCK);
+  return ZEROS.subarray(0, (BLOCK - (size % BLOCK)) % BLOCK);
 }
 
 /** Two empty blocks. */
@@ -63,35 +65,38 @@ function record(key: string, value: string | Buffer): Buffer {
   return Buffer.concat([Buffer.from(`${length}`), rest]);
 }
 
-function header({ path, target, mode, uid, gid, size, mtime, device }: Omit<TarEntry, 'type'>, type: string): Buffer {
-  const block = Buffer.alloc(BLOCK);
-  const text = (value: string, at: number, length: number): void =>
-    void block.write(value.replaceAll(/[^\x20-\x7e]/g, '?'), at, length, 'latin1');
-  const octal = (value: number, at: number, length: number): void => {
-    const most = 8 ** (length - 1) - 1;
-    block.write(
-      Math.min(Math.max(0, value), most)
-        .toString(8)
-        .padStart(length - 1, '0'),
-      at,
-      'latin1',
-    );
-  };
-  text(path, 0, 100);
-  octal(mode, 100, 8);
-  octal(uid, 108, 8);
-  octal(gid, 116, 8);
-  octal(size, 124, 12);
-  octal(mtime, 136, 12);
-  block.write('        ', 148, 'latin1');
+function header(path: string, { target, mode, uid, gid, size, mtime, device }: Omit<TarEntry, 'type' | 'path'>, type: string): Buffer {
+  // there is a header for each of many thousand files: this makes no more than one string of a number
+  const block = Buffer.allocUnsafe(BLOCK).fill(0);
+  writeText(block, path, 0);
+  writeOctal(block, mode, 100, 8);
+  writeOctal(block, uid, 108, 8);
+  writeOctal(block, gid, 116, 8);
+  writeOctal(block, size, 124, 12);
+  writeOctal(block, mtime, 136, 12);
+  block.fill(0x20, 148, 156);
   block.write(type, 156, 'latin1');
-  text(target, 157, 100);
+  writeText(block, target, 157);
   block.write('ustar\0' + '00', 257, 'latin1');
   if (device) {
-    octal(device.major, 329, 8);
-    octal(device.minor, 337, 8);
+    writeOctal(block, device.major, 329, 8);
+    writeOctal(block, device.minor, 337, 8);
   }
-  const sum = block.reduce((total, byte) => total + byte, 0);
+  // all after the device's numbers is zero
+  let sum = 0;
+  for (let at = 0; at < 345; at++) sum += block[at] ?? 0;
   block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
   return block;
+}
+
+/** At most 100 characters; those that a header can't have are in an extended one. */
+function writeText(block: Buffer, text: string, at: number): void {
+  if (text !== '') block.write(PLAIN.test(text) ? text : text.replaceAll(/[^\x20-\x7e]/g, '?'), at, 100, 'latin1');
+}
+
+function writeOctal(block: Buffer, value: number, at: number, length: number): void {
+  const most = 8 ** (length - 1) - 1;
+  const digits = Math.min(Math.max(0, value), most).toString(8);
+  block.fill(0x30, at, at + length - 1 - digits.length);
+  block.write(digits, at + length - 1 - digits.length, 'latin1');
 }

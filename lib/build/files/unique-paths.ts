@@ -7,8 +7,8 @@ import type { LayerFile } from './landing.js';
  * @param files in the order in which they are laid on each other
  */
 export function uniquePaths(files: readonly LayerFile[]): readonly LayerFile[] {
+  if (areUnique(files)) return files;
   const last = new Map(files.map(({ path }, index) => [path, index]));
-  if (last.size === files.length) return files;
   const cuts = cutsOf(files);
   const made: LayerFile[] = [];
   const folders = new Set<string>();
@@ -32,6 +32,12 @@ export function uniquePaths(files: readonly LayerFile[]): readonly LayerFile[] {
     }
   }
   return made;
+}
+
+function areUnique(files: readonly LayerFile[]): boolean {
+  const paths = new Set<string>();
+  for (const { path } of files) paths.add(path);
+  return paths.size === files.length;
 }
 
 /** Where something else takes the place of a folder: nothing that came into that before is left. */

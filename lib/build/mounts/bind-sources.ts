@@ -1,5 +1,5 @@
 import { chmod } from 'node:fs/promises';
-import { join, posix } from 'node:path';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { digestOf } from '../../image/formats/digest.js';
 import type { Image } from '../../image/image.js';
@@ -7,11 +7,12 @@ import { makeFolder } from '../../store/store-root.js';
 import { type OpenFolder, temporaryFolder } from '../../store/temporary-folder.js';
 import { unpackInto } from '../../volume/volume-content.js';
 import { copiedContent } from '../files/copied-content.js';
-import { EMPTY_TREE, type FileTree, resolveIn, type TreeEntry } from '../files/file-tree.js';
+import { EMPTY_TREE, type FileTree, resolveIn } from '../files/file-tree.js';
 import { openImageRoot } from '../files/image-root.js';
 import { layerFiles } from '../files/layer-files.js';
 import { layerTar } from '../files/layer-tar.js';
 import { RememberedTree } from '../files/remembered-tree.js';
+import type { TreeEntry } from '../files/tree-entry.js';
 import { InstructionProblem } from '../language/build-error.js';
 import { IgnoreRules } from '../language/ignore-file.js';
 import { cleanPath } from '../language/ignore-pattern.js';
@@ -128,9 +129,7 @@ export async function imageSource(
 
 /** The attributes of the folder that is shown itself: those of a file are part of its content. */
 async function ownAttributes(tree: FileTree, path: string): Promise<string[]> {
-  const name = posix.basename(path);
-  const parent = posix.dirname(path);
-  const found = (await tree.attributes(parent === '.' ? '' : parent, [name])).get(name);
+  const found = await tree.attributes(path);
   return [...(found ?? [])].flatMap(([key, value]) => [key, value.toString('base64')]);
 }
 

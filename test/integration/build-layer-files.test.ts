@@ -15,12 +15,12 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { Parser } from 'tar';
 import { afterAll, describe, expect, test } from 'vitest';
-import { madeFolderMode, parseChmod } from '../../../lib/build/files/chmod.js';
-import { EMPTY_TREE, FolderTree, resolveIn } from '../../../lib/build/files/file-tree.js';
-import { type CopyRequest, layerFiles } from '../../../lib/build/files/layer-files.js';
-import { padding, TAR_END, type TarEntry, tarHeader } from '../../../lib/build/files/tar-header.js';
-import { IgnoreRules } from '../../../lib/build/language/ignore-file.js';
-import { hasWildcard } from '../../../lib/build/language/ignore-pattern.js';
+import { madeFolderMode, parseChmod } from '../../lib/build/files/chmod.js';
+import { EMPTY_TREE, FolderTree, resolveIn } from '../../lib/build/files/file-tree.js';
+import { type CopyRequest, layerFiles } from '../../lib/build/files/layer-files.js';
+import { padding, TAR_END, type TarEntry, tarHeader } from '../../lib/build/files/tar-header.js';
+import { IgnoreRules } from '../../lib/build/language/ignore-file.js';
+import { hasWildcard } from '../../lib/build/language/ignore-pattern.js';
 
 const root = mkdtempSync(join(tmpdir(), 'nacelle-build-'));
 afterAll(() => rmSync(root, { recursive: true }));
