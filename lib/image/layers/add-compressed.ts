@@ -14,10 +14,13 @@ export interface MadeLayer extends StoredLayer {
   release(): void;
 }
 
+/** Bytes that come out of the compression at once, each a turn of the thread pool: the size changes nothing of what they are. */
+const CHUNK = 256 * 1024;
+
 /** Brings the tar of a new layer into the store, compressed. */
 export async function addCompressed(plain: Readable): Promise<MadeLayer> {
   const hash = createHash('sha256');
-  const gzip = createGzip();
+  const gzip = createGzip({ chunkSize: CHUNK });
   const feeding = pipeline(
     plain,
     async function* (source: AsyncIterable<Buffer>) {
