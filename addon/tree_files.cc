@@ -38,8 +38,9 @@ int read_names(DIR* folder, std::vector<std::string>& names) {
     if (entry == nullptr) break;
     if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0) names.emplace_back(entry->d_name);
   }
+  const int result = -errno;
   std::sort(names.begin(), names.end());  // std::string compares as unsigned bytes
-  return -errno;
+  return result;
 }
 
 double kind_of(mode_t mode) {
