@@ -31,7 +31,7 @@ const FILES = [
   ...container('links-between-mounts', 'mounts', 'pump', 'removal', 'seccomp-profile', 'security', 'tty-many'),
   ...files('.', 'rootless-networks', 'rootless-ports'),
   ...files('volume', 'below-mounts', 'image-mount', 'in-containers', 'volume'),
-  ...files('.', 'build', 'build-add', 'build-cache', 'build-contexts', 'build-debug', 'build-events', 'build-fetch'),
+  ...files('.', 'build', 'build-add', 'build-cache', 'build-contexts', 'build-debug', 'build-events', 'build-fetch', 'build-many-files'),
   ...files(
     '.',
     'build-limits',

@@ -36,6 +36,7 @@ const errnos: Readonly<Record<string, readonly string[]>> = {
   brk: ['ENOMEM'],
   read: ['EIO'],
   pread64: ['EIO'],
+  readv: ['EIO', 'EINTR'],
   write: ['EIO', 'ENOSPC', 'EDQUOT'],
   pwrite64: ['EIO', 'ENOSPC'],
   writev: ['EIO', 'ENOSPC'],
@@ -124,8 +125,11 @@ const errnos: Readonly<Record<string, readonly string[]>> = {
 /** Of Node itself only what the library's own calls are: libuv and V8 abort, by their own word, when others fail. */
 const ofNode = [
   'openat',
+  'openat2',
   'open',
   'read',
+  'readv',
+  'getdents64',
   'write',
   'mkdir',
   'unlink',
