@@ -59,8 +59,10 @@ export { type Features, features } from './host/features.js';
 export type { ReapReport } from './host/reap.js';
 export type { RootlessFeature, RootlessParts } from './host/rootless-features.js';
 export type { ImageConfig, ImageHealthcheck } from './image/formats/image-config.js';
+export type { IndexInfo } from './image/formats/image-index.js';
+export type { LayerInfo } from './image/formats/layer-info.js';
 export type { UnpackLimits } from './image/formats/unpack-limits.js';
-export { type Committable, Image, type LayerInfo } from './image/image.js';
+export { type Committable, Image } from './image/image.js';
 export type {
   CommitOptions,
   LoadOptions,

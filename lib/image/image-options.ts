@@ -8,9 +8,17 @@ import { parseStopSignal } from './formats/stop-signal.js';
 import { type UnpackLimits, unpackLimits } from './formats/unpack-limits.js';
 import type { RegistryAuth, RegistrySettings } from './registry/settings.js';
 
-export interface OpenOptions {
+interface LimitOptions {
   /** Limits of each layer when it is unpacked: {@link UnpackLimits} has the defaults. */
   limits?: UnpackLimits | undefined;
+}
+
+export interface OpenOptions extends LimitOptions {
+  /**
+   * The platform that the image has to be for: 'linux/arm64', 'linux/arm/v7', 'arm64'. Of an image for several it is that one alone. Default: of an image for
+   * several this machine's, or in the store the first where it has none, and else whatever the image is for.
+   */
+  platform?: string | undefined;
 }
 
 /** Options of calls that take time. */
@@ -21,7 +29,7 @@ export interface TransferOptions {
 }
 
 /** The limits also hold for a compressed archive as a whole. */
-export interface LoadOptions extends TransferOptions, OpenOptions {
+export interface LoadOptions extends TransferOptions, LimitOptions {
   /** The image's name in the store, as 'app:1', whatever the source calls it. Default: the names that the source has. */
   reference?: string | undefined;
 }
@@ -48,7 +56,7 @@ export interface RegistryOptions extends TransferOptions {
   parallel?: number | undefined;
 }
 
-export interface PullOptions extends RegistryOptions, OpenOptions {
+export interface PullOptions extends RegistryOptions, LimitOptions {
   /**
    * The platform to pull of an image for several: 'linux/arm64', 'linux/arm/v7', 'arm64'. Default: what Node runs on. A name means what was
    * pulled last under it, whatever its platform.
@@ -88,7 +96,7 @@ export interface CommitOptions {
 const listener = z.custom<ProgressListener>((value) => typeof value === 'function', 'must be a function');
 
 const transfer = { onProgress: listener.optional(), cancelSignal: abortSignal.optional() };
-export const openOptions = z.strictObject({ limits: unpackLimits });
+const limitOptions = z.strictObject({ limits: unpackLimits });
 const hidePath = z
   .string()
   .refine(
@@ -100,7 +108,7 @@ export const hostOptions = z.strictObject({ hide: z.array(hidePath).optional() }
 export const saveOptions = z.strictObject({ format: z.enum(['oci', 'docker']).default('oci') });
 
 const text = z.string().min(1, 'must not be empty');
-export const loadOptions = openOptions.extend({ ...transfer, reference: text.optional() });
+export const loadOptions = limitOptions.extend({ ...transfer, reference: text.optional() });
 const auth = z.union(
   [
     z.strictObject({ username: text.refine((name) => !name.includes(':'), "must not have a ':'"), password: z.string() }),
@@ -128,14 +136,15 @@ const registry = {
   parallel: z.int().min(1).max(64).default(3),
 };
 
-const platform = z.string().transform((value, context) => {
+export const platform = z.string().transform((value, context) => {
   const parsed = parsePlatform(value);
   if (parsed) return parsed;
   context.addIssue("must be 'OS/ARCHITECTURE' or 'OS/ARCHITECTURE/VARIANT', as 'linux/arm64' is");
   return z.NEVER;
 });
 
-export const pullOptions = openOptions.extend({
+export const openOptions = limitOptions.extend({ platform: platform.optional() });
+export const pullOptions = limitOptions.extend({
   ...registry,
   platform: platform.optional(),
   mirrors: z.array(text).default([]),
@@ -177,6 +186,7 @@ export const commitOptions = z.strictObject({
 });
 
 export type ParsedCommit = z.output<typeof commitOptions>;
+export type ParsedOpen = z.output<typeof openOptions>;
 export type ParsedPull = z.output<typeof pullOptions>;
 export type ParsedPush = z.output<typeof pushOptions>;
 

@@ -1,9 +1,6 @@
-import { realpathSync, statSync } from 'node:fs';
-import { resolve } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { ImageError, invalidOption, UnsupportedError } from '../errors.js';
 import { storeRoot } from '../host/store-path.js';
-import { wordsOf } from '../native/system-errors.js';
 import type { LayerOptions, LayerStream } from '../options/layer-options.js';
 import { parseOptions } from '../options/parse-options.js';
 import { load, openDockerArchive } from './archives/load.js';
@@ -12,11 +9,14 @@ import { asImageErrors } from './as-image-errors.js';
 import { commit } from './commit.js';
 import { type ImageConfig, imageConfig } from './formats/image-config.js';
 import { type Descriptor, tagOf } from './formats/image-documents.js';
+import { type IndexInfo, indexInfo, sourceFor } from './formats/image-index.js';
 import type { ImageSource } from './formats/image-source.js';
-import { openLayout, splitLocation } from './formats/oci-layout.js';
+import { type LayerInfo, layersOf } from './formats/layer-info.js';
+import type { Platform } from './formats/platform.js';
 import { formatReference, parseReference, parseRegistryName, type Reference } from './formats/reference.js';
 import { DEFAULT_LIMITS, type ParsedLimits } from './formats/unpack-limits.js';
 import { currentHostRecipe } from './host/host-image.js';
+import { folderAt, layoutImage } from './image-folder.js';
 import {
   type CommitOptions,
   commitOptions,
@@ -26,6 +26,7 @@ import {
   loadOptions,
   type OpenOptions,
   openOptions,
+  type ParsedOpen,
   type PullOptions,
   type PushOptions,
   pullOptions,
@@ -33,23 +34,13 @@ import {
   saveOptions,
 } from './image-options.js';
 import { addImage, streamFrom } from './layers/add-image.js';
+import { nameIndex } from './layers/name-index.js';
 import { kept, layered, type Use, type UsedImage, type UseOptions, useLayers } from './layers/used-layers.js';
 import { pull } from './pull.js';
 import { push } from './push.js';
 import { removeEntries } from './store/index-file.js';
 import { type ImagePruneReport, prune } from './store/prune.js';
 import { findByDigest, findEntry, findStored, type ImageInfo, listStored } from './store/stored-images.js';
-
-/** A layer of an image. */
-export interface LayerInfo {
-  /** The digest of the blob, as it travels. */
-  readonly digest: string;
-  /** The digest of the uncompressed tar. */
-  readonly diffId: string;
-  readonly mediaType: string;
-  /** Bytes of the blob. */
-  readonly size: number;
-}
 
 interface Parts {
   readonly reference: string | null;
@@ -72,6 +63,11 @@ export class Image {
   readonly reference: string | null;
   /** The digest of the manifest for this machine's platform. Empty for an image without one: the host and folders. */
   readonly digest: string;
+  /**
+   * All that the image is, if the store has it for several platforms by this name: `push`, `tag`, `remove` and `save` are about all of them, and the other
+   * fields about this machine's, or the first. `null` for an image of one platform.
+   */
+  readonly index: IndexInfo | null;
   readonly config: ImageConfig;
   /** The lowest first, as in the manifest. */
   readonly layers: readonly LayerInfo[];
@@ -84,6 +80,7 @@ export class Image {
   private constructor({ reference, config, use, source, limits }: Parts) {
     this.reference = reference;
     this.digest = source?.descriptor.digest ?? '';
+    this.index = source?.index ? indexInfo(source.index) : null;
     this.config = config;
     this.layers = source ? layersOf(source) : [];
     this.size = this.layers.reduce((sum, layer) => sum + layer.size, 0);
@@ -123,25 +120,30 @@ export class Image {
 
   /**
    * Opens the image of a reference: 'host', 'dir:PATH', 'oci:DIR:TAG' (without TAG: the only image there), 'docker-archive:FILE', the name
-   * of an image in the store, or its digest, 'sha256:HEX': the manifest's, as `list()` has it, or the config's, docker's image id. It pulls
-   * nothing.
+   * of an image in the store, or its digest, 'sha256:HEX': the manifest's or the index's, as `list()` has it, or the config's, docker's image id. It
+   * pulls nothing.
    *
-   * @throws NacelleError `ERR_INVALID_OPTION` for what is no reference, ImageError when it isn't there or can't be trusted
+   * @throws NacelleError `ERR_INVALID_OPTION` for what is no reference, ImageError when it isn't there or can't be trusted, `ERR_NO_IMAGE` also when it isn't
+   *   for `options.platform`
    */
   static async open(reference: string, options: OpenOptions = {}): Promise<Image> {
-    const { limits } = parseOptions(openOptions, options, 'options');
+    const settings = parseOptions(openOptions, options, 'options');
     const parsed = parseReference(reference, 'reference');
-    return asImageErrors(`open ${reference}`, () => Image.#open(parsed, reference, limits), { reference });
+    const opening = async (): Promise<Image> => {
+      const image = await Image.#open(parsed, reference, settings);
+      return settings.platform ? image.#for(settings.platform) : image;
+    };
+    return asImageErrors(`open ${reference}`, opening, { reference });
   }
 
-  static async #open(parsed: Reference, reference: string, limits: ParsedLimits): Promise<Image> {
+  static async #open(parsed: Reference, reference: string, { limits, platform }: ParsedOpen): Promise<Image> {
     switch (parsed.kind) {
       case 'host':
         return Image.host();
       case 'dir':
         return Image.fromDirectory(parsed.path);
       case 'oci':
-        return Image.#of(await layoutImage(parsed.location, reference), limits);
+        return Image.#of(await layoutImage(parsed.location, reference, platform), limits);
       case 'docker-archive':
         return Image.#of(await openDockerArchive(parsed.path, limits), limits);
       case 'digest':
@@ -185,6 +187,16 @@ export class Image {
     const parsed = parseRegistryName(reference);
     const settings = parseOptions(pullOptions, options, 'options');
     return Image.#stored(formatReference(parsed), await pull(parsed, settings), settings.limits);
+  }
+
+  /**
+   * Brings an image for a platform into the store, where it gets no name: one for another platform may have that.
+   *
+   * @internal
+   */
+  static async pullUnnamed(reference: string, options: PullOptions): Promise<Image> {
+    const settings = parseOptions(pullOptions, options, 'options');
+    return Image.#stored(null, await pull(parseRegistryName(reference), settings, false), settings.limits);
   }
 
   /** The images in the store, in the order in which they came. @throws ImageError when it can't be read */
@@ -238,7 +250,8 @@ export class Image {
    * Writes the image as an OCI layout: into the folder `target`, if that exists or ends with '/', beside the images that it has; else as a
    * tar archive. The same image gives the same bytes, and has the same digest when it is loaded.
    *
-   * @param options.format 'docker': an archive that `docker load` takes, and that is an OCI layout as well
+   * @param options.format 'docker': an archive that `docker load` takes, and that is an OCI layout as well. It has one platform, where a layout has all of
+   *   them
    * @throws ImageError when a blob is damaged, or the file can't be written; UnsupportedError for the host and folders
    */
   async save(target: string | Writable, options: { format?: 'oci' | 'docker' | undefined } = {}): Promise<void> {
@@ -252,7 +265,7 @@ export class Image {
    * Brings the image to a registry, under a name with a tag. Blobs that are there already are not sent, nor those that the registry can
    * take from the repository that the image came from.
    *
-   * @returns the manifest's digest, which is this image's
+   * @returns the manifest's digest, which is this image's; of an image for several platforms that of the index
    * @throws NacelleError `ERR_INVALID_OPTION`; ImageError `ERR_UNAUTHORIZED` when it may not be put there, `ERR_IMAGE`; UnsupportedError for
    *   the host and folders
    */
@@ -270,6 +283,8 @@ export class Image {
     const source = this.withLayers('tag');
     const name = nameOf(reference);
     const openBlob = async (blob: Descriptor, from: number) => streamFrom(await source.openBlob(blob), from);
+    const { index } = source;
+    if (index) return asImageErrors(`tag ${name}`, () => nameIndex(name, index), { reference: name });
     await asImageErrors(`tag ${name}`, () => addImage(name, { ...source, openBlob }, { limits: this.#limits }), { reference: name });
   }
 
@@ -279,8 +294,9 @@ export class Image {
    * archive keeps those that it was given in the store. Idempotent.
    */
   async remove(): Promise<void> {
-    const { reference, digest } = this;
-    this.withLayers('remove');
+    const { reference } = this;
+    const { descriptor, index } = this.withLayers('remove');
+    const { digest } = index?.descriptor ?? descriptor;
     await removeFromStore(
       reference ?? digest,
       (entry) => entry.digest === digest && (reference === null || [null, reference].includes(tagOf(entry))),
@@ -307,6 +323,21 @@ export class Image {
   withLayers(what: string): ImageSource {
     if (this.#source) return this.#source;
     throw new UnsupportedError(`${what} ${this.reference}`, 'it is no image with layers, but a folder of this machine');
+  }
+
+  /**
+   * The image for a platform: of an image for several that one, alone and without a name; else this, whatever it says of itself.
+   *
+   * @throws ImageError `ERR_NO_IMAGE` when none of several is for it
+   * @internal
+   */
+  async forPlatform(platform: Platform): Promise<Image> {
+    return this.index ? this.#for(platform) : this;
+  }
+
+  async #for(platform: Platform): Promise<Image> {
+    const source = await sourceFor(this.withLayers('choose a platform of'), platform);
+    return source === this.#source ? this : Image.#of(source, this.#limits ?? DEFAULT_LIMITS);
   }
 
   /**
@@ -366,30 +397,4 @@ function nameOf(reference: string): string {
   const name = parseRegistryName(reference);
   if (name.digest === null) return formatReference(name);
   throw invalidOption('reference', `${JSON.stringify(reference)} has a digest, which is not given but follows from the bytes`);
-}
-
-function layersOf({ manifest, config }: ImageSource): LayerInfo[] {
-  return manifest.layers.map(({ digest, mediaType, size }, index) => ({
-    digest,
-    diffId: config.rootfs.diff_ids[index] ?? '',
-    mediaType,
-    size,
-  }));
-}
-
-async function layoutImage(location: string, reference: string): Promise<ImageSource> {
-  const { path, tag } = splitLocation(location);
-  return openLayout(folderAt(path, reference), tag, reference);
-}
-
-/** Finds a folder, synchronously: two looks at a folder take microseconds, and ten times that on the thread pool. */
-function folderAt(path: string, reference: string): string {
-  let folder: string;
-  try {
-    folder = realpathSync(resolve(path));
-  } catch (cause) {
-    throw new ImageError(`open the image ${reference}: ${wordsOf(cause)}`, { reference, cause });
-  }
-  if (!statSync(folder).isDirectory()) throw new ImageError(`open the image ${reference}: ${folder} is not a folder`, { reference });
-  return folder;
 }

@@ -30,10 +30,11 @@ const MAX_DEPTH = 4;
 /**
  * Brings an image from its registry, or a mirror of it, into the store.
  *
+ * @param isNamed `false`: it doesn't get the name there
  * @returns the digest of the platform's manifest
  * @throws ImageError when it isn't there, may not be had, or is not what its digests say; the signal's reason
  */
-export async function pull(reference: RegistryReference, options: ParsedPull): Promise<string> {
+export async function pull(reference: RegistryReference, options: ParsedPull, isNamed = true): Promise<string> {
   const name = formatReference(reference);
   const settings = registrySettings(options);
   // a wrong mirror is an error before anything is asked for
@@ -59,7 +60,11 @@ export async function pull(reference: RegistryReference, options: ParsedPull): P
       return blobFrom(mistrusted.has(blob.digest) ? servers.slice(-1) : servers, { blob, from, signal });
     };
     const { cancelSignal: signal, unpack = await canUnpack(), ...rest } = options;
-    await addImage(name, { ...image, descriptor: image.document.descriptor, openBlob, mistrust }, { ...rest, unpack, signal });
+    await addImage(
+      isNamed ? name : null,
+      { ...image, descriptor: image.document.descriptor, openBlob, mistrust },
+      { ...rest, unpack, signal },
+    );
     return image.document.descriptor.digest;
   } catch (error) {
     options.cancelSignal?.throwIfAborted();

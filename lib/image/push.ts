@@ -14,12 +14,13 @@ import { pushBlob } from './registry/upload.js';
 import { neighbours } from './store/stored-images.js';
 
 /** What is pushed: an image, or another artefact. */
-type Documents = Pick<ImageSource, 'descriptor' | 'manifest' | 'openBlob'>;
+type Documents = Pick<ImageSource, 'descriptor' | 'manifest' | 'openBlob' | 'index'>;
 
 /**
- * Brings an image to a registry: those of its blobs that are missing there, then its manifest under the tag, byte by byte as it is here.
+ * Brings an image to a registry: those of its blobs that are missing there, then its manifest under the tag, byte by byte as it is here. Of an
+ * image for several platforms all are brought there, by their digests, and the index under the tag.
  *
- * @returns the manifest's digest
+ * @returns the digest of the manifest or of the index
  * @throws ImageError when it may not be put there, or a blob is damaged; the signal's reason
  */
 export async function push(image: Documents, reference: RegistryReference, options: ParsedPush): Promise<string> {
@@ -31,7 +32,10 @@ export async function push(image: Documents, reference: RegistryReference, optio
   const repository = await Repository.open(endpointOf(reference), registrySettings(options), 'pull,push');
   try {
     const repositories = await neighbours(reference);
-    const sending = inParallel(unique(image.manifest.layers), parallel, async (blob) => {
+    const { index } = image;
+    const images = index ? await Promise.all(index.manifests.map((manifest) => index.image(manifest))) : [image];
+    const layers = images.flatMap(({ manifest }) => manifest.layers);
+    const sending = inParallel(unique(layers), parallel, async (blob) => {
       const { digest, size: total } = blob;
       const report = (status: 'uploading' | 'uploaded' | 'exists', bytes: number): void =>
         onProgress?.({ type: 'layer', status, digest, bytes, total });
@@ -40,14 +44,19 @@ export async function push(image: Documents, reference: RegistryReference, optio
       report(done === 'exists' ? 'exists' : 'uploaded', total);
     });
     await settled(sending);
-    const { config } = image.manifest;
-    await pushBlob(repository, { blob: config, open: opener(image, config), from: repositories.get(config.digest), chunkSize });
-    const bytes = await readAll(await opener(image, image.descriptor)(0, image.descriptor.size), MAX_JSON, 'the manifest');
-    const found = digestOf(bytes, parseDigest(image.descriptor.digest).algorithm);
-    if (found !== image.descriptor.digest)
-      throw new ImageError(`manifest ${image.descriptor.digest} is damaged: its bytes have the digest ${found}`, { reference: name });
-    await repository.pushManifest(tag, { descriptor: image.descriptor, bytes });
-    return image.descriptor.digest;
+    for (const config of unique(images.map(({ manifest }) => manifest.config)))
+      await pushBlob(repository, { blob: config, open: opener(image, config), from: repositories.get(config.digest), chunkSize });
+    const pushDocument = async (as: string, descriptor: Descriptor): Promise<void> => {
+      const bytes = await readAll(await opener(image, descriptor)(0, descriptor.size), MAX_JSON, 'the manifest');
+      const found = digestOf(bytes, parseDigest(descriptor.digest).algorithm);
+      if (found !== descriptor.digest)
+        throw new ImageError(`manifest ${descriptor.digest} is damaged: its bytes have the digest ${found}`, { reference: name });
+      await repository.pushManifest(as, { descriptor, bytes });
+    };
+    if (index) for (const { descriptor } of images) await pushDocument(descriptor.digest, descriptor);
+    const { descriptor } = index ?? image;
+    await pushDocument(tag, descriptor);
+    return descriptor.digest;
   } catch (error) {
     cancelSignal?.throwIfAborted();
     if (error instanceof ImageError || error instanceof UnsupportedError) throw error;

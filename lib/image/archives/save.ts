@@ -22,6 +22,15 @@ type SavedFile = { readonly name: string } & ({ readonly bytes: Uint8Array } | {
 /** What is saved: an image, or another artefact. */
 type Documents = Omit<ImageSource, 'config'>;
 
+/** What is saved: of an image for several platforms all of them, but for docker's format, which has one. */
+interface Saved {
+  readonly documents: Documents;
+  /** What the entry of the layout's index names. */
+  readonly descriptor: Descriptor;
+  /** All blobs, each once: layers may repeat. */
+  readonly blobs: readonly Descriptor[];
+}
+
 /**
  * Writes an image as an OCI layout: into a folder that is there (or is named with a '/' at its end), beside the images that it has; else
  * as a tar archive. With the format 'docker' the archive has docker's manifest.json as well. The same image gives the same bytes.
@@ -44,8 +53,9 @@ export async function save(image: Documents, target: string | Writable, format: 
 async function saveLayout(image: Documents, path: string): Promise<void> {
   await mkdir(path, { recursive: true });
   const others = await entriesOf(path);
-  const entry = entryOf(image, 'oci');
-  for (const blob of blobsOf(image)) {
+  const saved = await savedOf(image, 'oci');
+  const entry = entryOf(saved, 'oci');
+  for (const blob of saved.blobs) {
     const file = join(path, blobName(blob.digest));
     if (statSync(file, { throwIfNoEntry: false })?.size === blob.size) continue;
     await mkdir(dirname(file), { recursive: true });
@@ -62,11 +72,12 @@ async function entriesOf(path: string): Promise<readonly Descriptor[]> {
 }
 
 async function* archiveOf(image: Documents, format: SaveFormat): AsyncGenerator<Buffer> {
+  const saved = await savedOf(image, format);
   const files: SavedFile[] = [
     { name: 'oci-layout', bytes: Buffer.from(LAYOUT_FILE) },
-    { name: 'index.json', bytes: Buffer.from(indexOf([entryOf(image, format)])) },
+    { name: 'index.json', bytes: Buffer.from(indexOf([entryOf(saved, format)])) },
     ...(format === 'docker' ? [{ name: 'manifest.json', bytes: Buffer.from(dockerManifest(image)) }] : []),
-    ...blobsOf(image).map((blob) => ({ name: blobName(blob.digest), blob })),
+    ...saved.blobs.map((blob) => ({ name: blobName(blob.digest), blob })),
   ];
   for (const file of files) {
     const size = 'blob' in file ? file.blob.size : file.bytes.length;
@@ -88,10 +99,12 @@ function headerOf(path: string, size: number): Buffer {
   return block;
 }
 
-/** The blobs of an image, each once: layers may repeat. */
-function blobsOf({ descriptor, manifest }: Documents): Descriptor[] {
-  const all = [descriptor, manifest.config, ...manifest.layers];
-  return [...new Map(all.map((blob) => [blob.digest, blob])).values()];
+async function savedOf(documents: Documents, format: SaveFormat): Promise<Saved> {
+  const index = format === 'oci' ? documents.index : undefined;
+  const images = index ? await Promise.all(index.manifests.map((manifest) => index.image(manifest))) : [documents];
+  const all = images.flatMap(({ descriptor, manifest }) => [descriptor, manifest.config, ...manifest.layers]);
+  const blobs = [...new Map([...(index ? [index.descriptor] : []), ...all].map((blob) => [blob.digest, blob])).values()];
+  return { documents, descriptor: index?.descriptor ?? documents.descriptor, blobs };
 }
 
 async function* verified(image: Documents, blob: Descriptor): AsyncGenerator<Buffer> {
@@ -107,11 +120,11 @@ async function* verified(image: Documents, blob: Descriptor): AsyncGenerator<Buf
  * The image's entry in the index. With the format 'docker', the full name is in containerd's annotation and the reference is the tag alone,
  * as docker writes them.
  */
-function entryOf(image: Documents, format: SaveFormat): Descriptor {
+function entryOf({ documents: image, descriptor }: Saved, format: SaveFormat): Descriptor {
   const reference = image.reference === null ? null : parseReference(image.reference);
-  if (reference?.kind === 'oci') return withName(image.descriptor, { tag: image.tag });
-  if (reference?.kind !== 'registry') return withName(image.descriptor, { tag: null });
-  return withName(image.descriptor, format === 'docker' ? { tag: reference.tag, name: image.reference } : { tag: image.reference });
+  if (reference?.kind === 'oci') return withName(descriptor, { tag: image.tag });
+  if (reference?.kind !== 'registry') return withName(descriptor, { tag: null });
+  return withName(descriptor, format === 'docker' ? { tag: reference.tag, name: image.reference } : { tag: image.reference });
 }
 
 function indexOf(manifests: readonly Descriptor[]): string {

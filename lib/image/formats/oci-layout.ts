@@ -21,7 +21,7 @@ import {
   tagOf,
 } from './image-documents.js';
 import type { ImageSource } from './image-source.js';
-import { selectPlatform } from './platform.js';
+import { type Platform, platformName, selectPlatform } from './platform.js';
 import { openFile, readSmall } from './read-small.js';
 import { formatReference } from './reference.js';
 
@@ -97,29 +97,38 @@ export class OciLayout {
     });
   }
 
-  /** The image with a tag; without one, the only image. */
-  async find(tag: string | null, reference: string): Promise<FoundImage> {
+  /** The image with a tag; without one, the only image. @param wanted default: this machine's platform */
+  async find(tag: string | null, reference: string, wanted?: Platform): Promise<FoundImage> {
     const candidates = tag === null ? this.entries : this.entries.filter((descriptor) => tagOf(descriptor) === tag);
     // A tag may have several entries: skopeo copies a multi-platform image so with `--all`, or one entry for each platform.
-    const chosen = tag === null && candidates.length > 1 ? undefined : selectPlatform(candidates);
-    if (chosen) return this.resolve(chosen);
+    const chosen = tag === null && candidates.length > 1 ? undefined : selectPlatform(candidates, wanted);
+    if (chosen) return this.resolve(chosen, wanted);
     const tags = [...new Set(this.entries.map(tagOf))].map((name) => name ?? '(untagged)');
     const there = tags.length === 0 ? 'it is empty' : `it has ${tags.slice(0, 20).join(', ')}`;
     throw new ImageError(
-      `${reference}: ${tag === null ? 'say which image of the layout' : `no image ${tag} for this machine in the layout`}: ${there}`,
+      `${reference}: ${tag === null ? 'say which image of the layout' : `no image ${tag} for ${nameOf(wanted)} in the layout`}: ${there}`,
       { reference },
     );
   }
 
-  /** The image of an entry: when that is an index, this machine's. */
-  async resolve(descriptor: Descriptor): Promise<FoundImage> {
+  /** The images of an index, in its order. Attestations, which say that they are for no platform, are none. */
+  async manifestsOf(index: Descriptor): Promise<Descriptor[]> {
+    const { manifests } = parseIndex(await this.#readDocument(index), `index ${index.digest}`);
+    return manifests.filter((entry) => isManifest(entry) && entry.platform?.os !== 'unknown');
+  }
+
+  /** The image of an entry: when that is an index, that for the platform. @param wanted default: this machine's */
+  async resolve(descriptor: Descriptor, wanted?: Platform): Promise<FoundImage> {
     let current = descriptor;
     // An index may hold an index; no real image has more levels than these.
     for (let depth = 0; isIndex(current); depth++) {
       const nested = parseIndex(await this.#readDocument(current), `index ${current.digest}`);
-      const chosen = depth < 4 ? selectPlatform(nested.manifests) : undefined;
+      const chosen = depth < 4 ? selectPlatform(nested.manifests, wanted) : undefined;
       if (!chosen)
-        throw new ImageError(`index ${current.digest} has no image for this machine`, { digest: current.digest, code: 'ERR_NO_IMAGE' });
+        throw new ImageError(`index ${current.digest} has no image for ${nameOf(wanted)}`, {
+          digest: current.digest,
+          code: 'ERR_NO_IMAGE',
+        });
       current = chosen;
     }
     if (!isManifest(current)) {
@@ -165,9 +174,13 @@ export function splitLocation(location: string): { readonly path: string; readon
   return at === undefined ? { path: location, tag: null } : { path: location.slice(0, at), tag: location.slice(at + 1) };
 }
 
-/** An image of a layout folder. */
-export async function openLayout(path: string, tag: string | null, asked: string): Promise<ImageSource> {
-  const found = await (await OciLayout.open(path)).find(tag, asked);
+function nameOf(wanted: Platform | undefined): string {
+  return wanted ? platformName(wanted) : 'this machine';
+}
+
+/** An image of a layout folder. @param wanted default: this machine's platform */
+export async function openLayout(path: string, tag: string | null, asked: string, wanted?: Platform): Promise<ImageSource> {
+  const found = await (await OciLayout.open(path)).find(tag, asked, wanted);
   const reference = formatReference({ kind: 'oci', location: found.tag === null ? path : `${path}:${found.tag}` });
   return { ...found, reference, openBlob: (blob) => openBlobIn(path, blob) };
 }

@@ -34,6 +34,19 @@ export function parsePlatform(text: string): Platform | null {
   return parts.length === 1 && SYSTEMS.has(architecture.toLowerCase()) ? null : normalised({ os, architecture, variant });
 }
 
+/** What a processor of no named generation is, by the variant that names the same one: containerd leaves these variants out. */
+const USUAL: ReadonlyMap<string, string> = new Map([
+  ['amd64', 'v1'],
+  ['arm64', 'v8'],
+]);
+
+/** The one name of a platform that has several: without a variant that says nothing, and with that of 32-bit ARM, 'v7' where none is named. */
+export function canonicalPlatform(platform: Platform): Platform {
+  const { os, architecture, variant } = normalised(platform);
+  const named = variant ?? (architecture === 'arm' ? 'v7' : undefined);
+  return { os, architecture, ...(named === undefined || USUAL.get(architecture) === named ? {} : { variant: named }) };
+}
+
 /** A platform as Go names it: an image may call its own 'x86_64', too. */
 function normalised(platform: Platform): Platform {
   const name = platform.architecture.toLowerCase();

@@ -2,10 +2,10 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ImageError } from '../../errors.js';
 import { storeRoot } from '../../host/store-path.js';
-import { chainIds, type Descriptor, tagOf } from '../formats/image-documents.js';
+import { chainIds, type Descriptor, isIndex, tagOf, withName } from '../formats/image-documents.js';
 import type { ImageSource } from '../formats/image-source.js';
 import { OciLayout, openBlobIn } from '../formats/oci-layout.js';
-import { platformName } from '../formats/platform.js';
+import { platformName, selectPlatform } from '../formats/platform.js';
 import { formatReference, parseReference, type RegistryReference } from '../formats/reference.js';
 import { lastUse } from './layer-folders.js';
 
@@ -13,11 +13,11 @@ import { lastUse } from './layer-folders.js';
 export interface ImageInfo {
   /** The full name, as 'docker.io/library/alpine:3'; `null`: another image has its name now, or it never had one. */
   readonly reference: string | null;
-  /** The digest of the manifest. */
+  /** The digest of the manifest; of an image for several platforms that of the index. */
   readonly digest: string;
   /** Bytes of the layers' blobs. */
   readonly size: number;
-  /** As 'linux/amd64'. */
+  /** As 'linux/amd64'. Of an image for several platforms this machine's, or the first, which is the one that the other fields are about. */
   readonly platform: string;
   /** When the image was built, as it says itself. */
   readonly createdAt: Date | null;
@@ -65,14 +65,25 @@ export async function findStored(reference: RegistryReference, root = storeRoot(
     now.layout.entries.find((candidate) => tagOf(candidate) === name) ??
     same.find((candidate) => [':', '@'].some((end) => tagOf(candidate)?.startsWith(`${repository}${end}`))) ??
     same[0];
-  return entry ? open(now, entry) : null;
+  if (entry) return open(now, entry);
+  return reference.digest === null ? null : findInIndexes(reference.digest, root);
 }
 
-/** An image of the store by its manifest's digest, or by its config's: what docker calls its id. */
+/** An image of the store by the digest of its manifest or its index, or by its config's: what docker calls its id. */
 export async function findByDigest(digest: string, root = storeRoot()): Promise<ImageSource | null> {
   const now = await snapshot(root);
   const entry = now?.layout.entries.find((candidate) => candidate.digest === digest);
-  return now && entry ? open(now, entry) : findByConfig(digest, root);
+  if (now && entry) return open(now, entry);
+  return (await findInIndexes(digest, root)) ?? findByConfig(digest, root);
+}
+
+/** An image of one platform by its manifest's digest, where an image for several has it. */
+async function findInIndexes(digest: string, root: string): Promise<ImageSource | null> {
+  for (const { index } of await intact(root)) {
+    const manifest = index?.manifests.find((one) => one.digest === digest);
+    if (index && manifest) return index.image(manifest);
+  }
+  return null;
 }
 
 /** An image by its name, or one without any by its manifest's digest. */
@@ -113,12 +124,21 @@ async function intact(root: string): Promise<ImageSource[]> {
 
 function open({ layout, images }: Snapshot, entry: Descriptor, reference = tagOf(entry)): Promise<ImageSource> {
   const key = `${entry.digest} ${reference}`;
-  const known =
-    images.get(key) ??
-    layout.resolve(entry).then((found) => ({ ...found, reference, openBlob: (blob: Descriptor) => openBlobIn(layout.path, blob) }));
+  const known = images.get(key) ?? resolved(layout, entry, reference);
   images.set(key, known);
   known.catch(() => images.delete(key));
   return known;
+}
+
+async function resolved(layout: OciLayout, entry: Descriptor, reference: string | null): Promise<ImageSource> {
+  const openBlob = (blob: Descriptor) => openBlobIn(layout.path, blob);
+  if (!isIndex(entry)) return { ...(await layout.resolve(entry)), reference, openBlob };
+  const manifests = await layout.manifestsOf(entry);
+  const [first] = manifests;
+  if (!first) throw new ImageError(`index ${entry.digest} has no image`, { reference, digest: entry.digest });
+  const image = async (manifest: Descriptor): Promise<ImageSource> => ({ ...(await layout.resolve(manifest)), reference: null, openBlob });
+  const own = await image(selectPlatform(manifests) ?? first);
+  return { ...own, tag: tagOf(entry), reference, index: { descriptor: withName(entry, { tag: null }), manifests, image } };
 }
 
 export async function listStored(root = storeRoot()): Promise<ImageInfo[]> {
