@@ -1,17 +1,12 @@
-import { invalidOption, NacelleError, withCleanupError } from '../errors.js';
+import { invalidOption, withCleanupError } from '../errors.js';
 import { isOfTheSystem } from '../image/as-image-errors.js';
-import { ociLayerType } from '../image/formats/image-documents.js';
 import { currentPlatform } from '../image/formats/platform.js';
 import { formatReference, parseRegistryName } from '../image/formats/reference.js';
-import { Image } from '../image/image.js';
-import { streamFrom } from '../image/layers/add-image.js';
-import { addMadeImage } from '../image/layers/add-made-image.js';
-import { addBlob } from '../image/store/blobs.js';
 import { now } from '../native/clock.js';
 import { wordsOf } from '../native/system-errors.js';
-import { hold } from '../store/lease.js';
 import { type CarriedOutStep, exportCache } from './cache/export-cache.js';
 import { openCaches } from './cache/open-caches.js';
+import { StepCache } from './cache/step-cache.js';
 import { checkFile } from './check.js';
 import { buildDate, SOURCE_DATE_EPOCH, withDateArg } from './execute/build-date.js';
 import {
@@ -27,12 +22,14 @@ import {
 } from './execute/build-options.js';
 import { requireFree, writeOutput } from './execute/build-output.js';
 import { BuildProgress } from './execute/build-progress.js';
-import { type Contexts, folderNamedIn, imageNamedIn, openContexts } from './execute/contexts.js';
+import { type Contexts, folderNamedIn, openContexts } from './execute/contexts.js';
 import { EventFeed } from './execute/event-feed.js';
-import { withTimes } from './execute/history-times.js';
-import { namedImage } from './execute/named-base.js';
-import { configDocument, descriptorOf, isoTime, type StageState } from './execute/stage-state.js';
-import { onceEach, StagesBuilder } from './execute/stages-builder.js';
+import { ForeignPrograms } from './execute/foreign-programs.js';
+import { NamedImages } from './execute/named-images.js';
+import { stagePlatforms, type Target } from './execute/stage-platforms.js';
+import type { StageState } from './execute/stage-state.js';
+import { StagesBuilder } from './execute/stages-builder.js';
+import { storeImages } from './execute/store-images.js';
 import { requireSupported } from './execute/supported.js';
 import { readDockerfile } from './files/dockerfile-source.js';
 import { BuildError, InstructionProblem } from './language/build-error.js';
@@ -112,55 +109,81 @@ interface Sources {
 }
 
 async function buildFrom(file: Dockerfile, { contexts, ignored, options, tags, feed, given }: Sources): Promise<BuildResult | BuildCheck> {
-  const platform = currentPlatform();
-  const { graph, globals, automatic, epoch } = plan(file, options, platform);
+  const plans = targetsOf(options).map((target) => plan(file, options, target));
   const stop = new AbortController();
   const signals = options.cancelSignal ? [options.cancelSignal, stop.signal] : [stop.signal];
   const own = { ...options, cancelSignal: AbortSignal.any(signals) };
   const progress = new BuildProgress(options.onProgress, feed);
-  // the checks and the build take the same image, also when a name is given to another one meanwhile
-  const imageNamed = onceEach(async (name) => {
-    const given = imageNamedIn(contexts.named, name) ?? { imageName: name };
-    if (!('imageName' in given)) return given;
-    const { imageName } = given;
-    return namedImage(imageName, own, (layer) => progress.mention({ type: 'pull', reference: imageName, layer }));
-  });
-  const isFolder = (name: string): boolean => folderNamedIn(contexts.named, name) !== null;
-  const found = await checkFile(file, { graph, globals, automatic, ignored, options, imageNamed, isFolder });
-  const warnings = [...found, ...unusedArgs(file, options), ...withoutNetwork(file, options)];
-  if (options.check) return { warnings };
-  const { imported, problems } = await openCaches(options.cache.from, own.cancelSignal);
-  const began = Math.floor(now() / 1000);
-  const { cacheNamespace, cancelSignal: signal } = own;
-  const mountSources = { context: { tree: contexts.tree, ignored }, ...given, cacheNamespace, signal };
-  const input = {
-    ...{ file, graph, globals, options: own, ignored, now: began, epoch, imageNamed, imported },
-    ...{ context: contexts.tree, contexts: contexts.named, mountSources },
-  };
-  const builder = new StagesBuilder(input, { stop, progress });
-  // what is to end waits for nobody
-  own.cancelSignal.addEventListener('abort', () => feed.hurry(), { once: true });
+  const programs = new ForeignPrograms(file, own.cancelSignal);
+  if (!options.check) await requirePrograms(plans, programs);
+  const images = new NamedImages(contexts.named, { options: own, progress });
   try {
-    const state = await builder.build();
-    if (options.output) await writeOutput(state.layers, options.output, own.cancelSignal);
-    const image = await store(state, { tags, options, epoch, now: began });
-    const { to, mode } = options.cache;
-    if (to) await exportCache(chosenSteps(await builder.outcomes, mode, state), to, own.cancelSignal);
-    return { image, warnings: [...warnings, ...problems], steps: builder.steps };
+    // the checks and the build take the same image, also when a name is given to another one meanwhile
+    const imageNamed = images.named;
+    const isFolder = (name: string): boolean => folderNamedIn(contexts.named, name) !== null;
+    const found: BuildWarning[] = [];
+    for (const one of plans) found.push(...(await checkFile(file, { ...one, ignored, options, imageNamed, isFolder })));
+    const warnings = [...onlyOnce(found), ...unusedArgs(file, options), ...withoutNetwork(file, options)];
+    if (options.check) return { warnings };
+    const { imported, problems } = await openCaches(options.cache.from, own.cancelSignal);
+    const began = Math.floor(now() / 1000);
+    const { cacheNamespace, cancelSignal: signal } = own;
+    const mountSources = { context: { tree: contexts.tree, ignored }, ...given, cacheNamespace, signal };
+    const inputs = plans.map((one) => ({
+      ...{ ...one, file, options: own, ignored, now: began, imageNamed, programs },
+      ...{ context: contexts.tree, contexts: contexts.named, mountSources },
+    }));
+    const cache = new StepCache({ reads: options.cache.reads, imported, now: began });
+    const builder = new StagesBuilder(inputs, { cache, stop, progress });
+    // what is to end waits for nobody
+    own.cancelSignal.addEventListener('abort', () => feed.hurry(), { once: true });
+    try {
+      const states = await builder.build();
+      const [state] = states;
+      if (options.output && state) await writeOutput(state.layers, options.output, own.cancelSignal);
+      const built = states.flatMap((one, index) =>
+        plans.slice(index, index + 1).map(({ epoch, target }) => ({ state: one, epoch, target })),
+      );
+      const image = await storeImages(built, { tags, options, now: began });
+      const { to, mode } = options.cache;
+      if (to) await exportCache(chosenSteps(await builder.outcomes, mode, states), to, own.cancelSignal);
+      return { image, warnings: [...warnings, ...problems], steps: builder.steps };
+    } finally {
+      builder.close();
+      for (const one of imported) await one.close();
+    }
   } finally {
-    builder.close();
-    for (const cache of imported) await cache.close();
+    images.close();
   }
 }
 
-function plan(file: Dockerfile, options: ParsedBuild, platform: ReturnType<typeof currentPlatform>) {
+function targetsOf({ wanted: { asked } }: ParsedBuild): readonly Target[] {
+  return asked ? asked.map((platform) => ({ platform, isAsked: true })) : [{ platform: currentPlatform(), isAsked: false }];
+}
+
+function plan(file: Dockerfile, options: ParsedBuild, target: Target) {
   return withPlace(file, () => {
-    const automatic = automaticArgs({ build: platform, target: platform, stage: options.target ?? 'default' });
+    const automatic = automaticArgs({ build: currentPlatform(), target: target.platform, stage: options.target ?? 'default' });
     const globals = atFirst(() => globalScope(file.globals, { automatic, args: options.buildArgs, escaper: file.parsed.escaper }), file);
     const graph = stageGraph(file, { target: options.target ?? null, globals, contexts: Object.keys(options.contexts) });
     requireSupported(graph, options);
-    return { graph, globals, automatic, epoch: buildDate(options, file, globals) };
+    return { target, graph, globals, automatic, epoch: buildDate(options, file, globals), platforms: stagePlatforms(graph, target) };
   });
+}
+
+/** @throws UnsupportedError for a RUN that nothing here can execute, before anything is carried out */
+async function requirePrograms(plans: readonly ReturnType<typeof plan>[], programs: ForeignPrograms): Promise<void> {
+  for (const { graph, platforms } of plans)
+    for (const { stage } of graph.needed) {
+      const platform = platforms.get(stage.index);
+      const instruction = stage.instructions.find(({ kind }) => kind === 'run');
+      if (platform && instruction) await programs.require({ platform, instruction });
+    }
+}
+
+/** Platforms have mostly the same warnings. */
+function onlyOnce(warnings: readonly BuildWarning[]): BuildWarning[] {
+  return [...new Map(warnings.map((one) => [JSON.stringify(one), one])).values()];
 }
 
 function atFirst<T>(work: () => T, { file }: Dockerfile): T {
@@ -173,40 +196,9 @@ function atFirst<T>(work: () => T, { file }: Dockerfile): T {
   }
 }
 
-/** Writes the image's documents. The layers of its base come into the store, where they are not there. */
-async function store(
-  state: StageState,
-  { tags, options, epoch, now: began }: { tags: readonly string[]; options: ParsedBuild; epoch: number | null; now: number },
-): Promise<Image> {
-  const { base, made } = state.layers;
-  const below = base?.manifest.layers ?? [];
-  if (below.length + made.length === 0)
-    throw new BuildError('build: the image would have no files, and no layer: COPY something', { file: '', line: 0 });
-  const held = await hold(below.map(({ digest }) => digest));
-  try {
-    for (const layer of made) await layer.bring?.();
-    if (base)
-      for (const blob of below)
-        await addBlob({ digest: blob.digest, size: blob.size, open: async (from) => streamFrom(await base.openBlob(blob), from) });
-    const config = state.config.result(state.scope);
-    const labelled = Object.keys(options.labels).length === 0 ? config : { ...config, Labels: { ...config.Labels, ...options.labels } };
-    const history = withTimes(state.history, base?.config.created ?? isoTime(began));
-    // an image of the same layers is the same whenever it was built
-    const created = epoch === null ? (history.at(-1)?.created ?? isoTime(began)) : isoTime(epoch);
-    const document = configDocument(state.layers, { config: labelled, history, created, author: state.config.author });
-    const layers = [...below.map((layer) => ({ ...layer, mediaType: ociLayerType(layer.mediaType) })), ...made.map(descriptorOf)];
-    const names = tags.length === 0 ? [null] : tags;
-    const [loaded] = await addMadeImage(names, { config: Buffer.from(JSON.stringify(document)), layers });
-    if (!loaded) throw new NacelleError('build: nothing was added', { code: 'ERR_PROTOCOL' });
-    return await Image.ofStored(tags[0] ?? null, loaded.digest);
-  } finally {
-    held.release();
-  }
-}
-
-/** The steps whose layers go elsewhere: all, or those of the image alone. */
-function chosenSteps(steps: readonly CarriedOutStep[], mode: 'min' | 'max', { layers }: StageState): readonly CarriedOutStep[] {
-  const own = new Set(layers.made.map(({ digest }) => digest));
+/** The steps whose layers go elsewhere: all, or those of the images alone. */
+function chosenSteps(steps: readonly CarriedOutStep[], mode: 'min' | 'max', states: readonly StageState[]): readonly CarriedOutStep[] {
+  const own = new Set(states.flatMap(({ layers }) => layers.made.map(({ digest }) => digest)));
   return mode === 'max' ? steps : steps.filter(({ layer }) => layer === null || own.has(layer.digest));
 }
 

@@ -1,8 +1,9 @@
 import { isNacelleError } from '../errors.js';
-import { currentPlatform, platformName } from '../image/formats/platform.js';
+import { type Platform, platformName } from '../image/formats/platform.js';
 import type { Image } from '../image/image.js';
 import type { BuildWarning, ParsedBuild } from './execute/build-options.js';
 import { triggersOf, variablesOf } from './execute/stage-config.js';
+import { askedOf, type Target } from './execute/stage-platforms.js';
 import { BuildError, DockerfileProblem, InstructionProblem } from './language/build-error.js';
 import { type Dockerfile, withPlace } from './language/dockerfile.js';
 import { asBuildError, fileAt } from './language/excerpt.js';
@@ -24,7 +25,8 @@ export interface CheckInput {
   readonly automatic: ReadonlyMap<string, string>;
   readonly ignored: IgnoreRules;
   readonly options: ParsedBuild;
-  readonly imageNamed: (name: string) => Promise<Image>;
+  readonly imageNamed: (name: string, platform: Platform | null) => Promise<Image>;
+  readonly target: Target;
   /** Whether the caller has given a folder by that name. */
   readonly isFolder: (name: string) => boolean;
 }
@@ -49,7 +51,7 @@ export async function checkFile(file: Dockerfile, input: CheckInput): Promise<Bu
     stages,
     directive,
     ...{ globals, defaults: globalScope(file.globals, { automatic, args: {}, escaper }) },
-    ...{ baseOf: (stage) => bases.get(stage), platform: platformName(currentPlatform()), args: options.buildArgs, escaper, ignored },
+    ...{ baseOf: (stage) => bases.get(stage), platform: platformName(input.target.platform), args: options.buildArgs, escaper, ignored },
     isStrict: options.check,
   };
   const found = withPlace(file, () => lint(file, context));
@@ -64,16 +66,13 @@ function refuse(file: Dockerfile, found: readonly Finding[]): void {
   throw asBuildError(new DockerfileProblem(message, { start: first.line, end: first.line }), file);
 }
 
-async function baseOf(
-  { base, stage }: GraphStage,
-  file: Dockerfile,
-  { options, imageNamed, isFolder }: CheckInput,
-): Promise<BaseImage | null> {
-  const platform = platformName(currentPlatform());
+async function baseOf(of: GraphStage, file: Dockerfile, { options, imageNamed, isFolder, target }: CheckInput): Promise<BaseImage | null> {
+  const { base, stage } = of;
+  const platform = platformName(target.platform);
   if (base.kind === 'stage') return null;
   if (base.kind === 'scratch' || isFolder(base.name)) return { variables: variablesOf(undefined), hasShell: false, triggers: [], platform };
   try {
-    const { config } = (await imageNamed(base.name)).withLayers('check');
+    const { config } = (await imageNamed(base.name, askedOf(of, target))).withLayers('check');
     const { architecture = '', os = '' } = config;
     return {
       variables: variablesOf(config.config),

@@ -33,8 +33,9 @@ describe('the events of a build', () => {
     expect(read).toEqual(heard);
     const short = read.map((event) => ('stage' in event ? `${event.type} ${event.stage}` : event.type));
     expect(short).toEqual(['stage a', 'step a', 'output', 'done', 'stage a', 'stage b', 'step b', 'done', 'stage b']);
-    expect(read[0]).toEqual({ type: 'stage', stage: 'a', base: BASE, line: 1, status: 'started' });
-    expect(read.at(-1)).toEqual({ type: 'stage', stage: 'b', base: 'a', line: 3, status: 'done' });
+    const platform = `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`;
+    expect(read[0]).toEqual({ type: 'stage', stage: 'a', base: BASE, line: 1, platform, status: 'started' });
+    expect(read.at(-1)).toEqual({ type: 'stage', stage: 'b', base: 'a', line: 3, platform, status: 'done' });
     expect((await building).steps).toHaveLength(2);
   });
 

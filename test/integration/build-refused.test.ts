@@ -51,7 +51,9 @@ describe('build: what is refused', () => {
     ['FROM test/busybox:1\nWORKDIR /etc/passwd/x/y', '/etc/passwd is no folder', { code: 'ERR_DOCKERFILE', line: 2 }],
     ['FROM scratch\nRUN true', 'nothing can be run', { line: 2 }],
     ['FROM scratch\nENV a=b', 'no layer', {}],
-    ['FROM --platform=linux/s390x test/busybox:1', "can't be built here", { line: 1 }],
+    ['FROM --platform=linux/s390x test/busybox:1', 'not for linux/s390x', { code: 'ERR_BUILD', line: 1 }],
+    ['FROM --platform=windows/amd64 test/busybox:1', 'it has to be Linux', { code: 'ERR_DOCKERFILE', line: 1 }],
+    ['FROM --platform=$NONE test/busybox:1', 'empty platform value from expression $NONE', { code: 'ERR_DOCKERFILE', line: 1 }],
   ])('refuses %j', async (text, message, fields) => {
     await base();
     const failing = build({ context: context({ 'a/bin': '', 'c/etc/passwd/x': '' }), ...dockerfile(text), tags: ['test/never'] });
@@ -65,6 +67,13 @@ describe('build: what is refused', () => {
     [{ dockerfile: 'none' }, 'dockerfile'],
     [{ dockerfile: '.' }, 'it is no file'],
     [{ target: 'none', dockerfile: { content: 'FROM scratch' } }, 'target'],
+    [{ platform: 'linux' }, 'platform'],
+    [{ platform: 'windows/amd64' }, 'it has to be Linux'],
+    [{ platforms: [] }, 'platforms'],
+    [{ platforms: ['linux/arm64', 'arm64/v8'] }, 'platforms'],
+    [{ platforms: ['linux/arm64', 'linux/aarch64'] }, '"linux/arm64" is there twice'],
+    [{ platform: 'arm64', platforms: ['arm64'] }, 'there can be only one of them'],
+    [{ platforms: ['amd64', 'arm64'], output: { directory: '/none' } }, 'output: it has the files of one platform'],
     [{ tags: ['UPPER'] }, 'UPPER'],
     [{ tags: [`a@sha256:${'0'.repeat(64)}`] }, 'tags'],
     [{ buildArgs: { a: 1 } }, 'buildArgs.a'],

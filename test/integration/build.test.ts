@@ -93,6 +93,7 @@ describe('build', () => {
     expect(events.find(({ type }) => type === 'step')).toEqual({
       type: 'step',
       stage: 'base',
+      platform: `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`,
       number: 1,
       of: 13,
       instruction: 'ARG NAME=world',

@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import * as z from 'zod';
 import type { Image } from '../../image/image.js';
+import { platform as platformSchema } from '../../image/image-options.js';
 import { abortSignal, bytes, duration } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
 import type { ProgressEvent } from '../../options/progress.js';
@@ -12,6 +13,7 @@ import type { BuildInstruction } from '../steps/step-types.js';
 import { type BuildCacheOptions, cacheSchema, type ParsedCache, parsedCache } from './cache-option.js';
 import { contextSchema, contextsSchema } from './context-options.js';
 import { defaultNetwork } from './default-network.js';
+import { type WantedPlatforms, wantedPlatforms } from './platform-options.js';
 import { withStepsWritten } from './steps-option.js';
 
 /** What happens while an image is built. */
@@ -24,6 +26,8 @@ export type BuildEvent =
       readonly stage: string;
       readonly base: string;
       readonly line: number;
+      /** What the stage is for: its own platform, or that which is built for. As 'linux/arm64'. */
+      readonly platform: string;
       readonly status: 'started' | 'done';
     }
   /** An image that FROM or `--from` names is pulled: what `Image.pull` tells of a layer. */
@@ -36,6 +40,8 @@ export type BuildEvent =
       readonly of: number;
       readonly instruction: string;
       readonly line: number;
+      /** That of the stage. */
+      readonly platform: string;
     }
   /** A step is over. `cached` as in {@link BuildStep}. */
   | { readonly type: 'done'; readonly number: number; readonly cached: boolean | null; readonly durationMs: number }
@@ -50,7 +56,9 @@ export interface BuildStep {
   readonly instruction: string;
   /** From 1. */
   readonly line: number;
-  /** Whether the result of an earlier build was taken; `null` for an instruction that changes no files, such as ENV. */
+  /** What the stage is for, as 'linux/arm64': the platform that FROM has, or that which is built for. */
+  readonly platform: string;
+  /** Whether the result of an earlier build, or of another stage or platform of this one, was taken; `null` for an instruction that changes no files, such as ENV. */
   readonly cached: boolean | null;
   /** From the step's begin, when its turn has come, to its end. */
   readonly durationMs: number;
@@ -92,6 +100,14 @@ export interface BuildOptions {
   readonly from?: string | undefined;
   /** The stage that is wanted: its name or its number, from 0. Default: the last. */
   readonly target?: string | undefined;
+  /**
+   * What is built for: 'linux/arm64', 'linux/arm/v7', 'arm64'. Images of FROM and `--from` have to be for it. A RUN of another architecture than this machine's
+   * needs an emulator that binfmt_misc has (Debian's qemu-user-static), and is an UnsupportedError without, before anything is carried out. Default: what
+   * Node runs on, and whatever is in the store.
+   */
+  readonly platform?: string | undefined;
+  /** Several, in the place of `platform`: each is built, side by side, and the image is an index of all. */
+  readonly platforms?: readonly string[] | undefined;
   /** Values for ARG. Those of `HTTP_PROXY`, `HTTPS_PROXY`, `FTP_PROXY`, `NO_PROXY`, `ALL_PROXY` (in either case) need no ARG, and stay out of the image. */
   readonly buildArgs?: Readonly<Record<string, string>> | undefined;
   /** Names for the image in the store. */
@@ -152,7 +168,7 @@ export interface BuildOptions {
   readonly sourceDateEpoch?: number | undefined;
   /**
    * Where the image's files go besides, all layers together, when they are built: a folder, which is empty or made, of mode 0700 and with all files the
-   * caller's own; or a tar, not compressed, with owners as they are in the image, as a file or into a stream, which is ended.
+   * caller's own; or a tar, not compressed, with owners as they are in the image, as a file or into a stream, which is ended. Not with several `platforms`.
    */
   readonly output?: { readonly directory: string } | { readonly tar: string | Writable } | undefined;
   /** Its abort ends the build, which rejects with its reason when nothing of it runs any more. Default: none. */
@@ -162,10 +178,10 @@ export interface BuildOptions {
 }
 
 export interface BuildResult {
-  /** In the store, under `tags`, or without a name. */
+  /** In the store, under `tags`, or without a name. Of several `platforms` all: this image's `index` has the digests. */
   readonly image: Image;
   readonly warnings: readonly BuildWarning[];
-  /** Those of all stages that the target needed, stage by stage, each after those that it needs: whichever was faster. */
+  /** Those of all stages that the target needed, platform by platform and stage by stage, each after those that it needs: whichever was faster. */
   readonly steps: readonly BuildStep[];
 }
 
@@ -208,6 +224,8 @@ const given = z.strictObject({
   steps: stepsSchema.optional(),
   from: fromSchema.optional(),
   target: word.optional(),
+  platform: platformSchema.optional(),
+  platforms: z.array(platformSchema).min(1).optional(),
   buildArgs: z.record(z.string(), text).default({}),
   tags: z.array(word).default([]),
   labels: z.record(z.string(), z.string()).default({}),
@@ -235,7 +253,8 @@ const schema = given.transform(withStepsWritten);
 
 type Wanted = z.output<typeof schema>;
 
-export interface ParsedBuild extends Omit<Wanted, 'network' | 'cache'> {
+export interface ParsedBuild extends Omit<Wanted, 'network' | 'cache' | 'platform' | 'platforms'> {
+  readonly wanted: WantedPlatforms;
   readonly cache: ParsedCache;
   readonly network: Exclude<Wanted['network'], 'default'>;
   /** The default network was asked for, and there is none. */
@@ -244,7 +263,8 @@ export interface ParsedBuild extends Omit<Wanted, 'network' | 'cache'> {
 
 /** @throws NacelleError `ERR_INVALID_OPTION` */
 export function parseBuildOptions(options: unknown, networkByDefault: () => ParsedBuild['network'] = defaultNetwork): ParsedBuild {
-  const { network: wanted, cache, ...others } = parseOptions(schema, options, 'options');
-  const network = wanted === 'default' ? networkByDefault() : wanted;
-  return { ...others, cache: parsedCache(cache), network, lacksNetwork: wanted === 'default' && network === 'none' };
+  const { network: asked, cache, platform, platforms, ...others } = parseOptions(schema, options, 'options');
+  const network = asked === 'default' ? networkByDefault() : asked;
+  const wanted = wantedPlatforms({ platform, platforms, output: others.output });
+  return { ...others, cache: parsedCache(cache), network, lacksNetwork: asked === 'default' && network === 'none', wanted };
 }

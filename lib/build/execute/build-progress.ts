@@ -1,4 +1,4 @@
-import type { BuildEvent } from './build-options.js';
+import type { BuildEvent, BuildStep } from './build-options.js';
 import type { EventFeed } from './event-feed.js';
 
 /** What is told of a build, whose stages go on side by side: steps are numbered as they begin. */
@@ -19,7 +19,7 @@ export class BuildProgress {
   }
 
   /** @returns the step's number */
-  async begin(step: { readonly stage: string; readonly instruction: string; readonly line: number }): Promise<number> {
+  async begin(step: Pick<BuildStep, 'stage' | 'instruction' | 'line' | 'platform'>): Promise<number> {
     const number = ++this.#number;
     await this.tell({ type: 'step', ...step, number, of: this.#total });
     return number;

@@ -1,12 +1,11 @@
 import { isNacelleError } from '../../errors.js';
 import { isOfTheSystem } from '../../image/as-image-errors.js';
 import type { ImageSource } from '../../image/formats/image-source.js';
-import { currentPlatform } from '../../image/formats/platform.js';
+import { type Platform, platformName } from '../../image/formats/platform.js';
 import type { Image } from '../../image/image.js';
 import type { MadeLayer } from '../../image/layers/add-compressed.js';
 import { monotonicMs, nextTurn } from '../../native/clock.js';
 import { wordsOf } from '../../native/system-errors.js';
-import type { ImportedCache } from '../cache/imported-cache.js';
 import type { StepOutcome } from '../cache/step-cache.js';
 import type { Common, CopyInput, RunInput, WorkdirInput } from '../cache/step-key.js';
 import { findOwner } from '../files/chown.js';
@@ -29,11 +28,13 @@ import { type Contexts, folderNamedIn } from './contexts.js';
 import { copyStep, type ReadCopy, readCopy, WHOLE_FOLDER } from './copy-step.js';
 import { debugContainer } from './debug-container.js';
 import { failedRun } from './failed-run.js';
-import { requirePlatform } from './own-platform.js';
+import type { ForeignPrograms } from './foreign-programs.js';
+import { type Origins, originOf, stageName } from './origins.js';
 import { limitsOf, type RunRequest, runCommand, runStep, workingFolder } from './run-step.js';
 import type { Shared } from './shared.js';
 import { StageConfig, triggersOf, variablesOf } from './stage-config.js';
 import { withFiles } from './stage-files.js';
+import { askedOf, type Target } from './stage-platforms.js';
 import { diffIdsOf, imageOf, isoTime, type StageState } from './stage-state.js';
 import { parseTriggers, type Triggers } from './triggers.js';
 
@@ -51,10 +52,12 @@ export interface BuildInput {
   /** The date that the build is to have; `null`: none was given. */
   readonly epoch: number | null;
   readonly mountSources: MountSources;
-  /** Caches from elsewhere. */
-  readonly imported: readonly ImportedCache[];
-  /** The image of a name. */
-  readonly imageNamed: (name: string) => Promise<Image>;
+  /** The image of a name for a platform; `null`: for whatever it is. */
+  readonly imageNamed: (name: string, platform: Platform | null) => Promise<Image>;
+  readonly target: Target;
+  /** What each stage is for, by its number. */
+  readonly platforms: ReadonlyMap<number, Platform>;
+  readonly programs: ForeignPrograms;
 }
 
 /** What a step follows from, but for the layers below. */
@@ -64,9 +67,6 @@ type StepDetails = Omit<RunInput, keyof Common> | Omit<CopyInput, keyof Common> 
 const LAST_OUTPUT = 4096;
 
 const NO_LAYERS: StageState['layers'] = { base: null, made: [] };
-
-/** What `--from` means, by what is written. */
-type Origins = ReadonlyMap<string, Origin>;
 
 /** Builds one stage. */
 export class Builder {
@@ -94,9 +94,11 @@ export class Builder {
     const { progress, inTurn, stageAt } = this.#shared;
     if (stage.base.kind === 'stage') await stageAt(stage.base.index);
     const name = stageName(stage);
-    await progress.tell({ type: 'stage', stage: name, base: from.base, line: from.lines.start, status: 'started' });
+    const about = { stage: name, base: from.base, line: from.lines.start, platform: platformName(this.#platformOf(stage)) };
+    await progress.tell({ type: 'stage', ...about, status: 'started' });
     const base = await this.#at(from.lines, () => this.#base(stage));
     const triggers = await this.#at(from.lines, async () => this.#triggers(stage, base));
+    await this.#requirePrograms(triggers, base);
     const origins = new Map([...stage.origins, ...triggers.origins]);
     progress.add(triggers.instructions.length);
     // triggers are for the first stage that is on the image, and no further
@@ -106,7 +108,7 @@ export class Builder {
       const before = state;
       state = await inTurn(() => this.#carryOut(instruction, { stage, origins, state: before }));
     }
-    await progress.tell({ type: 'stage', stage: name, base: from.base, line: from.lines.start, status: 'done' });
+    await progress.tell({ type: 'stage', ...about, status: 'done' });
     return state;
   }
 
@@ -119,7 +121,10 @@ export class Builder {
     await nextTurn();
     this.#input.options.cancelSignal?.throwIfAborted();
     this.#isCached = null;
-    const step = { stage: stageName(stage), instruction: instruction.line.original.trim(), line: instruction.lines.start };
+    const step = {
+      ...{ stage: stageName(stage), instruction: instruction.line.original.trim(), line: instruction.lines.start },
+      platform: platformName(state.platform),
+    };
     this.#number = await progress.begin(step);
     const began = monotonicMs();
     const debug = debugContainer(state, { instruction, options: this.#input.options });
@@ -159,9 +164,18 @@ export class Builder {
     }
   }
 
-  async #base({ base, platform, stage }: GraphStage): Promise<StageState> {
+  #platformOf({ stage }: GraphStage): Platform {
+    return this.#input.platforms.get(stage.index) ?? this.#input.target.platform;
+  }
+
+  /** What a base's triggers execute is known when the base is there. */
+  async #requirePrograms({ instructions }: Triggers, { platform }: StageState): Promise<void> {
+    for (const instruction of instructions) if (instruction.kind === 'run') await this.#input.programs.require({ platform, instruction });
+  }
+
+  async #base(of: GraphStage): Promise<StageState> {
+    const { base, stage } = of;
     const { file, globals, options } = this.#input;
-    requirePlatform(platform);
     const scopeOptions = { escaper: file.parsed.escaper, args: options.buildArgs, globals };
     if (base.kind === 'stage') {
       const before = await this.#shared.stageAt(base.index);
@@ -169,9 +183,10 @@ export class Builder {
       return { ...before, scope, config: new StageConfig(before.config, file.parsed.escaper) };
     }
     const folder = base.kind === 'name' ? folderNamedIn(this.#input.contexts, base.name) : null;
-    const source = base.kind === 'name' && !folder ? await this.#source(base.name) : null;
+    const source = base.kind === 'name' && !folder ? await this.#source(base.name, askedOf(of, this.#input.target)) : null;
     const config = source ? (source.config.config ?? {}) : undefined;
     const state = {
+      platform: this.#platformOf(of),
       layers: { base: source, made: [] },
       triggers: triggersOf(config),
       config: new StageConfig(config, file.parsed.escaper),
@@ -187,8 +202,8 @@ export class Builder {
     return outcome.layer ? this.#noted(from, state, outcome, `FROM ${from.base}`) : state;
   }
 
-  async #source(name: string): Promise<ImageSource> {
-    return (await this.#input.imageNamed(name)).withLayers(`build on`);
+  async #source(name: string, platform: Platform | null): Promise<ImageSource> {
+    return (await this.#input.imageNamed(name, platform)).withLayers(`build on`);
   }
 
   #triggers({ stage, base }: GraphStage, { triggers }: StageState): Triggers {
@@ -251,11 +266,10 @@ export class Builder {
     if (!image) throw new InstructionProblem('there is no file in this stage, so that nothing can be run');
     const command = runCommand(run, config);
     const network = run.network === 'default' ? options.network : run.network;
-    const { os, architecture } = currentPlatform();
     const mounts = await this.#mounts(origins, run, state);
     const input = {
       kind: 'run',
-      platform: `${os}/${architecture}`,
+      platform: platformName(state.platform),
       ...command,
       env: scope.variables,
       cwd: workingFolder(config),
@@ -370,23 +384,12 @@ export class Builder {
 
   async #imageAt(origin: Origin | undefined): Promise<Image | null> {
     if (origin?.kind === 'stage') return imageOf((await this.#shared.stageAt(origin.index)).layers);
-    return origin?.kind === 'name' ? this.#input.imageNamed(origin.name) : null;
+    const { platform, isAsked } = this.#input.target;
+    return origin?.kind === 'name' ? this.#input.imageNamed(origin.name, isAsked ? platform : null) : null;
   }
 
   #layer(files: readonly LayerFile[]): Promise<MadeLayer> {
     const { epoch, options } = this.#input;
     return addLayer(files, { latest: epoch, signal: options.cancelSignal });
   }
-}
-
-function stageName({ stage: { from, index } }: GraphStage): string {
-  return from.name ?? `${index}`;
-}
-
-/** @returns `undefined` for the context */
-function originOf(word: string, origins: Origins): Origin | undefined {
-  if (word === '') return undefined;
-  const origin = origins.get(word);
-  if (!origin) throw new InstructionProblem(`--from=${word} names nothing`);
-  return origin;
 }

@@ -19,11 +19,16 @@ import type { ParsedBuild } from './build-options.js';
 import type { ContextFiles } from './context-options.js';
 
 /** What a name means that the caller has given: an image, one that has another name, or a folder. */
-export type NamedContext = Image | ImageName | ContextTree;
+export type NamedContext = Image | ImageName | LayoutImage | ContextTree;
 
 /** An image of the store or of a registry. */
 export interface ImageName {
   readonly imageName: string;
+}
+
+/** An image of an OCI layout, which may be for several platforms: a reference, as of `Image.open`. */
+export interface LayoutImage {
+  readonly layout: string;
 }
 
 export interface Contexts {
@@ -44,7 +49,8 @@ export async function openContexts({
   context,
   contexts,
   cancelSignal,
-}: Pick<ParsedBuild, 'context' | 'contexts' | 'cancelSignal'>): Promise<Contexts> {
+  wanted,
+}: Pick<ParsedBuild, 'context' | 'contexts' | 'cancelSignal' | 'wanted'>): Promise<Contexts> {
   const closers: (() => Promise<void>)[] = [];
   const closed = (): Promise<Error | undefined> => closeAll(closers.splice(0).map((close) => ({ close })));
   try {
@@ -56,7 +62,7 @@ export async function openContexts({
         named.set(name, value);
         continue;
       }
-      const image = await imageContext(name, value);
+      const image = await imageContext(name, value, wanted.asked !== null);
       if (image) {
         named.set(name, image);
         continue;
@@ -71,7 +77,7 @@ export async function openContexts({
 }
 
 /** An image by a name of docker's clients. @returns `null` for a folder @throws NacelleError `ERR_INVALID_OPTION` */
-async function imageContext(name: string, value: string): Promise<Image | ImageName | null> {
+async function imageContext(name: string, value: string, hasPlatform: boolean): Promise<ImageName | LayoutImage | null> {
   const option = `contexts.${name}`;
   const [scheme = '', rest = ''] = /^([a-z][a-z-]*):\/\/(.*)$/s.exec(value)?.slice(1) ?? [];
   if (scheme === '') return null;
@@ -79,14 +85,17 @@ async function imageContext(name: string, value: string): Promise<Image | ImageN
   if (scheme !== 'oci-layout')
     throw invalidOption(option, `${JSON.stringify(value)} must be a folder, 'docker-image://NAME' or 'oci-layout://FOLDER:TAG'`);
   try {
-    return await Image.open(`oci:${rest}`);
+    const layout = `oci:${rest}`;
+    // what is wrong is to be known at once, as far as it doesn't depend on the platform of a stage
+    if (!hasPlatform) await Image.open(layout);
+    return { layout };
   } catch (error) {
     throw invalidOption(option, `${JSON.stringify(value)}: ${wordsOf(error)}`, error);
   }
 }
 
 /** The image of a name that the caller has given, or what it is called; `null`: the name is none of these. @throws InstructionProblem for a folder */
-export function imageNamedIn(named: Contexts['named'], name: string): Image | ImageName | null {
+export function imageNamedIn(named: Contexts['named'], name: string): Image | ImageName | LayoutImage | null {
   const found = named.get(name);
   if (found && 'tree' in found) throw new InstructionProblem(`the context ${JSON.stringify(name)} is a folder: there is no image in it`);
   return found ?? null;

@@ -3,7 +3,7 @@ import type { Descriptor, Manifest, OciConfig } from '../../image/formats/image-
 import { MEDIA } from '../../image/formats/image-documents.js';
 import type { ImageSource } from '../../image/formats/image-source.js';
 import { openBlobIn } from '../../image/formats/oci-layout.js';
-import { currentPlatform } from '../../image/formats/platform.js';
+import { currentPlatform, type Platform } from '../../image/formats/platform.js';
 import { Image } from '../../image/image.js';
 import type { MadeLayer } from '../../image/layers/add-compressed.js';
 import type { StageScope } from '../language/scopes.js';
@@ -17,6 +17,8 @@ export interface Layers {
 
 /** How far a stage is. */
 export interface StageState {
+  /** What its programs are for. */
+  readonly platform: Platform;
   readonly layers: Layers;
   readonly config: StageConfig;
   readonly scope: StageScope;
@@ -39,20 +41,38 @@ export function isoTime(seconds: number): string {
   return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
 }
 
-/** The image's configuration as a document, `config` being how it is run. */
+/**
+ * The image's configuration as a document, `config` being how it is run.
+ *
+ * @param parts.platform what the image says that it is for, as its base may say something else; `null`: what its base says
+ */
 export function configDocument(
   layers: Layers,
-  parts: { config: OciConfig['config']; history: readonly History[]; created: string; author?: string | null },
+  parts: {
+    config: OciConfig['config'];
+    history: readonly History[];
+    created: string;
+    author?: string | null;
+    platform?: Platform | null;
+  },
 ): OciConfig {
-  const { config, history, created, author = null } = parts;
+  const { config, history, created, author = null, platform = null } = parts;
   return {
     ...(layers.base?.config ?? currentPlatform()),
+    ...(platform ? platformFields(platform, layers.base?.config) : {}),
     ...(author === null ? {} : { author }),
     created,
     config,
     rootfs: { type: 'layers', diff_ids: diffIdsOf(layers) },
     history: [...history],
   };
+}
+
+/** As BuildKit: of the same architecture the base's variant stays where none is named. */
+function platformFields(platform: Platform, base: OciConfig | undefined): Partial<OciConfig> {
+  const { os, architecture, variant } = platform;
+  const isSame = base?.os === os && base.architecture === architecture;
+  return { os, architecture, ...(variant === undefined && isSame ? {} : { variant }) };
 }
 
 /** The files so far as an image to run on or to read; `null`: there are none. */

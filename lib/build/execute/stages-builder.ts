@@ -3,10 +3,11 @@ import { NacelleError } from '../../errors.js';
 import type { MadeLayer } from '../../image/layers/add-compressed.js';
 import { settled } from '../../image/layers/in-parallel.js';
 import type { CarriedOutStep } from '../cache/export-cache.js';
-import { StepCache } from '../cache/step-cache.js';
+import type { StepCache } from '../cache/step-cache.js';
 import type { BuildStep } from './build-options.js';
 import type { BuildProgress } from './build-progress.js';
 import { Builder, type BuildInput } from './builder.js';
+import type { Shared } from './shared.js';
 import type { StageState } from './stage-state.js';
 import { Turns } from './turns.js';
 
@@ -18,7 +19,7 @@ const FEWEST_AT_A_TIME = 2;
  * of it. As many steps are carried out at a time as there are processors.
  */
 export class StagesBuilder {
-  readonly #input: BuildInput;
+  readonly #inputs: readonly BuildInput[];
   readonly #stop: AbortController;
   readonly #made: MadeLayer[] = [];
   readonly #builders: Builder[] = [];
@@ -26,16 +27,21 @@ export class StagesBuilder {
 
   readonly #progress: BuildProgress;
 
-  /** @param own.stop ends what is carried out; `input.options.cancelSignal` is aborted by it too */
-  constructor(input: BuildInput, { stop, progress }: { readonly stop: AbortController; readonly progress: BuildProgress }) {
-    this.#input = input;
-    const { options, now, imported } = input;
-    this.#cache = new StepCache({ reads: options.cache.reads, imported, now });
+  /**
+   * @param inputs one for each platform: what their stages have in common is carried out once
+   * @param own.stop ends what is carried out; `cancelSignal` of the inputs' options is aborted by it too
+   */
+  constructor(
+    inputs: readonly BuildInput[],
+    { cache, stop, progress }: { readonly cache: StepCache; readonly stop: AbortController; readonly progress: BuildProgress },
+  ) {
+    this.#inputs = inputs;
+    this.#cache = cache;
     this.#stop = stop;
     this.#progress = progress;
   }
 
-  /** Those that are over, stage by stage, which doesn't depend on which stage was faster. */
+  /** Those that are over, platform by platform and stage by stage, which doesn't depend on which stage was faster. */
   get steps(): readonly BuildStep[] {
     return this.#builders.flatMap(({ steps }) => steps);
   }
@@ -46,37 +52,43 @@ export class StagesBuilder {
   }
 
   /**
-   * @returns the target
+   * @returns the target, for each platform
    * @throws what went wrong first, when nothing is carried out any more: BuildError, and what making containers and images throws
    */
-  async build(): Promise<StageState> {
-    const { graph } = this.#input;
+  async build(): Promise<StageState[]> {
+    const turns = new Turns(Math.max(FEWEST_AT_A_TIME, availableParallelism()));
+    const inTurn = <T>(work: () => Promise<T>): Promise<T> => turns.use(work);
+    let failure: { readonly error: unknown } | null = null;
+    const fail = (error: unknown): void => {
+      failure ??= { error };
+      this.#stop.abort(error);
+    };
+    const platforms = this.#inputs.map((input) => ({ input, stages: this.#begin(input, { inTurn, fail }) }));
+    await settled(platforms.flatMap(({ stages }) => [...stages.values()])).catch((error: unknown) => {
+      throw failure ? failure.error : error;
+    });
+    return Promise.all(platforms.map(({ input, stages }) => stageOf(stages, input.graph.target.stage.index)));
+  }
+
+  #begin(
+    input: BuildInput,
+    { inTurn, fail }: Pick<Shared, 'inTurn'> & { readonly fail: (error: unknown) => void },
+  ): ReadonlyMap<number, Promise<StageState>> {
     const stages = new Map<number, Promise<StageState>>();
     const progress = this.#progress;
-    const turns = new Turns(Math.max(FEWEST_AT_A_TIME, availableParallelism()));
-    const shared = {
-      cache: this.#cache,
-      progress,
-      made: this.#made,
-      inTurn: <T>(work: () => Promise<T>): Promise<T> => turns.use(work),
-      stageAt: (index: number): Promise<StageState> => stageOf(stages, index),
-    };
-    let failure: { readonly error: unknown } | null = null;
-    for (const stage of graph.needed) {
+    const stageAt = (index: number): Promise<StageState> => stageOf(stages, index);
+    const shared = { cache: this.#cache, progress, made: this.#made, inTurn, stageAt };
+    for (const stage of input.graph.needed) {
       progress.add(stage.stage.instructions.length);
-      const builder = new Builder(this.#input, shared);
+      const builder = new Builder(input, shared);
       this.#builders.push(builder);
       const building = builder.build(stage).catch((error: unknown) => {
-        failure ??= { error };
-        this.#stop.abort(error);
+        fail(error);
         throw error;
       });
       stages.set(stage.stage.index, building);
     }
-    await settled([...stages.values()]).catch((error: unknown) => {
-      throw failure ? failure.error : error;
-    });
-    return stageOf(stages, graph.target.stage.index);
+    return stages;
   }
 
   /** Lets go of the layers that were made. */
@@ -89,14 +101,4 @@ async function stageOf(stages: ReadonlyMap<number, Promise<StageState>>, index: 
   const stage = stages.get(index);
   if (!stage) throw new NacelleError(`build: stage ${index} is not built`, { code: 'ERR_PROTOCOL' });
   return stage;
-}
-
-/** Asks once for each name: several stages that name one image are on the same. */
-export function onceEach<T>(ask: (name: string) => Promise<T>): (name: string) => Promise<T> {
-  const known = new Map<string, Promise<T>>();
-  return (name) => {
-    const found = known.get(name) ?? ask(name);
-    known.set(name, found);
-    return found;
-  };
 }

@@ -68,6 +68,8 @@ function graphStage(
 ): GraphStage {
   const { from, index } = stage;
   const { name, platform } = at(from.lines, () => ({ name: expand(from.base), platform: expand(from.platform) }));
+  if (platform === '' && from.platform !== '')
+    throw new DockerfileProblem(`empty platform value from expression ${from.platform}`, from.lines);
   if (name === '') throw new DockerfileProblem(`base name (${from.base}) should not be blank`, from.lines);
   const base = contexts.includes(name) ? { kind: 'name' as const, name } : baseOf(name, stages.slice(0, index));
   return { stage, base, platform, origins: originsOf(stage.instructions, { stages, index, contexts }) };
