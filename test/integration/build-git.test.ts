@@ -1,7 +1,10 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect } from 'vitest';
+import { afterEach, beforeEach, expect, vi } from 'vitest';
+import { hasCode } from '../../lib/errors.js';
 import { type BuildOptions, type BuildResult, build, Image } from '../../lib/index.js';
 import { buildContext } from '../fixtures/build-context.js';
 import { type GitServer, gitServer } from '../fixtures/git-server.js';
@@ -10,9 +13,32 @@ import { useLeakCheck } from '../fixtures/leaks.js';
 import { requires } from '../fixtures/requires.js';
 import { useNewStore } from '../fixtures/store.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
+import { until } from '../fixtures/until.js';
 
 useLeakCheck();
 const { describe, it } = requires({ containers: true, tools: ['tar', 'gzip', 'git'] });
+const asRoot = requires({ root: true, tools: ['tar', 'gzip', 'git', 'setpriv'] });
+
+/** Processes of this machine whose program has a name that begins so, and what is known of each that is still there. */
+function processesOf(name: string): number[] {
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 0 && fileOf(pid, 'comm').startsWith(name));
+}
+function environmentOf(pid: number): string {
+  return fileOf(pid, 'environ');
+}
+function ownerOf(pid: number): number {
+  return Number(/^Uid:\s+(\d+)/m.exec(fileOf(pid, 'status'))?.[1]);
+}
+function fileOf(pid: number, name: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${name}`, 'utf8');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ESRCH')) return '';
+    throw error;
+  }
+}
 
 const TIME = '2001-09-09T01:46:40Z';
 const LISTED = '2001-09-09 01:46:40';
@@ -31,6 +57,7 @@ describe('build: ADD of git repositories', () => {
   });
 
   afterEach(async () => {
+    vi.unstubAllEnvs();
     await server.close();
     const left = existsSync(join(store.root, 'tmp')) ? readdirSync(join(store.root, 'tmp')) : [];
     expect(left.filter((name) => !name.endsWith('.lease'))).toEqual([]);
@@ -142,6 +169,39 @@ describe('build: ADD of git repositories', () => {
     expect(JSON.stringify(image.config)).not.toContain('s3cret');
   });
 
+  asRoot.it('nobody of this machine can read the secret in the environment of git', async () => {
+    const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups'];
+    const canRead = (pid: number): boolean =>
+      spawnSync('setpriv', [...nobody, 'cat', `/proc/${pid}/environ`], { encoding: 'utf8' }).stdout.includes('GIT_CONFIG_VALUE');
+    const waiting = createServer();
+    await once(waiting.listen(0, '127.0.0.1'), 'listening');
+    const address = waiting.address();
+    const port = typeof address === 'object' ? address?.port : undefined;
+    const other = spawn('setpriv', [...nobody, 'sleep', '1000'], {
+      env: { PATH: process.env.PATH, GIT_CONFIG_VALUE_0: 'x' },
+      stdio: 'ignore',
+    });
+    const stop = new AbortController();
+    try {
+      const url = `http://127.0.0.1:${port}/a.git`;
+      const building = run(`ADD ${url} /`, { secrets: { GIT_AUTH_TOKEN: 's3cret' }, cancelSignal: stop.signal });
+      const failed = building.catch((error: unknown) => error);
+      await once(waiting, 'request');
+      const asking = processesOf('git').filter((pid) => environmentOf(pid).includes(url.slice(0, -'/a.git'.length)));
+      expect(asking.length).toBeGreaterThan(0);
+      expect(asking.map(canRead)).toEqual(asking.map(() => false));
+      expect(asking.map((pid) => ownerOf(pid) > 65536)).toEqual(asking.map(() => true));
+      // a process of nobody's that is not in a namespace of its own
+      await until('a process of nobody runs', () => canRead(other.pid ?? 0));
+      stop.abort();
+      await failed;
+    } finally {
+      other.kill('SIGKILL');
+      waiting.closeAllConnections();
+      await new Promise((resolve) => waiting.close(resolve));
+    }
+  });
+
   it('takes no secret to where a server leads, and follows it without one', async () => {
     repository('a.git', { file: 'x' });
     const other = await gitServer(repositories);
@@ -180,11 +240,24 @@ describe('build: ADD of git repositories', () => {
       git(`${name}.git`, 'commit', '-qm', 'x');
       await expect(run(`ADD $ROOT/${name}.git /`)).rejects.toThrow(message);
     }
-    repository('link.git', { '.gitattributes': '* filter=run\n', 'd/file': 'x' });
+    repository('link.git', { file: 'x' });
     symlinkSync('/etc', join(repositories, 'link.git/out'));
     committed('link.git');
     await expect(run('ADD $ROOT/link.git#:out /')).rejects.toThrow('is no folder in it');
-    expect(await names((await run('ADD $ROOT/link.git /')).image)).toEqual(['.gitattributes', 'd/', 'd/file', 'out -> /etc']);
+    expect(await names((await run('ADD $ROOT/link.git /')).image)).toEqual(['file', 'out -> /etc']);
+  });
+
+  it("runs no filter that a repository names and this user's git has", async () => {
+    repository('a.git', { '.gitattributes': 'file filter=own\n', file: 'of the repository\n' });
+    const filters = "'filter.own.smudge'='sed s/repository/filter/'";
+    vi.stubEnv('GIT_CONFIG_PARAMETERS', filters);
+    const clone = join(folder, `clone-${count++}`);
+    // whoever clones it by hand gets what the filter makes of the file
+    execFileSync('git', ['clone', '-q', join(repositories, 'a.git'), clone], { env: process.env });
+    expect(readFileSync(join(clone, 'file'), 'utf8')).toBe('of the filter\n');
+    const tar = join(folder, `filtered-${count++}.tar`);
+    await run('ADD $ROOT/a.git /', { output: { tar } });
+    expect(execFileSync('tar', ['-xOf', tar, 'file'], { encoding: 'utf8' })).toBe('of the repository\n');
   });
 
   it.each<[string, BuildOptions, string]>([

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { Container } from '../../container/container.js';
 import type { ContainerOptions } from '../../container/options/container-types.js';
-import { UnsupportedError } from '../../errors.js';
+import { hasCode, UnsupportedError } from '../../errors.js';
 import { privilege } from '../../host/privilege.js';
 import { findProgram } from '../../host/programs.js';
 
@@ -26,6 +26,8 @@ export interface HostProgram {
 /**
  * A container with this machine's files, to be read alone, in which a program works on what others wrote: with no capability, as nobody, and
  * with no network unless it is given one, and found in PATH. An ordinary user's is that user's own: which id nobody is depends on the subordinate ids.
+ * Root's is in a user namespace of its own where root can have one, so that its nobody is no id of this machine's: else whoever is nobody here could read its
+ * environment, which may have secrets, in /proc.
  *
  * @throws UnsupportedError when the program is not installed; what making a container throws
  */
@@ -38,21 +40,32 @@ export async function hostProgram(
 ): Promise<Container> {
   const path = findProgram(name);
   if (path === null) throw new UnsupportedError(what, `the program ${name} is not in PATH`, `Install it: apt-get install ${debian}.`);
-  const { env, ulimits, ...others } = options;
-  return Container.create({
-    image: 'host',
-    env: { ...env, PATH: [...new Set([...USUAL, dirname(realpathSync(path))])].join(':'), LC_ALL: 'C.UTF-8' },
-    ...(privilege().kind === 'root' ? { user: NOBODY } : {}),
-    readOnly: true,
-    capDrop: ['ALL'],
-    network: 'none',
-    ulimits: { core: 0, nofile: 256, ...ulimits },
-    buffer: false,
-    healthcheck: 'none',
-    // an ordinary user may have no groups to count processes in: what counts then is the limits of each process
-    ...(privilege().kind === 'root' ? {} : { onUnsupported: 'report' }),
-    ...others,
-  });
+  const { env, ulimits, userns, ...others } = options;
+  const isRoot = privilege().kind === 'root';
+  const create = (users: ContainerOptions['userns']): Promise<Container> =>
+    Container.create({
+      image: 'host',
+      env: { ...env, PATH: [...new Set([...USUAL, dirname(realpathSync(path))])].join(':'), LC_ALL: 'C.UTF-8' },
+      ...(isRoot ? { user: NOBODY } : {}),
+      readOnly: true,
+      capDrop: ['ALL'],
+      network: 'none',
+      ulimits: { core: 0, nofile: 256, ...ulimits },
+      buffer: false,
+      healthcheck: 'none',
+      // an ordinary user may have no groups to count processes in: what counts then is the limits of each process
+      ...(isRoot ? {} : { onUnsupported: 'report' }),
+      ...others,
+      userns: users,
+    });
+  if (userns === 'auto' || !isRoot) return create(userns);
+  try {
+    return await create('auto');
+  } catch (error) {
+    // file systems that can't be mounted with other owners, a limit of namespaces, or ids that are used up
+    if (!(error instanceof UnsupportedError) && !hasCode(error, 'ERR_NO_IDS', 'ENOSPC', 'EPERM', 'EINVAL')) throw error;
+    return create(userns);
+  }
 }
 
 /** The last words of a stream, which is read to its end. */
