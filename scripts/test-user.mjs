@@ -34,9 +34,12 @@ const FILES = [
   ...files('.', 'build', 'build-add', 'build-cache', 'build-contexts', 'build-debug', 'build-events', 'build-fetch', 'build-many-files'),
   ...files(
     '.',
+    'build-cache-elsewhere',
+    'build-git',
     'build-limits',
     'build-mounts',
     'build-output',
+    'build-platforms',
     'build-refused',
     'build-secrets',
     'build-stages',

@@ -155,12 +155,14 @@ describe('build: caches from elsewhere', () => {
       const keys = records.map(({ digest }) => digest);
       for (const [index, record] of records.entries()) record.digest = keys[(index + 1) % keys.length] ?? '';
     });
-    store.renew();
-    await run({ from: [cache.place] }).catch(() => undefined);
-    await run({ from: [cache.place] }).catch(() => undefined);
-    const { steps } = await run(true);
-    expect(steps[0]?.cached).toBe(false);
-    expect(steps[1]?.cached).toBe(false);
+    // whoever names it gets what it says: for COPY what another step has left
+    const believed = await elsewhere({ from: [cache.place] });
+    expect(told(believed)).toBe('ccrr-');
+    expect(believed.image.layers).not.toContainEqual(cache.first.image.layers[1]);
+    // and the store has no word of it for the others
+    const next = await run(true);
+    expect(told(next)).toBe('rrrr-');
+    expect(next.image.layers).not.toContainEqual(believed.image.layers[1]);
   });
 
   it.each<[string, (cache: Awaited<ReturnType<typeof inFolder>>) => void, string]>([
