@@ -5,7 +5,7 @@ import type { Task } from '../native/task.js';
 import type { NamespaceType } from '../plan/namespace-types.js';
 import { NONE, planOf, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
-import { type BundleFacts, bundleFacts, type CreateRequest, type KnownBefore } from './bundle-facts.js';
+import { type BundleFacts, bundleFacts, type CreateRequest, type KnownBefore } from './create-facts.js';
 import { type GroupFolder, homeOfGroup, planBundleGroups } from './plan/bundle-groups.js';
 import type { BundleInput } from './plan/bundle-input.js';
 import { hasRuntimeHooks, planBundle } from './plan/bundle-plan.js';

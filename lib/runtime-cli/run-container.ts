@@ -1,9 +1,9 @@
 import { constants } from 'node:os';
 import { hasCode } from '../errors.js';
 import { endShim } from '../native/shim.js';
-import type { CreateRequest } from './bundle-facts.js';
 import { deleteContainer } from './change-container.js';
 import { createContainer } from './create-container.js';
+import type { CreateRequest } from './create-facts.js';
 import { shellStatus } from './runtime-output.js';
 import { startContainer } from './start-container.js';
 import { undoneAfter } from './undone-after.js';

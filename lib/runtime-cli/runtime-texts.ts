@@ -1,7 +1,7 @@
 import { appliedMountOptions } from '../oci-config/bundle-mount-options.js';
 import { capabilityNames } from '../plan/capability-names.js';
 import { actionNames, architectureNames } from '../security/oci-profile/field-names.js';
-import { OCI_VERSION } from './bundle-facts.js';
+import { OCI_VERSION } from './create-facts.js';
 
 /** What `features` prints (features.md of the runtime spec). Pure. */
 export function featuresText(): string {

@@ -1,3 +1,4 @@
+import { policyNamed } from '../../oci-config/process-scheduler.js';
 import { allCapabilities, type CapabilityMask } from '../../plan/capability-names.js';
 import type { IdMap } from '../../plan/user-maps.js';
 import { namesOf } from '../../security/capabilities.js';
@@ -75,7 +76,7 @@ function processOf({ record: { command, program, options }, user }: BundleInput)
     rlimits: resolveUlimits(program.ulimits ?? {}).map(rlimitOf),
     noNewPrivileges,
     ...(program.oomScoreAdj === null ? {} : { oomScoreAdj: program.oomScoreAdj }),
-    ...(scheduler === undefined ? {} : { scheduler: { ...scheduler, policy: `SCHED_${scheduler.policy.toUpperCase()}` } }),
+    ...(scheduler === undefined ? {} : { scheduler: { ...scheduler, policy: policyNamed(scheduler.policy) } }),
   };
 }
 

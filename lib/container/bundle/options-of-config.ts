@@ -2,8 +2,8 @@ import { posix } from 'node:path';
 import * as z from 'zod';
 import type { Namespace } from '../../namespace/namespace.js';
 import type { BundleConfig, BundleDevice, BundleLinux, BundleProcess } from '../../oci-config/config-schema.js';
+import { schedulerOf } from '../../oci-config/process-scheduler.js';
 import { checkOptions } from '../../options/parse-options.js';
-import type { Scheduler } from '../../options/scheduler.js';
 import { capabilityNames } from '../../plan/capability-names.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
 import { NONE } from '../../plan/plan.js';
@@ -45,6 +45,7 @@ export function optionsOfConfig(config: BundleConfig, facts: ConfigFacts): Conta
   const { access, rules } = deviceRulesOfConfig(linux.resources, devices);
   const mounts = mountsOfConfig(config.mounts, ownMounts(own, userns), facts.bundle);
   const ulimits = ulimitsOfConfig(process);
+  if ((process.scheduler?.flags ?? []).length > 0) refuse('process.scheduler.flags', 'no option says them');
   return without<ContainerOptions>({
     rootfs: posix.resolve(facts.bundle, root.path),
     readOnly: root.readonly === true ? true : undefined,
@@ -165,36 +166,6 @@ function timeOffsetsOf({ timeOffsets }: BundleLinux): ContainerOptions['timeOffs
     return secs * 1000 + nanosecs / 1e6;
   };
   return { monotonic: of('monotonic'), boottime: of('boottime') };
-}
-
-const schedulerForm = z.object({
-  policy: z.enum(['SCHED_OTHER', 'SCHED_BATCH', 'SCHED_IDLE', 'SCHED_FIFO', 'SCHED_RR', 'SCHED_DEADLINE']),
-  nice: z.int().optional(),
-  priority: z.int().optional(),
-  flags: z.array(z.string()).optional(),
-  runtime: z.int().optional(),
-  deadline: z.int().optional(),
-  period: z.int().optional(),
-});
-
-const POLICIES = {
-  SCHED_OTHER: 'other',
-  SCHED_BATCH: 'batch',
-  SCHED_IDLE: 'idle',
-  SCHED_FIFO: 'fifo',
-  SCHED_RR: 'rr',
-  SCHED_DEADLINE: 'deadline',
-} as const satisfies Record<string, Scheduler['policy']>;
-
-/** A number that Go writes for one that was not given is 0. */
-function schedulerOf({ scheduler }: BundleProcess): Scheduler | undefined {
-  if (scheduler === undefined) return undefined;
-  const { policy, flags = [], ...numbers } = checked(schedulerForm, scheduler, 'process.scheduler');
-  if (flags.length > 0) refuse('process.scheduler.flags', 'no option says them');
-  return {
-    policy: POLICIES[policy],
-    ...Object.fromEntries(Object.entries(numbers).filter(([, value]) => value !== undefined && value !== 0)),
-  };
 }
 
 function checked<S extends z.ZodType>(schema: S, value: unknown, at: string): z.output<S> {

@@ -1,10 +1,8 @@
 import { planTerminal } from '../../container/plan/terminal-steps.js';
 import type { BundleProcess } from '../../oci-config/config-schema.js';
-import { schedulerSteps } from '../../options/scheduler.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
 import { ANYWHERE, type Plan, planOf, type Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
-import { schedulerOf } from '../config/process-scheduler.js';
 import type { GroupFolder } from './bundle-groups.js';
 import type { ConsoleRequest } from './bundle-input.js';
 import { type BundleProgram, bundleProgramSteps, ENTERING_MS, enterBundlePid, findBundleUser } from './bundle-process.js';

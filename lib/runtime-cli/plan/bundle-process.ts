@@ -1,5 +1,4 @@
 import type { BundleLinux, BundleProcess } from '../../oci-config/config-schema.js';
-import { schedulerSteps } from '../../options/scheduler.js';
 import { ANYWHERE, cloneStep, type Ground, NONE, REFUSE_DESCRIPTORS } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { Rlimit } from '../../security/rlimits.js';

@@ -1,7 +1,7 @@
 import type { BundleLinux, BundleProcess } from '../../oci-config/config-schema.js';
+import { schedulerOf } from '../../oci-config/process-scheduler.js';
 import { schedulerSteps } from '../../options/scheduler.js';
 import type { Step } from '../../plan/steps.js';
-import { schedulerOf } from '../config/process-scheduler.js';
 
 /** IOPRIO_CLASS_* of ioprio.h. */
 const CLASS = { IOPRIO_CLASS_RT: 1, IOPRIO_CLASS_BE: 2, IOPRIO_CLASS_IDLE: 3 } as const;

@@ -1,12 +1,17 @@
-import { invalidOption } from '../../errors.js';
-import type { BundleProcess } from '../../oci-config/config-schema.js';
-import { checkOptions } from '../../options/parse-options.js';
-import { type ParsedScheduler, schedulerSchema } from '../../options/scheduler.js';
+import { invalidOption } from '../errors.js';
+import { checkOptions } from '../options/parse-options.js';
+import { type ParsedScheduler, schedulerSchema } from '../options/scheduler.js';
+import type { BundleProcess } from './config-schema.js';
 
 const policyOf = {
   ...{ SCHED_OTHER: 'other', SCHED_BATCH: 'batch', SCHED_IDLE: 'idle' },
   ...{ SCHED_FIFO: 'fifo', SCHED_RR: 'rr', SCHED_DEADLINE: 'deadline' },
 } as const;
+
+type PolicyName = keyof typeof policyOf;
+
+/** config.json's name of a policy. Pure. */
+export const policyNamed = (policy: ParsedScheduler['policy']): PolicyName => `SCHED_${policy.toUpperCase() as Uppercase<typeof policy>}`;
 
 /**
  * `process.scheduler` as this library has it (config.md, "Process"); undefined where config.json has none. A field that is 0 is one that is missing, as
