@@ -50,7 +50,7 @@ describe('config.json as options', () => {
       () => withProcess({ scheduler: { policy: 'SCHED_RR', priority: 1, flags: ['SCHED_FLAG_RECLAIM'] } }),
       'process.scheduler.flags',
     ],
-    ['a policy that is none', () => withProcess({ scheduler: { policy: 'SCHED_X' } }), 'process.scheduler.policy'],
+    ['a policy without what it needs', () => withProcess({ scheduler: { policy: 'SCHED_FIFO' } }), 'process.scheduler.priority'],
     ['an environment without =', () => withProcess({ env: ['A'] }), 'process.env[0]'],
     ['no mount namespace', () => withLinux({ namespaces: [{ type: 'pid' }] }), 'linux.namespaces'],
     ['an absolute group', () => withLinux({ cgroupsPath: '/x' }), 'linux.cgroupsPath'],
