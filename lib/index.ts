@@ -71,6 +71,7 @@ export type {
   PushOptions,
   RegistryOptions,
   TransferOptions,
+  UnpackingOptions,
 } from './image/image-options.js';
 export type { RegistryAuth } from './image/registry/settings.js';
 export type { ImagePruneReport } from './image/store/prune.js';

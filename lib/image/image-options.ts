@@ -8,12 +8,13 @@ import { parseStopSignal } from './formats/stop-signal.js';
 import { type UnpackLimits, unpackLimits } from './formats/unpack-limits.js';
 import type { RegistryAuth, RegistrySettings } from './registry/settings.js';
 
-interface LimitOptions {
+/** Options of calls that may unpack layers. */
+export interface UnpackingOptions {
   /** Limits of each layer when it is unpacked: {@link UnpackLimits} has the defaults. */
   limits?: UnpackLimits | undefined;
 }
 
-export interface OpenOptions extends LimitOptions {
+export interface OpenOptions extends UnpackingOptions {
   /**
    * The platform that the image has to be for: 'linux/arm64', 'linux/arm/v7', 'arm64'. Of an image for several it is that one alone. Default: of an image for
    * several this machine's, or in the store the first where it has none, and else whatever the image is for.
@@ -29,7 +30,7 @@ export interface TransferOptions {
 }
 
 /** The limits also hold for a compressed archive as a whole. */
-export interface LoadOptions extends TransferOptions, LimitOptions {
+export interface LoadOptions extends TransferOptions, UnpackingOptions {
   /** The image's name in the store, as 'app:1', whatever the source calls it. Default: the names that the source has. */
   reference?: string | undefined;
 }
@@ -56,7 +57,7 @@ export interface RegistryOptions extends TransferOptions {
   parallel?: number | undefined;
 }
 
-export interface PullOptions extends RegistryOptions, LimitOptions {
+export interface PullOptions extends RegistryOptions, UnpackingOptions {
   /**
    * The platform to pull of an image for several: 'linux/arm64', 'linux/arm/v7', 'arm64'. Default: what Node runs on. A name means what was
    * pulled last under it, whatever its platform.
