@@ -1,4 +1,4 @@
-import { doAll, toError, withCleanupError } from '../../errors.js';
+import { doAll, NacelleError, toError, withCleanupError } from '../../errors.js';
 import { clearTimeout, setTimeout } from '../../native/clock.js';
 import type { Address } from '../address.js';
 import type { NetworksPlace } from '../holder/networks-place.js';
@@ -81,26 +81,30 @@ export class OwnRules {
   }
 
   /**
-   * Has a port that is guarded reach the others of its network alone, or has it do so no more. Whoever shares the port is held to the same.
+   * Has a port that is guarded reach the others of its network alone, or has it do so no more. Whoever shares the port is held to the same. A
+   * failure leaves all as it was.
    *
-   * @throws SyscallError
+   * @throws SyscallError; NacelleError `ERR_STATE` for a port that is guarded no more
    */
   async confine({ index, name }: Pick<NamedPort, 'index' | 'name'>, isConfined: boolean): Promise<void> {
     const known = this.#ports.get(index);
-    if (!known || (known.port.isConfined ?? false) === isConfined) return;
+    if (!known) throw new NacelleError(`the port ${name} is guarded no more: its container has ended`, { code: 'ERR_STATE' });
+    if ((known.port.isConfined ?? false) === isConfined) return;
     const port: NamedPort = { ...known.port, isConfined };
     const what = isConfined ? `confine the port ${name}` : `confine the port ${name} no more`;
-    if (isConfined) {
-      await this.#confine(what, [port], []);
-      await this.#bridged.apply(what, this.#confinedPorts([port], []));
-    } else {
-      await this.#bridged.apply(what, this.#confinedPorts([], [known.port]));
-      try {
-        await this.#confine(what, [], [known.port]);
-      } catch (error) {
-        const failure = await this.#bridged.apply(what, this.#confinedPorts([known.port], [])).then(() => undefined, toError);
-        throw withCleanupError(error, failure);
-      }
+    const addresses = (holds: boolean): Promise<void> =>
+      holds ? this.#confine(what, [{ ...port, isConfined: true }], []) : this.#confine(what, [], [port]);
+    const border = (holds: boolean): Promise<void> => {
+      const ports: NamedPort[] = [{ ...port, isConfined: true }];
+      return this.#bridged.apply(what, holds ? this.#confinedPorts(ports, []) : this.#confinedPorts([], ports));
+    };
+    // a border whose addresses are not known to be confined would let through what comes from them
+    const [first, second] = isConfined ? [addresses, border] : [border, addresses];
+    await first(isConfined);
+    try {
+      await second(isConfined);
+    } catch (error) {
+      throw withCleanupError(error, await first(!isConfined).then(() => undefined, toError));
     }
     known.port = port;
   }
@@ -125,7 +129,7 @@ export class OwnRules {
 
   /**
    * Changes whom this machine knows as confined. An address may be another container's by now, while the port that had it is not gone yet. After a
-   * failure the elements stay, which is harmless: their port is never made.
+   * failure of {@link guard} the elements stay, which is harmless: their port is never made.
    */
   #confine(what: string, ports: readonly NamedPort[], gone: readonly NamedPort[]): Promise<void> {
     const change = async (): Promise<void> => {
