@@ -1,7 +1,8 @@
-import { fstatSync, openSync, statfsSync } from 'node:fs';
+import { constants, fstatSync, openSync, statfsSync } from 'node:fs';
 import { NacelleError, UnsupportedError } from '../errors.js';
 import { adoptDescriptor, binding, closeDescriptor } from '../native/load-addon.js';
 import { attempt, nativeError } from '../native/system-errors.js';
+import { O_PATH } from '../plan/constants.js';
 import type { NamespaceType } from '../plan/namespace-types.js';
 import { typeOfFlag } from './clone-flags.js';
 
@@ -15,17 +16,21 @@ const NS_GET_NSTYPE = 0xb703;
 
 const EPERM = 1;
 
-/** Opens a file that must be a namespace: a link of /proc/PID/ns, or what one is pinned on. The caller closes it. */
+/**
+ * Opens a file that must be a namespace: a link of /proc/PID/ns, or what one is pinned on. The caller closes it. Whatever else is there is not opened: a
+ * named pipe would keep this process waiting, and a device may do something.
+ */
 export function openNamespaceFile(path: string): number {
   const what = `open the namespace ${path}`;
-  const fd = adoptDescriptor(attempt(what, () => openSync(path, 'r')));
+  const open = (file: string, flags: number): number => adoptDescriptor(attempt(what, () => openSync(file, flags)));
+  const at = open(path, O_PATH);
   try {
     // The check goes through the descriptor, for the path may lead to another file by now.
-    if (statfsSync(`/proc/self/fd/${fd}`).type === NSFS_MAGIC) return fd;
+    const place = `/proc/self/fd/${at}`;
+    if (statfsSync(place).type === NSFS_MAGIC) return open(place, constants.O_RDONLY);
     throw new NacelleError(`${what}: it is no namespace, and none is pinned there`, { code: 'ERR_INVALID_OPTION' });
-  } catch (error) {
-    closeDescriptor(fd);
-    throw error;
+  } finally {
+    closeDescriptor(at);
   }
 }
 

@@ -1,6 +1,6 @@
 import { imageOf } from '../../container/start/named-image.js';
 import { hasCode } from '../../errors.js';
-import { currentPlatform, type Platform, platformName, runsOn } from '../../image/formats/platform.js';
+import { currentPlatform, type Platform, platformName } from '../../image/formats/platform.js';
 import { parseReference } from '../../image/formats/reference.js';
 import { Image } from '../../image/image.js';
 import type { ProgressListener } from '../../options/progress.js';
@@ -37,9 +37,25 @@ export async function namedImage(name: string, options: NamedImageOptions): Prom
     }
   }
   const settings = { platform: platformName(platform), onProgress: onPull, ...(cancelSignal ? { cancelSignal } : {}) };
-  // a name is this machine's platform's, whatever else is built beside
-  if (runsOn(platform, currentPlatform())) return Image.pull(name, settings);
+  if (isOwn(platform) && (pull === 'always' || !(await isNamed(name)))) return Image.pull(name, settings);
   return held(await Image.pullUnnamed(name, settings), options.holds);
+}
+
+/** A name is this machine's platform's, and not one's that its processor can run beside. */
+const isOwn = ({ os, architecture }: Platform): boolean => {
+  const own = currentPlatform();
+  return os === own.os && architecture === own.architecture;
+};
+
+/** Whether a name has an image, for whatever platform: a Dockerfile that asks for another one takes no name from the caller's. */
+async function isNamed(name: string): Promise<boolean> {
+  try {
+    await Image.open(name);
+    return true;
+  } catch (error) {
+    if (!hasCode(error, 'ERR_NO_IMAGE')) throw error;
+    return false;
+  }
 }
 
 /** An image that nothing keeps but its use. @throws ImageError when somebody has removed it since it came */

@@ -143,9 +143,9 @@ export function leaveNetwork(life: Life, name: string): Promise<void> {
     life.held.networks.delete(name);
     parts?.release(true);
     await callInside(life, DISCONNECT, newWaySteps(links, after));
+    if (links.isGuided) await callInside(life, DISCONNECT, egressOn(current));
     // last, since a program with rights in there can have it fail
     await callInside(life, DISCONNECT, goneWaySteps(links, after));
-    if (links.isGuided) await callInside(life, DISCONNECT, egressOn(current));
   });
 }
 

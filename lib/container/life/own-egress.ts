@@ -68,10 +68,16 @@ async function change(life: Life, { from, to }: { readonly from: readonly string
   try {
     await callInside(life, SET_EGRESS, changeEgress(to, place));
   } catch (error) {
-    if (error instanceof SyscallError && error.code === 'ENOENT') return callInside(life, SET_EGRESS, returnEgress(to, place));
+    if (error instanceof SyscallError && error.code === 'ENOENT') return serveAnew(life, to);
     if (!(error instanceof SyscallError) || error.code !== 'EBUSY') throw error;
     throw withCleanupError(error, await callInside(life, SET_EGRESS, changeEgress(from, place)).then(() => undefined, toError));
   }
+}
+
+/** Lifting a list takes the border away, too, before the note says so. */
+async function serveAnew(life: Life, rules: readonly string[]): Promise<void> {
+  await changeBorder(life, requireChangeable(life), true);
+  await callInside(life, SET_EGRESS, returnEgress(rules, placeOf(life.record.current)));
 }
 
 const NO_LIST = 'the container has none (egress), and what it reaches by its network is not led through one';
