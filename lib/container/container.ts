@@ -219,7 +219,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * What every container has anyway may be there or not: the mounts at /proc, /sys, /dev and below, the devices of /dev, and the files
    * /etc/hosts, hostname and resolv.conf. `linux.seccomp` as {@link toBundle} writes it is 'default'. Namespaces that are given by a path are
    * opened, and are the caller's to close: `options.namespaces`. What options can't say, such as hooks, is refused by its path, and so is what
-   * nobody but root may have (docs/oci.md).
+   * nobody but root may have (docs/oci.md). The options have what config.json asks for, binds of the whole machine included: it has to be as trusted
+   * as your own options.
    *
    * @param path the bundle's folder
    * @throws NacelleError `ERR_INVALID_OPTION`: config.json is no regular file of at most 10 MiB, or not as the spec says, with the field;
@@ -555,7 +556,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * @returns `left`: the names of the options that config.json can't say, such as 'image', 'timeout' or 'network'
    * @throws NacelleError `ERR_INVALID_OPTION`: something is at the path; `ERR_STATE`: a user that is not given as 'uid:gid', after the start, for
    * only the process that waits for it tells the numbers; `ERR_CLOSED`: it was removed; UnsupportedError for the image 'host', for one under
-   * Landlock, and for one that an older version made; ImageError; SyscallError. Nothing is left at the path then
+   * Landlock or in an ordinary user's user namespace, and for one that an older version made; ImageError; SyscallError. Nothing is left at the path then
    */
   async toBundle(path: string): Promise<{ left: string[] }> {
     return toBundle(this.#life, path);

@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -317,6 +317,9 @@ describe('a pinned namespace', () => {
       await expect(uts.pin(path)).rejects.toMatchObject({ code: 'EEXIST' });
       await expect(Namespace.unpin(path)).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
       await expect(Namespace.open(path)).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
+      // whoever opened this one would wait for somebody who writes
+      execFileSync('mkfifo', [join(folder, 'pipe')]);
+      await expect(Namespace.open(join(folder, 'pipe'))).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
       await expect(Namespace.open(join(folder, 'none'))).rejects.toMatchObject({ code: 'ENOENT' });
       expect(readFileSync(path, 'utf8')).toBe('mine');
     } finally {

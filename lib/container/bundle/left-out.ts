@@ -34,7 +34,8 @@ export function leftOut(record: Bundled): string[] {
     logging: options.logging !== null,
     autoRemove: options.autoRemove,
   };
-  return [...Object.entries(isLeft).flatMap(([name, is]) => (is ? [name] : [])), ...joined, ...bundle.unsaid];
+  const lacking = record.notEnforced.map(({ feature }) => feature);
+  return [...Object.entries(isLeft).flatMap(([name, is]) => (is ? [name] : [])), ...joined, ...lacking, ...bundle.unsaid];
 }
 
 /** Volumes that go with the container. */

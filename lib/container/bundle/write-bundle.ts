@@ -9,6 +9,7 @@ import { attempt, attempting, wordsOf } from '../../native/system-errors.js';
 import { absolutePath } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
 import type { CapabilityMask } from '../../plan/capability-names.js';
+import { CLONE } from '../../plan/constants.js';
 import { idInside } from '../../plan/user-maps.js';
 import { defaultDocument, profileDocument } from '../../security/oci-profile/profile-document.js';
 import type { SeccompProfile } from '../../security/oci-profile/profile-types.js';
@@ -62,6 +63,11 @@ function bundled(record: ContainerRecord): Bundled {
       'toBundle',
       "the container's root is made of this machine's own files",
       "Give it an image with layers, or 'rootfs'.",
+    );
+  if (record.userns === null && (record.namespaces.flags & CLONE.user) !== 0)
+    throw new UnsupportedError(
+      'toBundle',
+      "the container has the user namespace of an ordinary user, and who runs a bundle as root would have it as the machine's root",
     );
   return { ...record, options, bundle };
 }
