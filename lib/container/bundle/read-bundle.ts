@@ -5,13 +5,14 @@ import { isDeepStrictEqual } from 'node:util';
 import { doAll, hasCode, invalidOption, NacelleError, toError } from '../../errors.js';
 import { Namespace } from '../../namespace/namespace.js';
 import { attempt } from '../../native/system-errors.js';
+import { checkedConfig } from '../../oci-config/checked-config.js';
 import { checkedJson } from '../../oci-config/checked-json.js';
-import { type BundleConfig, configSchema } from '../../oci-config/config-schema.js';
+import type { BundleConfig } from '../../oci-config/config-schema.js';
+import { exactJson } from '../../oci-config/exact-json.js';
 import { absolutePath } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
 import { type CapabilityMask, capabilityMask, capabilityNames } from '../../plan/capability-names.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
-import { readJson } from '../../security/oci-profile/lined-json.js';
 import { defaultDocument, profileDocument } from '../../security/oci-profile/profile-document.js';
 import { profileSchema } from '../../security/oci-profile/profile-schema.js';
 import { ownArchitecture } from '../../security/own-architecture.js';
@@ -31,10 +32,9 @@ const MOST = 10 * 1024 ** 2;
 export async function readBundle(path: unknown): Promise<ContainerOptions> {
   const bundle = resolve(parseOptions(absolutePath, typeof path === 'string' ? resolve(path) : path, 'path'));
   const file = join(bundle, 'config.json');
-  const json = parsed(file, readBounded(file));
-  const config = checkedJson(file, withNumbers(json), configSchema);
+  const config = checkedConfig(file, exactJson(file, readBounded(file)));
   const capabilities = maskOf(config);
-  const seccomp = seccompOf(file, json, capabilities);
+  const seccomp = seccompOf(file, config, capabilities);
   const namespaces = new Map<NamespaceType, Namespace>();
   try {
     await openNamespaces(config, namespaces);
@@ -84,30 +84,15 @@ function decoded(path: string, bytes: Uint8Array): string {
   }
 }
 
-/** Numbers of 64 bits stay exact, for seccomp compares them. */
-function parsed(path: string, text: string): unknown {
-  const json = readJson(text);
-  if ('problem' in json) throw invalidOption('path', `${path}, line ${json.line}: ${json.problem}`);
-  return json.value;
-}
-
-function withNumbers(value: unknown): unknown {
-  if (typeof value === 'bigint') return Number(value);
-  if (Array.isArray(value)) return value.map(withNumbers);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, withNumbers(part)]));
-}
-
 function maskOf({ process }: BundleConfig): CapabilityMask {
   const given = process?.capabilities?.bounding ?? [];
   return capabilityMask(...capabilityNames.filter((name) => given.includes(`CAP_${name}`)));
 }
 
 /** The filter: 'default' for nacelle's own, as `Container.toBundle` writes it. */
-function seccompOf(file: string, json: unknown, capabilities: CapabilityMask): ConfigFacts['seccomp'] {
-  const given = at(at(json, 'linux'), 'seccomp') ?? null;
-  if (given === null) return null;
-  const profile = checkedJson(`linux.seccomp of ${file}`, given, profileSchema);
+function seccompOf(file: string, { linux }: BundleConfig, capabilities: CapabilityMask): ConfigFacts['seccomp'] {
+  if (linux?.seccomp === undefined) return null;
+  const profile = checkedJson(`linux.seccomp of ${file}`, linux.seccomp, profileSchema);
   const [unsupported] = profile.unsupported;
   if (unsupported !== undefined)
     refuse(`linux.seccomp.${unsupported}`, 'nobody but this process is told of calls', 'Use the option onDenied.');
@@ -115,10 +100,6 @@ function seccompOf(file: string, json: unknown, capabilities: CapabilityMask): C
   const subject = { arch: ownArchitecture(), capabilities, kernel: release() };
   const document = profileDocument(profile, subject);
   return isDeepStrictEqual(document, defaultDocument(subject)) ? 'default' : document;
-}
-
-function at(value: unknown, key: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
 }
 
 const TYPES: Readonly<Record<string, NamespaceType>> = { mount: 'mnt', network: 'net' };

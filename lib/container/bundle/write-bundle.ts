@@ -6,6 +6,7 @@ import { hasCode, invalidOption, NacelleError, UnsupportedError, withCleanupErro
 import { mounter, privilege } from '../../host/privilege.js';
 import { Image } from '../../image/image.js';
 import { attempt, attempting, wordsOf } from '../../native/system-errors.js';
+import { configText } from '../../oci-config/config-text.js';
 import { absolutePath } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
 import type { CapabilityMask } from '../../plan/capability-names.js';
@@ -20,7 +21,6 @@ import { packTree, unpackInto } from '../../volume/volume-content.js';
 import type { BundleFacts } from '../start/bundle-facts.js';
 import type { ContainerRecord } from '../start/container-record.js';
 import { type BundleUser, configOfContainer } from './config-of-container.js';
-import { configText } from './config-text.js';
 import type { Bundled } from './left-out.js';
 
 /** The container that a bundle is written of. */

@@ -1,24 +1,25 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type * as z from 'zod';
-import { NacelleError, toError } from '../../errors.js';
 import { attempt } from '../../native/system-errors.js';
+import { checkedConfig } from '../../oci-config/checked-config.js';
 import { checkedJson } from '../../oci-config/checked-json.js';
-import { type BundleConfig, type BundleProcess, configSchema, processSchema } from '../../oci-config/config-schema.js';
+import { type BundleConfig, type BundleProcess, processSchema } from '../../oci-config/config-schema.js';
+import { exactJson, withNumbers } from '../../oci-config/exact-json.js';
 
 /**
  * Reads config.json of a bundle, once: what is kept of a container is what was checked.
  *
- * @returns the file checked, and as it is
+ * @returns the file checked, and as it is, with exact numbers
  * @throws SyscallError; NacelleError `ERR_INVALID_OPTION`, by the path of the field
  */
 export function readConfig(bundle: string): { readonly config: BundleConfig; readonly json: unknown } {
   const path = join(bundle, 'config.json');
-  const json = parsed(
+  const json = exactJson(
     path,
     attempt(`read ${path}`, () => readFileSync(path, 'utf8')),
   );
-  return { config: checkedJson(path, json, configSchema), json };
+  return { config: checkedConfig(path, json), json };
 }
 
 /** Reads the process of `exec --process`. @throws as {@link readConfig} */
@@ -32,16 +33,5 @@ export function readProcess(path: string): BundleProcess {
 
 /** The text of a file as what the schema says. Pure. @throws NacelleError `ERR_INVALID_OPTION` */
 export function checkedFile<S extends z.ZodType>(path: string, text: string, schema: S): z.output<S> {
-  return checkedJson(path, parsed(path, text), schema);
-}
-
-function parsed(path: string, text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new NacelleError(`${path} is no JSON: ${toError(cause).message}`, {
-      code: 'ERR_INVALID_OPTION',
-      cause,
-    });
-  }
+  return checkedJson(path, withNumbers(exactJson(path, text)), schema);
 }

@@ -7,8 +7,12 @@ import { hasCode, NacelleError } from '../../errors.js';
 import { requireOwn } from '../../native/own-folder.js';
 import { readIfThere } from '../../native/read-if-there.js';
 import { attempt } from '../../native/system-errors.js';
+import { checkedConfig } from '../../oci-config/checked-config.js';
 import { checkedJson } from '../../oci-config/checked-json.js';
-import { type BundleConfig, configSchema } from '../../oci-config/config-schema.js';
+import type { BundleConfig } from '../../oci-config/config-schema.js';
+import { configText } from '../../oci-config/config-text.js';
+import { ownJson } from '../../oci-config/exact-json.js';
+import { MAX_DEPTH } from '../../oci-config/lined-json.js';
 import { checkedFile } from '../config/read-config.js';
 import { NO_CONTAINER, refusal, usageError } from '../config/runtime-error.js';
 import { isLiving } from './process-identity.js';
@@ -37,7 +41,7 @@ const recordSchema = z.object({
   groups: z.array(groupSchema).readonly(),
   home: z.string(),
   freezer: z.object({ path: z.string(), version: z.union([z.literal(1), z.literal(2)]) }),
-  /** config.json as it was. */
+  /** config.json as it was, with exact numbers. */
   config: z.unknown(),
 });
 
@@ -96,7 +100,7 @@ export function notedGroups({ path }: StateFolder): ContainerRecord['groups'] {
 
 /** Writes the record: whoever reads it sees the one before or this one. */
 export function writeRecord({ path }: StateFolder, record: ContainerRecord): void {
-  writeWhole(join(path, RECORD), JSON.stringify(record));
+  writeWhole(join(path, RECORD), configText(record));
 }
 
 /** Writes a file that is there as a whole or not at all. @throws SyscallError */
@@ -124,7 +128,8 @@ export function readRecord({ path, id }: StateFolder): ContainerRecord | null {
   const file = join(path, RECORD);
   const text = readIfThere(file);
   if (text !== null) {
-    const record = checkedFile(file, text, recordSchema);
+    // config.json lies a level deeper here than in its bundle
+    const record = checkedJson(file, ownJson(file, text, MAX_DEPTH + 1), recordSchema);
     if (record.id !== id) throw new NacelleError(`${file} is the record of another container`, { code: 'ERR_STATE' });
     return record;
   }
@@ -141,7 +146,7 @@ export function madeRecord(folder: StateFolder): ContainerRecord {
 
 /** The container's config.json. @throws NacelleError for a record that was damaged */
 export function configOf({ id, config }: Pick<ContainerRecord, 'id' | 'config'>): BundleConfig {
-  return checkedJson(`config.json in the record of ${id}`, config, configSchema);
+  return checkedConfig(`config.json in the record of ${id}`, config);
 }
 
 /** What the container does now. The kernel is asked, for nobody keeps watch. */

@@ -31,8 +31,9 @@ async function done(...args: string[]): Promise<string> {
 const pidOf = async (id: string): Promise<number> => JSON.parse(await done('state', id)).pid;
 const sleeping = ['busybox', 'sleep', '1000'];
 
-/** A filter that refuses one call, so that it is seen that there is one. */
-const seccomp = { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: ['sync'], action: 'SCMP_ACT_ERRNO', errnoRet: 1 }] };
+/** A filter that refuses one call, so that it is seen that there is one; what it compares with is no number of JavaScript's. */
+const args = [{ index: 0, op: 'SCMP_CMP_NE', value: 2n ** 63n + 1n }];
+const seccomp = { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: ['sync'], action: 'SCMP_ACT_ERRNO', errnoRet: 1, args }] };
 
 describe('a program of `exec`', () => {
   it.each([true, false])('has the confinement of config.json in the pid namespace; no new privileges: %s', async (noNewPrivileges) => {

@@ -68,7 +68,7 @@ describe('config.json', () => {
 
   it('is refused when it is no JSON', () => {
     expect(() => read('{')).toThrow(
-      expect.objectContaining({ code: 'ERR_INVALID_OPTION', message: expect.stringContaining('/b/config.json is no JSON') }),
+      expect.objectContaining({ code: 'ERR_INVALID_OPTION', message: expect.stringContaining('/b/config.json, line 1 ends too early') }),
     );
   });
 

@@ -37,7 +37,7 @@ describe('a list of containers', () => {
       ['two', 'stopped', 0],
     ]);
     expect(told.sort()).toEqual([
-      expect.stringContaining('damaged/state.json is no JSON'),
+      expect.stringContaining('damaged/state.json, line 1 ends too early'),
       expect.stringMatching(/no id: invalid container ID/),
       expect.stringContaining('is the record of another container'),
     ]);

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type BundleInput, configOfContainer } from '../../../../lib/container/bundle/config-of-container.js';
-import { configText } from '../../../../lib/container/bundle/config-text.js';
 import { optionsOfConfig } from '../../../../lib/container/bundle/options-of-config.js';
 import { parseRunOptions } from '../../../../lib/container/options/container-options.js';
 import type { ContainerOptions, Mount } from '../../../../lib/container/options/container-types.js';
@@ -10,6 +9,7 @@ import { bundleFacts } from '../../../../lib/container/start/bundle-facts.js';
 import { environment } from '../../../../lib/container/start/program-facts.js';
 import { resolvedOptions } from '../../../../lib/container/start/resolved-options.js';
 import { configSchema } from '../../../../lib/oci-config/config-schema.js';
+import { configText } from '../../../../lib/oci-config/config-text.js';
 import { allCapabilities, capabilityNames } from '../../../../lib/plan/capability-names.js';
 import { resolveCapabilities } from '../../../../lib/security/capabilities.js';
 import { defaultDocument } from '../../../../lib/security/oci-profile/profile-document.js';

@@ -1,5 +1,5 @@
-/** Far more than any profile has. */
-const MAX_DEPTH = 100;
+/** Levels of lists and objects, far more than any profile or config.json has. */
+export const MAX_DEPTH = 100;
 /** Digits of 2^64 - 1: longer numbers are too large for anything here, rounded too, and to read millions of digits takes long. */
 const MAX_DIGITS = 20;
 
@@ -19,8 +19,8 @@ export interface JsonProblem {
  * Reads JSON that a person wrote. Other than JSON.parse, this keeps whole numbers exact, as bigints where they must be, refuses a key that
  * is there twice, bounds the depth, and knows lines.
  */
-export function readJson(text: string): { readonly value: unknown } | JsonProblem {
-  const reader = new Reader(text, null);
+export function readJson(text: string, maxDepth = MAX_DEPTH): { readonly value: unknown } | JsonProblem {
+  const reader = new Reader(text, null, maxDepth);
   try {
     return { value: reader.document() };
   } catch (stopped) {
@@ -49,10 +49,12 @@ class Reader {
   #nearest = -1;
   readonly #text: string;
   readonly #wanted: Path | null;
+  readonly #maxDepth: number;
 
-  constructor(text: string, wanted: Path | null) {
+  constructor(text: string, wanted: Path | null, maxDepth = MAX_DEPTH) {
     this.#text = text;
     this.#wanted = wanted;
+    this.#maxDepth = maxDepth;
   }
 
   document(): unknown {
@@ -63,7 +65,7 @@ class Reader {
 
   /** @param isOnPath whether all keys down to here are those of the wanted path */
   #value(depth: number, isOnPath: boolean): unknown {
-    if (depth > MAX_DEPTH) throw new Stop(`is nested deeper than ${MAX_DEPTH} levels`);
+    if (depth > this.#maxDepth) throw new Stop(`is nested deeper than ${this.#maxDepth} levels`);
     const first = this.#next();
     if (isOnPath && depth > this.#nearest) {
       this.#nearest = depth;

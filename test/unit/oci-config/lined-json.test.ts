@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { lineOf, readJson } from '../../../../lib/security/oci-profile/lined-json.js';
+import { lineOf, readJson } from '../../../lib/oci-config/lined-json.js';
 
 const parsed = (text: string): unknown => {
   const read = readJson(text);
