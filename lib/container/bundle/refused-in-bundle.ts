@@ -35,9 +35,23 @@ function refuseOfProgram(process: BundleProcess): void {
 }
 
 function refuseOfLinux(linux: BundleLinux): void {
-  const { rootfsPropagation, mountLabel, intelRdt, personality, memoryPolicy, netDevices, resources, cgroupsPath } = linux;
+  const {
+    namespaces,
+    timeOffsets,
+    rootfsPropagation,
+    mountLabel,
+    intelRdt,
+    personality,
+    memoryPolicy,
+    netDevices,
+    resources,
+    cgroupsPath,
+  } = linux;
   if (rootfsPropagation && !['private', 'rprivate'].includes(rootfsPropagation))
     refuse('linux.rootfsPropagation', 'mounts in the root are private');
+  // as an option, offsets make a namespace
+  if (Object.keys(timeOffsets ?? {}).length > 0 && !namespaces.some(({ type, path }) => type === 'time' && !path))
+    refuse('linux.timeOffsets', 'clocks are set in a new time namespace alone, and linux.namespaces has none');
   for (const [name, value] of Object.entries({ mountLabel, intelRdt, personality, memoryPolicy }))
     if (value !== undefined && value !== '') refuse(`linux.${name}`, NO_OPTION);
   if (Object.keys(netDevices ?? {}).length > 0) refuse('linux.netDevices', NO_OPTION);

@@ -56,6 +56,12 @@ describe('config.json as options', () => {
     ['an absolute group', () => withLinux({ cgroupsPath: '/x' }), 'linux.cgroupsPath'],
     ['a scope of systemd', () => withLinux({ cgroupsPath: 'a.slice:b:c' }), 'linux.cgroupsPath'],
     ['shared mounts', () => withLinux({ rootfsPropagation: 'shared' }), 'linux.rootfsPropagation'],
+    ['clocks without a namespace for them', () => withLinux({ timeOffsets: { monotonic: { secs: 1 } } }), 'linux.timeOffsets'],
+    [
+      'clocks of a namespace that is joined',
+      () => withLinux({ namespaces: [{ type: 'mount' }, { type: 'time', path: '/x' }], timeOffsets: { boottime: { secs: 1 } } }),
+      'linux.timeOffsets',
+    ],
     ['a personality', () => withLinux({ personality: { domain: 'LINUX32' } }), 'linux.personality'],
     ['network devices', () => withLinux({ netDevices: { eth0: {} } }), 'linux.netDevices'],
     ['a map without its namespace', () => withLinux({ uidMappings: [{ containerID: 0, hostID: 1, size: 1 }] }), 'linux.uidMappings'],
