@@ -181,21 +181,28 @@ interface FoundDevice extends NumberedDevice {
   readonly target: string;
 }
 
-/** Devices but those that every container has. A device is shown as this machine has it: with its mode, and as root's. */
+/** Devices but those that every container has, as it has them. A device is shown as this machine has it: with its mode, and as root's. */
 function devicesOf({ devices }: BundleLinux, { findDevice }: ConfigFacts): FoundDevice[] {
   return devices.flatMap((device, index): FoundDevice[] => {
     const at = `linux.devices[${index}]`;
-    if (defaultDevices.some(({ path, major, minor }) => path === device.path && major === device.major && minor === device.minor))
-      return [];
+    const target = posix.normalize(device.path);
     const numbered = numbersOf(device, at);
-    const found = findDevice({ ...numbered, path: device.path });
+    const own = defaultDevices.find((known) => known.path === target && isSame(known, numbered));
+    const found = own ?? findDevice({ ...numbered, path: device.path });
     if (found === null) return refuse(at, `this machine has no device ${numbered.type} ${numbered.major}:${numbered.minor} in /dev`);
     const { path: source, mode } = found;
     if (device.fileMode !== undefined && (device.fileMode & 0o777) !== mode)
-      refuse(`${at}.fileMode`, `a device has the mode that it has on this machine, which is 0${mode.toString(8)}`);
+      refuse(
+        `${at}.fileMode`,
+        `a device has the mode that it has ${own === undefined ? 'on this machine' : 'in every container'}, which is 0${mode.toString(8)}`,
+      );
     for (const name of ['uid', 'gid'] as const) if (device[name]) refuse(`${at}.${name}`, "a device is root's");
-    return [{ ...numbered, source, target: posix.normalize(device.path) }];
+    return own === undefined ? [{ ...numbered, source, target }] : [];
   });
+}
+
+function isSame(one: NumberedDevice, other: NumberedDevice): boolean {
+  return one.type === other.type && one.major === other.major && one.minor === other.minor;
 }
 
 function numbersOf({ type, major, minor }: BundleDevice, at: string): NumberedDevice {

@@ -16,6 +16,8 @@ const base = {
   process: { user: { uid: 0, gid: 0 }, cwd: '/', args: ['true'] },
   linux: { namespaces: ['mount', 'pid', 'network', 'ipc', 'uts', 'cgroup'].map((type) => ({ type })) },
 };
+/** A device of every container. */
+const NULL = { type: 'c', path: '/dev/null', major: 1, minor: 3 };
 
 function read(json: unknown): ContainerOptions {
   const findDevice = () => ({ path: '/dev/fuse', mode: 0o666 });
@@ -76,6 +78,13 @@ describe('config.json as options', () => {
       () => withLinux({ devices: [{ type: 'c', path: '/dev/x', major: 10, minor: 229, uid: 7 }] }),
       'linux.devices[0].uid',
     ],
+    [
+      'another mode of a device that every container has',
+      () => withLinux({ devices: [{ ...NULL, fileMode: 0o600 }] }),
+      'linux.devices[0].fileMode',
+    ],
+    ['an owner of one', () => withLinux({ devices: [NULL, { ...NULL, uid: 7 }] }), 'linux.devices[1].uid'],
+    ['a group of one', () => withLinux({ devices: [{ ...NULL, gid: 7 }] }), 'linux.devices[0].gid'],
     ['another file of the unified tree', () => withResources({ unified: { 'cpu.max': '1 2' } }), 'linux.resources.unified["cpu.max"]'],
     ['a file that is no number', () => withResources({ unified: { 'memory.high': 'x' } }), 'linux.resources.unified["memory.high"]'],
     ['a weight of one device', () => withResources({ blockIO: { weightDevice: [{}] } }), 'linux.resources.blockIO.weightDevice'],
@@ -120,6 +129,14 @@ describe('config.json as options', () => {
       { type: 'c', major: 10, minor: 229, access: 'w', allow: false },
     ]);
     expect(withLinux({ devices }).devices).toEqual([{ path: '/dev/fuse', access: 'm' }]);
+  });
+
+  it('leaves out a device that every container has, and takes none of another type for it', () => {
+    expect(
+      withLinux({ devices: [NULL, { ...NULL, path: '/dev//null', type: 'u', fileMode: 0o666, uid: 0, gid: 0 }] }).devices,
+    ).toBeUndefined();
+    // the machine is asked for a block device, and these tests have /dev/fuse in the place of every device of a machine
+    expect(withLinux({ devices: [{ ...NULL, type: 'b' }] }).devices).toMatchObject([{ path: '/dev/fuse', target: '/dev/null' }]);
   });
 
   it('resolves paths below the bundle, and takes the last of two variables', () => {
