@@ -111,8 +111,11 @@ async function openNamespaces({ linux }: BundleConfig, opened: Map<NamespaceType
     if (type === 'mount') refuse(field, 'a container has a mount namespace of its own');
     const wanted = TYPES[type] ?? type;
     const namespace = await Namespace.open(path);
-    opened.set(namespace.type, namespace);
-    if (namespace.type !== wanted) throw wrongField(`${field}.path`, `is a namespace of the type ${namespace.type}: ${path}`);
+    if (namespace.type !== wanted) {
+      await namespace.close();
+      throw wrongField(`${field}.path`, `is a namespace of the type ${namespace.type}: ${path}`);
+    }
+    opened.set(wanted, namespace);
   }
 }
 

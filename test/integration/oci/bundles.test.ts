@@ -152,8 +152,10 @@ requires({ containers: true, tools: ['runc', 'crun', 'unshare', 'umount', 'sh', 
         process: { user: { uid: 0, gid: 0 }, cwd: '/', args: ['/bin/hostname'] },
         linux: { namespaces: [{ type: 'mount' }, { type: 'pid' }, { type: 'uts', path: `/proc/self/fd/${uts.fd}` }] },
       };
-      const write = (type: string): void => {
-        const namespaces = config.linux.namespaces.map((namespace) => ('path' in namespace ? { ...namespace, type } : namespace));
+      const write = (...types: string[]): void => {
+        const namespaces = config.linux.namespaces.flatMap((namespace) =>
+          'path' in namespace ? types.map((type) => ({ ...namespace, type })) : [namespace],
+        );
         writeFileSync(join(bundle, 'config.json'), JSON.stringify({ ...config, linux: { namespaces } }));
       };
       const before = readdirSync('/proc/self/fd').length;
@@ -161,6 +163,11 @@ requires({ containers: true, tools: ['runc', 'crun', 'unshare', 'umount', 'sh', 
         write('ipc');
         await expect(Container.fromBundle(bundle)).rejects.toThrow(
           'linux.namespaces[2].path of config.json is a namespace of the type uts',
+        );
+        expect(readdirSync('/proc/self/fd').length).toBe(before);
+        write('uts', 'ipc');
+        await expect(Container.fromBundle(bundle)).rejects.toThrow(
+          'linux.namespaces[3].path of config.json is a namespace of the type uts',
         );
         expect(readdirSync('/proc/self/fd').length).toBe(before);
         write('uts');
