@@ -1,9 +1,7 @@
 import { posix } from 'node:path';
-import * as z from 'zod';
 import type { Namespace } from '../../namespace/namespace.js';
 import type { BundleConfig, BundleDevice, BundleLinux, BundleProcess } from '../../oci-config/config-schema.js';
 import { schedulerOf } from '../../oci-config/process-scheduler.js';
-import { checkOptions } from '../../options/parse-options.js';
 import { capabilityNames } from '../../plan/capability-names.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
 import { NONE } from '../../plan/plan.js';
@@ -157,22 +155,13 @@ function usernsOf(linux: BundleLinux, { namespaces }: ConfigFacts): { uid: IdMap
   return { uid: of(uidMappings), gid: of(gidMappings) };
 }
 
-const offset = z.strictObject({ secs: z.int().optional(), nanosecs: z.int().min(0).max(999_999_999).optional() });
-
 function timeOffsetsOf({ timeOffsets }: BundleLinux): ContainerOptions['timeOffsets'] {
   if (timeOffsets === undefined || Object.keys(timeOffsets).length === 0) return undefined;
   const of = (clock: 'monotonic' | 'boottime'): number => {
-    const { secs = 0, nanosecs = 0 } = checked(offset, timeOffsets[clock] ?? {}, `linux.timeOffsets.${clock}`);
+    const { secs = 0, nanosecs = 0 } = timeOffsets[clock] ?? {};
     return secs * 1000 + nanosecs / 1e6;
   };
   return { monotonic: of('monotonic'), boottime: of('boottime') };
-}
-
-function checked<S extends z.ZodType>(schema: S, value: unknown, at: string): z.output<S> {
-  const result = checkOptions(schema, value);
-  if ('value' in result) return result.value;
-  const [first] = result.problems;
-  throw wrongField([at, first?.name].filter(Boolean).join('.'), `${first?.text ?? 'is wrong'}`);
 }
 
 interface FoundDevice extends NumberedDevice {
