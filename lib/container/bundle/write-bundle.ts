@@ -14,7 +14,6 @@ import { CLONE } from '../../plan/constants.js';
 import { idInside } from '../../plan/user-maps.js';
 import { defaultDocument, profileDocument } from '../../security/oci-profile/profile-document.js';
 import type { SeccompProfile } from '../../security/oci-profile/profile-types.js';
-import { readProfile } from '../../security/oci-profile/read-profile.js';
 import { ownArchitecture } from '../../security/own-architecture.js';
 import { removeTrees } from '../../store/remove-tree.js';
 import { packTree, unpackInto } from '../../volume/volume-content.js';
@@ -42,7 +41,7 @@ export async function writeBundle(path: unknown, source: BundleSource): Promise<
   const bundle = parseOptions(absolutePath, typeof path === 'string' ? resolve(path) : path, 'path');
   const record = bundled(source.record);
   const user = userOf(record, source.waitingPid);
-  const seccomp = await seccompOf(record.bundle, record.program.capabilities);
+  const seccomp = seccompOf(record.bundle, record.program.capabilities);
   await requireFree(bundle);
   const folder = record.options.rootfs;
   const { config, left } = configOfContainer({ record, user, seccomp, root: folder ?? 'rootfs' });
@@ -98,11 +97,11 @@ function userOf({ id, program, userns, options }: Bundled, waitingPid: number | 
   };
 }
 
-async function seccompOf({ seccomp }: BundleFacts, capabilities: CapabilityMask): Promise<SeccompProfile | null> {
+function seccompOf({ seccomp }: BundleFacts, capabilities: CapabilityMask): SeccompProfile | null {
   if (seccomp === 'unconfined') return null;
   const subject = { arch: ownArchitecture(), capabilities, kernel: release() };
   if (seccomp === 'default') return defaultDocument(subject);
-  return profileDocument('file' in seccomp ? await readProfile(seccomp.file) : seccomp, subject);
+  return profileDocument(seccomp, subject);
 }
 
 async function imageOf({ image, record }: BundleSource): Promise<Image> {

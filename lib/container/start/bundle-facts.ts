@@ -1,6 +1,6 @@
-import type { ParsedProfile } from '../../security/oci-profile/parsed-profile.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import type { MountFlag, ParsedMount } from '../options/mount-flags.js';
+import type { ReadSeccomp } from '../options/seccomp-option.js';
 import type { MountRow } from '../plan/mount-table.js';
 
 /** A mount of the caller's; a volume is the bind of its folder. Its flags are a list, for a note has no sets. */
@@ -13,7 +13,7 @@ export interface BundleFacts {
   readonly mounts: readonly NotedMount[];
   /** What the container got mounted unasked. */
   readonly table: readonly MountRow[];
-  readonly seccomp: 'default' | 'unconfined' | { readonly file: string } | ParsedProfile;
+  readonly seccomp: ReadSeccomp;
   /** The group that the caller named. */
   readonly cgroup: string | null;
   /** Options that it was made with, that no config.json can say, and of which the record tells nothing. */
@@ -22,19 +22,20 @@ export interface BundleFacts {
 
 /** What of a container these facts follow from. */
 export interface FactsInput {
-  readonly options: Pick<ParsedOptions, 'mounts' | 'seccomp' | 'cgroup' | 'cgroupParent' | 'copyIn' | 'onDenied'>;
+  readonly options: Pick<ParsedOptions, 'mounts' | 'cgroup' | 'cgroupParent' | 'copyIn' | 'onDenied'>;
   readonly table: { readonly mounts: readonly MountRow[] };
+  readonly seccomp: ReadSeccomp;
 }
 
 /** Pure. */
-export function bundleFacts({ options, table }: FactsInput): BundleFacts {
+export function bundleFacts({ options, table, seccomp }: FactsInput): BundleFacts {
   const parent = options.cgroup ?? options.cgroupParent;
   return {
     mounts: options.mounts.map(({ type, source, target, recursive, propagation, flags, data }) => {
       return { type, source, target, recursive, propagation, flags: [...flags], data };
     }),
     table: table.mounts,
-    seccomp: options.seccomp,
+    seccomp,
     cgroup: parent === null || typeof parent === 'string' ? parent : parent.name,
     unsaid: [...(options.copyIn.length > 0 ? ['copyIn'] : []), ...(options.onDenied === null ? [] : ['onDenied'])],
   };

@@ -16,6 +16,7 @@ import { resolveCapabilities } from '../../security/capabilities.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { healthOf, type ParsedHealth } from '../options/healthcheck.js';
 import { SCRATCH, toldOfProfile } from '../options/profiles.js';
+import type { ReadSeccomp } from '../options/seccomp-option.js';
 import { defaultMounts } from '../plan/default-mounts.js';
 import { mayBeRefused } from '../plan/device-nodes.js';
 import { planHealth } from '../plan/health-plan.js';
@@ -49,6 +50,8 @@ export type Prepared = Omit<PlanInput, 'streams' | 'park' | 'journal'> & {
   readonly bases: Readonly<Record<string, string>>;
   /** Records of the container's group, for the journal. */
   readonly records: readonly HostRecord[];
+  /** What the filter of system calls was made of. */
+  readonly seccomp: ReadSeccomp;
   /** The filter has an action that ends a process by SIGSYS. */
   readonly filterKills: boolean;
   /** With which `argv` begins. */
@@ -127,7 +130,7 @@ async function prepareOn(
   const stopSignal = stopSignalOf(config);
   const capabilities = resolveCapabilities({ capAdd: options.capAdd, capDrop: options.capDrop, held: heldBy(users) });
   const told = options.onDenied !== null;
-  const { filterKills, ...filtered } = await systemCallFilter(options.seccomp, { capabilities, told });
+  const { seccomp, filterKills, ...filtered } = await systemCallFilter(options.seccomp, { capabilities, told });
   const devices = options.devices.map(findDevice);
   const slots = new Slots();
   const ownHostname = options.namespaces.uts === 'new';
@@ -176,6 +179,7 @@ async function prepareOn(
     shim,
     bases: basesOf(own),
     cpuClock: clock.cpuClock,
+    seccomp,
     filterKills,
     devices: user.kind === 'root' ? devices : [],
     lease: users.lease,

@@ -6,10 +6,12 @@ import { compiledProfile } from '../../security/oci-profile/compiled-profile.js'
 import { readProfile } from '../../security/oci-profile/read-profile.js';
 import { ownArchitecture } from '../../security/own-architecture.js';
 import { canKill, compileDefault } from '../../security/seccomp.js';
-import type { ParsedSeccomp } from '../options/seccomp-option.js';
+import type { ParsedSeccomp, ReadSeccomp } from '../options/seccomp-option.js';
 
 /** The system call filter of a container's programs. */
 export interface SystemCallFilter {
+  /** What it was made of. A file may say something else later. */
+  readonly seccomp: ReadSeccomp;
   /** struct sock_filter[], or `null` for none. */
   readonly filter: Uint8Array | null;
   /** SECCOMP_FILTER_FLAG_* that it is loaded with. */
@@ -22,7 +24,7 @@ export interface SystemCallFilter {
   readonly unknownCalls: readonly string[] | null;
 }
 
-const NONE: SystemCallFilter = { filter: null, filterFlags: 0, denials: null, filterKills: false, unknownCalls: null };
+const NONE: Omit<SystemCallFilter, 'seccomp'> = { filter: null, filterFlags: 0, denials: null, filterKills: false, unknownCalls: null };
 
 /**
  * Compiles the option `seccomp` for this machine and a container with these capabilities, and reads the file where it is one.
@@ -34,11 +36,11 @@ export async function systemCallFilter(
   seccomp: ParsedSeccomp,
   { capabilities, told }: { readonly capabilities: CapabilityMask; readonly told: boolean },
 ): Promise<SystemCallFilter> {
-  if (seccomp === 'unconfined') return NONE;
+  if (seccomp === 'unconfined') return { ...NONE, seccomp };
   const subject = { arch: ownArchitecture(), capabilities };
   if (seccomp === 'default') {
     const filterKills = canKill(defaultProfile, subject.arch);
-    return { ...NONE, filter: compileDefault(subject), denials: told ? { told } : null, filterKills };
+    return { ...NONE, seccomp, filter: compileDefault(subject), denials: told ? { told } : null, filterKills };
   }
   const profile = 'file' in seccomp ? await readProfile(seccomp.file) : seccomp;
   if (profile.notifies && !told)
@@ -62,5 +64,5 @@ export async function systemCallFilter(
       'the profile allows sendmsg for some arguments alone, and by that call the program hands over who answers its calls',
       'Allow sendmsg, whatever its arguments are.',
     );
-  return { filter, filterFlags: profile.flags, denials, filterKills: kills, unknownCalls };
+  return { seccomp: profile, filter, filterFlags: profile.flags, denials, filterKills: kills, unknownCalls };
 }

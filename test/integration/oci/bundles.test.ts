@@ -6,6 +6,7 @@ import { Container } from '../../../lib/container/container.js';
 import type { ContainerOptions } from '../../../lib/container/options/container-types.js';
 import { Image } from '../../../lib/image/image.js';
 import { Namespace } from '../../../lib/namespace/namespace.js';
+import { configText } from '../../../lib/oci-config/config-text.js';
 import { makeBusyboxRoot } from '../../fixtures/busybox-root.js';
 import { requires } from '../../fixtures/requires.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
@@ -181,13 +182,16 @@ requires({ containers: true, tools: ['runc', 'crun', 'unshare', 'umount', 'sh', 
     });
 
     it('is the same of a detached container in another process, by what is noted', async () => {
-      const args = [{ index: 0, op: 'SCMP_CMP_MASKED_EQ', value: 2n ** 63n, valueTwo: 2n ** 63n }] as const;
-      const detached = await Container.create({
-        ...options(rootIn('detached-root')),
-        detach: true,
-        seccomp: { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: ['personality'], action: 'SCMP_ACT_ERRNO', args }] },
-      });
+      const args = [{ index: 0, op: 'SCMP_CMP_MASKED_EQ', value: 2n ** 63n, valueTwo: 2n ** 63n }];
+      const seccomp = join(folder, 'seccomp.json');
+      writeFileSync(
+        seccomp,
+        configText({ defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: ['personality'], action: 'SCMP_ACT_ERRNO', args }] }),
+      );
+      const detached = await Container.create({ ...options(rootIn('detached-root')), detach: true, seccomp });
       try {
+        // the container's filter is what the file said
+        writeFileSync(seccomp, '{ "defaultAction": "SCMP_ACT_ALLOW" }');
         await using attached = await Container.attach(detached.id);
         const [one, other] = [join(folder, 'one'), join(folder, 'other')];
         expect(await attached.toBundle(other)).toEqual(await detached.toBundle(one));

@@ -59,7 +59,7 @@ function inputOf(options: ContainerOptions): BundleInput {
     },
     guarded: [],
     options: resolvedOptions({ options: parsed, root: folder, entrypoint: [], hostname, table, stopSignal: 15, healthcheck: null }),
-    bundle: bundleFacts({ options: parsed, table }),
+    bundle: bundleFacts({ options: parsed, table, seccomp: parsed.seccomp === 'unconfined' ? 'unconfined' : 'default' }),
     program: {
       ...{ env: environment(parsed, {}, hostname), cwd: process.cwd ?? '/', user: process.user ?? '0', groupAdd: process.groupAdd ?? [] },
       ...{ umask: process.umask, capabilities, noNewPrivileges: parsed.noNewPrivileges, filter: null },

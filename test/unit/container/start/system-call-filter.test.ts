@@ -29,6 +29,8 @@ describe('systemCallFilter', () => {
     const parsed = parseSeccomp(parseOptions(profileSchema, profile, 'seccomp'));
     const [given, read] = [await systemCallFilter(parsed, silent), await systemCallFilter({ file: path }, silent)];
     expect(read).toEqual(given);
+    // what a bundle is written of
+    expect(given.seccomp).toBe(parsed);
     // Without a list of other ABIs calls through those kill.
     expect(given).toMatchObject({ filterKills: true, unknownCalls: ['raed'] });
 
