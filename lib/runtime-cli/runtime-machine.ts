@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { readGroupFile } from '../cgroup/files/group-files.js';
 import { groupFiles } from '../cgroup/group-probe.js';
 import { joinedProc } from '../container/start/joined-proc.js';
-import { invalidOption, UnsupportedError } from '../errors.js';
+import { invalidOption } from '../errors.js';
 import { inspectGroups } from '../host/cgroup-base.js';
 import { deviceFilter } from '../host/device-filter-support.js';
 import { isNamespaceFile, typeOf } from '../namespace/namespace-files.js';
@@ -12,10 +12,9 @@ import { attempt } from '../native/system-errors.js';
 import { limitsOf } from '../oci-config/bundle-limits.js';
 import { parseMountOptions } from '../oci-config/bundle-mount-options.js';
 import type { BundleConfig, BundleLinux } from '../oci-config/config-schema.js';
-import { checkOptions } from '../options/parse-options.js';
 import type { NamespaceType } from '../plan/namespace-types.js';
+import { bundleProfile } from '../security/oci-profile/bundle-profile.js';
 import { compiledProfile } from '../security/oci-profile/compiled-profile.js';
-import { profileSchema } from '../security/oci-profile/profile-schema.js';
 import { ownArchitecture } from '../security/own-architecture.js';
 import type { CapabilitySets } from './config/process-facts.js';
 import { refusal } from './config/runtime-error.js';
@@ -150,31 +149,9 @@ function handsOn(path: string): HandedOn | null {
 /** The filter of linux.seccomp. @throws NacelleError `ERR_INVALID_OPTION` by the path; UnsupportedError */
 export function filterOf(linux: BundleLinux | undefined, { bounding }: Pick<CapabilitySets, 'bounding'>): LoadedFilter | null {
   if (linux?.seccomp === undefined) return null;
-  const checked = checkOptions(profileSchema, knownOf(linux.seccomp));
-  if (!('value' in checked)) {
-    const [first] = checked.problems;
-    throw invalidOption(`linux.seccomp.${first?.name ?? ''}`, first?.text ?? 'is wrong');
-  }
-  const profile = checked.value;
-  const [unsupported] = profile.unsupported;
-  if (unsupported !== undefined || profile.notifies)
-    throw new UnsupportedError('linux.seccomp of config.json', 'nobody is told of calls (SCMP_ACT_NOTIFY)');
+  const profile = bundleProfile(linux.seccomp);
   const { filter } = compiledProfile(profile, { arch: ownArchitecture(), capabilities: bounding, kernel: release() });
   return { filter, flags: profile.flags };
-}
-
-const PROFILE = ['defaultAction', 'defaultErrnoRet', 'architectures', 'flags', 'listenerPath', 'listenerMetadata', 'syscalls'];
-const RULE = ['names', 'action', 'errnoRet', 'args'];
-
-/** The fields that the spec has; others are passed over. */
-function knownOf(seccomp: Readonly<Record<string, unknown>>): unknown {
-  const pick = (value: unknown, names: readonly string[]): unknown =>
-    typeof value === 'object' && value !== null
-      ? Object.fromEntries(Object.entries(value).filter(([name]) => names.includes(name)))
-      : value;
-  const picked = pick(seccomp, PROFILE);
-  const { syscalls } = seccomp;
-  return Array.isArray(syscalls) ? { ...(picked as object), syscalls: syscalls.map((rule: unknown) => pick(rule, RULE)) } : picked;
 }
 
 /** A folder of groups, opened. */

@@ -6,15 +6,14 @@ import { doAll, hasCode, invalidOption, NacelleError, toError } from '../../erro
 import { Namespace } from '../../namespace/namespace.js';
 import { attempt } from '../../native/system-errors.js';
 import { checkedConfig } from '../../oci-config/checked-config.js';
-import { checkedJson } from '../../oci-config/checked-json.js';
 import type { BundleConfig } from '../../oci-config/config-schema.js';
 import { exactJson } from '../../oci-config/exact-json.js';
 import { absolutePath } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
 import { type CapabilityMask, capabilityMask, capabilityNames } from '../../plan/capability-names.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
+import { bundleProfile } from '../../security/oci-profile/bundle-profile.js';
 import { defaultDocument, profileDocument } from '../../security/oci-profile/profile-document.js';
-import { profileSchema } from '../../security/oci-profile/profile-schema.js';
 import { ownArchitecture } from '../../security/own-architecture.js';
 import { parseRunOptions } from '../options/container-options.js';
 import type { ContainerOptions } from '../options/container-types.js';
@@ -34,7 +33,7 @@ export async function readBundle(path: unknown): Promise<ContainerOptions> {
   const file = join(bundle, 'config.json');
   const config = checkedConfig(file, exactJson(file, readBounded(file)));
   const capabilities = maskOf(config);
-  const seccomp = seccompOf(file, config, capabilities);
+  const seccomp = seccompOf(config, capabilities);
   const namespaces = new Map<NamespaceType, Namespace>();
   try {
     await openNamespaces(config, namespaces);
@@ -90,13 +89,9 @@ function maskOf({ process }: BundleConfig): CapabilityMask {
 }
 
 /** The filter: 'default' for nacelle's own, as `Container.toBundle` writes it. */
-function seccompOf(file: string, { linux }: BundleConfig, capabilities: CapabilityMask): ConfigFacts['seccomp'] {
+function seccompOf({ linux }: BundleConfig, capabilities: CapabilityMask): ConfigFacts['seccomp'] {
   if (linux?.seccomp === undefined) return null;
-  const profile = checkedJson(`linux.seccomp of ${file}`, linux.seccomp, profileSchema);
-  const [unsupported] = profile.unsupported;
-  if (unsupported !== undefined)
-    refuse(`linux.seccomp.${unsupported}`, 'nobody but this process is told of calls', 'Use the option onDenied.');
-  if (profile.notifies) refuse('linux.seccomp', 'SCMP_ACT_NOTIFY needs who answers', 'Use the option onDenied.');
+  const profile = bundleProfile(linux.seccomp, 'Use the option onDenied.');
   const subject = { arch: ownArchitecture(), capabilities, kernel: release() };
   const document = profileDocument(profile, subject);
   return isDeepStrictEqual(document, defaultDocument(subject)) ? 'default' : document;

@@ -1,0 +1,50 @@
+import { invalidOption, UnsupportedError } from '../../errors.js';
+import { checkOptions } from '../../options/parse-options.js';
+import type { ParsedProfile } from './parsed-profile.js';
+import { profileSchema } from './profile-schema.js';
+
+/**
+ * linux.seccomp of config.json (config-linux.md, "Seccomp"). Fields that the spec does not have are passed over, as it says ("Extensibility"):
+ * so docker's conditions are none here. Pure.
+ *
+ * @param seccomp with exact numbers
+ * @param fix what else lets somebody hear of calls, where something does
+ * @throws NacelleError `ERR_INVALID_OPTION`, by the path of the field; UnsupportedError for calls of which somebody is to be told
+ */
+export function bundleProfile(seccomp: Readonly<Record<string, unknown>>, fix?: string): ParsedProfile {
+  const checked = checkOptions(profileSchema, knownOf(seccomp));
+  if (!('value' in checked)) {
+    const [first] = checked.problems;
+    throw invalidOption(`linux.seccomp.${first?.name ?? ''}`, first?.text ?? 'is wrong');
+  }
+  const profile = checked.value;
+  const [unsupported] = profile.unsupported;
+  if (unsupported !== undefined || profile.notifies)
+    throw new UnsupportedError('linux.seccomp of config.json', 'nobody is told of calls (SCMP_ACT_NOTIFY)', fix);
+  return profile;
+}
+
+const PROFILE = ['defaultAction', 'defaultErrnoRet', 'architectures', 'flags', 'listenerPath', 'listenerMetadata', 'syscalls'];
+const RULE = ['names', 'action', 'errnoRet', 'args'];
+const ARGUMENT = ['index', 'value', 'valueTwo', 'op'];
+
+/** The fields that the spec has. */
+function knownOf(seccomp: Readonly<Record<string, unknown>>): unknown {
+  return picked(seccomp, PROFILE, {
+    syscalls: (rules) =>
+      ofEach(rules, (rule) => picked(rule, RULE, { args: (all) => ofEach(all, (argument) => picked(argument, ARGUMENT)) })),
+  });
+}
+
+type Change = (value: unknown) => unknown;
+
+/** An object with these of its keys alone, of which some have their values changed; another value stays as it is. */
+function picked(value: unknown, names: readonly string[], changes: Readonly<Record<string, Change>> = {}): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const known = Object.entries(value).filter(([name]) => names.includes(name));
+  return Object.fromEntries(known.map(([name, part]) => [name, changes[name]?.(part) ?? part]));
+}
+
+function ofEach(value: unknown, change: Change): unknown {
+  return Array.isArray(value) ? value.map(change) : value;
+}
