@@ -1,3 +1,4 @@
+import { FORCE_KILL_AFTER } from '../../process/options/process-options.js';
 import type { BundleFacts } from '../start/bundle-facts.js';
 import { type ContainerRecord, portsIn } from '../start/container-record.js';
 
@@ -14,7 +15,8 @@ export function leftOut(record: Bundled): string[] {
   const isLeft: Readonly<Record<string, boolean>> = {
     name: record.name !== null,
     image: record.image !== null,
-    upperSize: options.upper !== null,
+    upper: options.upper?.type === 'disk',
+    upperSize: options.upper?.type === 'tmpfs',
     // config.json maps no ids of the root's files
     userns: record.userns !== null,
     init: options.init,
@@ -31,6 +33,8 @@ export function leftOut(record: Bundled): string[] {
     healthcheck: options.healthcheck !== null,
     timeout: options.timeout !== null,
     cpuTimeLimit: options.cpuTimeLimit !== null,
+    killSignal: options.killSignal !== 'SIGKILL',
+    forceKillAfterDelay: options.forceKillAfterDelay !== FORCE_KILL_AFTER,
     logging: options.logging !== null,
     autoRemove: options.autoRemove,
   };

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { types } from 'node:util';
 import { hasCode, NacelleError } from '../../errors.js';
 import { attempt } from '../../native/system-errors.js';
+import { FORCE_KILL_AFTER } from '../../process/options/process-options.js';
 import { signalName } from '../../process/options/signals.js';
 import type { ResolvedOptions } from '../options/inspect-types.js';
 import type { ProgramSpec } from '../plan/program-spec.js';
@@ -137,7 +138,7 @@ function completed(record: OlderRecord): ContainerRecord {
 
 /** What an older version of this library noted of them elsewhere. */
 function laterOptions({ program, detached }: OlderRecord): LaterOptions {
-  const { killSignal = 9, forceKillAfterDelay = 1000 } = detached?.process ?? {};
+  const { killSignal = 9, forceKillAfterDelay = FORCE_KILL_AFTER } = detached?.process ?? {};
   return {
     profile: null,
     bandwidth: null,

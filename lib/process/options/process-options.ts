@@ -49,6 +49,9 @@ export interface ParsedProcess {
   readonly reject: boolean;
 }
 
+/** How long a tree may go on after another signal than SIGKILL, ms, where no option says it. */
+export const FORCE_KILL_AFTER = 1000;
+
 type Direction = 'in' | 'out';
 
 /**
@@ -216,7 +219,7 @@ export function normaliseProcess(options: CheckedProcess, { pipesOnly = false }:
     timeout: options.timeout || null,
     cpuTimeLimit: options.cpuTimeLimit || null,
     killSignal: options.killSignal ?? SIGKILL,
-    forceKillAfterDelay: options.forceKillAfterDelay ?? 1000,
+    forceKillAfterDelay: options.forceKillAfterDelay ?? FORCE_KILL_AFTER,
     input: options.input ?? null,
     // output that is not kept needs no limit, so it has one only when the caller asks for it
     maxBuffer: options.maxBuffer ?? (options.buffer === false ? null : 100 * 1024 ** 2),

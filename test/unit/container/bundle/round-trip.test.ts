@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type BundleInput, configOfContainer } from '../../../../lib/container/bundle/config-of-container.js';
+import { leftOut } from '../../../../lib/container/bundle/left-out.js';
 import { optionsOfConfig } from '../../../../lib/container/bundle/options-of-config.js';
 import { parseRunOptions } from '../../../../lib/container/options/container-options.js';
 import type { ContainerOptions, Mount } from '../../../../lib/container/options/container-types.js';
@@ -272,6 +273,23 @@ describe('options and config.json, two views of one thing', () => {
       }),
       { numRuns: rounds(60, 2000) },
     );
+  });
+
+  it.each<[string, ContainerOptions]>([
+    ['killSignal', { timeout: 5, killSignal: 'SIGTERM' }],
+    ['forceKillAfterDelay', { timeout: 5, forceKillAfterDelay: 7 }],
+    ['timeout', { timeout: 5, killSignal: 'SIGKILL', forceKillAfterDelay: 1000 }],
+  ])('says that it leaves %s out', (name, given) => {
+    const { left } = configOfContainer(inputOf({ rootfs: '/r', command: ['x'], ...given }));
+    expect(left).toEqual([...new Set(['timeout', name])]);
+  });
+
+  it.each([
+    ['upper', 'disk'],
+    ['upperSize', 'tmpfs'],
+  ] as const)('says %s of a container whose changes are on a %s', (name, type) => {
+    const { record } = inputOf({ rootfs: '/r', command: ['x'] });
+    expect(leftOut({ ...record, options: { ...record.options, upper: { type, size: null } } })).toEqual([name]);
   });
 
   it('writes the same config.json of options that it has read', () => {
