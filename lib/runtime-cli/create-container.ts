@@ -5,7 +5,7 @@ import type { Task } from '../native/task.js';
 import type { NamespaceType } from '../plan/namespace-types.js';
 import { NONE, planOf, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
-import { type BundleFacts, bundleFacts, type CreateRequest, type KnownBefore } from './create-facts.js';
+import { type CreateFacts, type CreateRequest, createFacts, type KnownBefore } from './create-facts.js';
 import { type GroupFolder, homeOfGroup, planBundleGroups } from './plan/bundle-groups.js';
 import type { BundleInput } from './plan/bundle-input.js';
 import { hasRuntimeHooks, planBundle } from './plan/bundle-plan.js';
@@ -44,7 +44,7 @@ export async function createContainer(
   request: CreateRequest,
   { isAttached = false }: { readonly isAttached?: boolean } = {},
 ): Promise<MadeContainer> {
-  const facts = await bundleFacts(request);
+  const facts = await createFacts(request);
   const joined = openJoined(facts.config.linux ?? { namespaces: [] });
   let procs: ReadonlyMap<number, number> = new Map();
   try {
@@ -72,7 +72,7 @@ interface Making {
 }
 
 /** Carries the plan out. When a step fails, nothing is left but the folder. */
-async function makeContainer(request: CreateRequest, facts: BundleFacts, making: Making): Promise<MadeContainer> {
+async function makeContainer(request: CreateRequest, facts: CreateFacts, making: Making): Promise<MadeContainer> {
   const { folder, isAttached } = making;
   const { config, folders } = facts;
   const slots = new Slots();
@@ -99,7 +99,7 @@ async function makeContainer(request: CreateRequest, facts: BundleFacts, making:
 
 function planInput(
   { newKeyring }: CreateRequest,
-  { config, program, groups, folders, sources, known, ...facts }: BundleFacts,
+  { config, program, groups, folders, sources, known, ...facts }: CreateFacts,
   { folder, joined, procs, isAttached, slots }: Making & { readonly slots: Slots },
 ): BundleInput {
   const { linux } = config;

@@ -37,7 +37,7 @@ export interface CreateRequest {
 export type KnownBefore = Omit<ContainerRecord, 'pid' | 'startTime'>;
 
 /** A bundle that was checked, and what its plan needs of the host. */
-export interface BundleFacts extends Pick<BundleProgram, 'capabilities' | 'limits' | 'filter'> {
+export interface CreateFacts extends Pick<BundleProgram, 'capabilities' | 'limits' | 'filter'> {
   readonly config: BundleConfig;
   readonly program: BundleProcess;
   readonly maps: UserMaps | null;
@@ -52,7 +52,7 @@ export interface BundleFacts extends Pick<BundleProgram, 'capabilities' | 'limit
 }
 
 /** Reads a bundle and looks at the host, before anything is made. @throws NacelleError, with the field of config.json or what is missing here */
-export async function bundleFacts(request: CreateRequest): Promise<BundleFacts> {
+export async function createFacts(request: CreateRequest): Promise<CreateFacts> {
   const bundle = resolve(request.bundle);
   const { config, json } = readConfig(bundle);
   refuseUnsupported(config);
