@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { namespaceNames } from './namespace-names.js';
 import { absolute, id, list, maybe, plain, signed, unsigned } from './nullable.js';
 import { resourcesSchema } from './resources-schema.js';
 
@@ -6,7 +7,7 @@ import { resourcesSchema } from './resources-schema.js';
 // A field of which the value can't be kept is not left out here: what refuses it is refused-fields.ts.
 
 const namespaceSchema = z.object({
-  type: z.enum(['pid', 'network', 'mount', 'ipc', 'uts', 'user', 'cgroup', 'time']),
+  type: z.enum(namespaceNames),
   path: maybe(z.union([z.literal(''), absolute])),
 });
 

@@ -1,4 +1,5 @@
 import { appliedMountOptions } from '../oci-config/bundle-mount-options.js';
+import { namespaceNames } from '../oci-config/namespace-names.js';
 import { capabilityNames } from '../plan/capability-names.js';
 import { actionNames, architectureNames } from '../security/oci-profile/field-names.js';
 import { OCI_VERSION } from './create-facts.js';
@@ -12,7 +13,7 @@ export function featuresText(): string {
       hooks: ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop'],
       mountOptions: appliedMountOptions,
       linux: {
-        namespaces: ['cgroup', 'ipc', 'mount', 'network', 'pid', 'time', 'user', 'uts'],
+        namespaces: [...namespaceNames].sort(),
         capabilities: capabilityNames.map((name) => `CAP_${name}`),
         cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
         seccomp: {

@@ -1,3 +1,4 @@
+import { namespaceNames, namespaceTypeOf } from '../../oci-config/namespace-names.js';
 import { policyNamed } from '../../oci-config/process-scheduler.js';
 import { allCapabilities, type CapabilityMask } from '../../plan/capability-names.js';
 import type { IdMap } from '../../plan/user-maps.js';
@@ -91,14 +92,11 @@ function rlimitOf({ name, soft, hard }: Rlimit): NonNullable<ProcessForm['rlimit
   return { type: `RLIMIT_${name.toUpperCase()}`, soft: number(soft), hard: number(hard) };
 }
 
-/** The names that config.json has for namespaces. */
-const NAMES = { mnt: 'mount', pid: 'pid', net: 'network', ipc: 'ipc', uts: 'uts', user: 'user', cgroup: 'cgroup', time: 'time' } as const;
-
 function linuxOf({ record, seccomp }: BundleInput): LinuxForm {
   const { options, userns, devices, bundle } = record;
-  const types = Object.entries(NAMES).flatMap(([key, type]) => {
-    const mode = options.namespaces[key as keyof typeof NAMES];
-    return mode === 'host' && !(key === 'user' && userns !== null) ? [] : [{ type }];
+  const types = namespaceNames.flatMap((type) => {
+    const mode = options.namespaces[namespaceTypeOf[type]];
+    return mode === 'host' && !(type === 'user' && userns !== null) ? [] : [{ type }];
   });
   return {
     namespaces: types,

@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import type { Namespace } from '../../namespace/namespace.js';
 import type { BundleConfig, BundleDevice, BundleLinux, BundleProcess } from '../../oci-config/config-schema.js';
+import { namespaceNames, namespaceTypeOf } from '../../oci-config/namespace-names.js';
 import { schedulerOf } from '../../oci-config/process-scheduler.js';
 import { capabilityNames } from '../../plan/capability-names.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
@@ -102,17 +103,17 @@ function environmentOf({ env, terminal }: BundleProcess): Record<string, string 
   return { ...none, ...Object.fromEntries(entries) };
 }
 
-const TYPES = { pid: 'pid', network: 'net', ipc: 'ipc', uts: 'uts', cgroup: 'cgroup', time: 'time' } as const;
-
 /** Of types that are not there the host's; a container has new ones of all but time. */
 function namespacesOf(
   { namespaces }: BundleLinux,
   facts: ConfigFacts,
 ): { readonly named: ContainerNamespaces; readonly own: OwnNamespaces } {
   const own: Record<string, 'new' | 'host' | Namespace> = {};
-  for (const [type, name] of Object.entries(TYPES)) {
-    const found = namespaces.find((namespace) => namespace.type === type);
-    own[name] = facts.namespaces.get(name) ?? (found === undefined ? 'host' : 'new');
+  for (const name of namespaceNames) {
+    if (name === 'mount' || name === 'user') continue;
+    const type = namespaceTypeOf[name];
+    const found = namespaces.find((namespace) => namespace.type === name);
+    own[type] = facts.namespaces.get(type) ?? (found === undefined ? 'host' : 'new');
   }
   const usual = ([name, value]: readonly [string, unknown]): boolean => value === (name === 'time' ? 'host' : 'new');
   const user = facts.namespaces.get('user');

@@ -8,6 +8,7 @@ import { attempt } from '../../native/system-errors.js';
 import { checkedConfig } from '../../oci-config/checked-config.js';
 import type { BundleConfig } from '../../oci-config/config-schema.js';
 import { exactJson } from '../../oci-config/exact-json.js';
+import { namespaceTypeOf } from '../../oci-config/namespace-names.js';
 import { absolutePath } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
 import { type CapabilityMask, capabilityMask, capabilityNames } from '../../plan/capability-names.js';
@@ -97,14 +98,12 @@ function seccompOf({ linux }: BundleConfig, capabilities: CapabilityMask): Confi
   return isDeepStrictEqual(document, defaultDocument(subject)) ? 'default' : document;
 }
 
-const TYPES: Readonly<Record<string, NamespaceType>> = { mount: 'mnt', network: 'net' };
-
 async function openNamespaces({ linux }: BundleConfig, opened: Map<NamespaceType, Namespace>): Promise<void> {
   for (const [index, { type, path }] of (linux?.namespaces ?? []).entries()) {
     if (!path) continue;
     const field = `linux.namespaces[${index}]`;
     if (type === 'mount') refuse(field, 'a container has a mount namespace of its own');
-    const wanted = TYPES[type] ?? type;
+    const wanted = namespaceTypeOf[type];
     const namespace = await Namespace.open(path);
     if (namespace.type !== wanted) {
       await namespace.close();

@@ -3,6 +3,7 @@ import { planProtection } from '../../container/plan/protect.js';
 import { consoleSteps, planTerminal } from '../../container/plan/terminal-steps.js';
 import { invalidOption } from '../../errors.js';
 import type { BundleConfig, BundleLinux } from '../../oci-config/config-schema.js';
+import { namespaceTypeOf } from '../../oci-config/namespace-names.js';
 import { CLONE, O_PATH, O_RDWR, PROPAGATION, S_IFIFO } from '../../plan/constants.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
 import { NONE, type Plan, planOf, REFUSE_DESCRIPTORS, type Slots } from '../../plan/plan.js';
@@ -16,12 +17,6 @@ import { type BundleMounts, planBundleMounts } from './bundle-mounts.js';
 import { bundleProgramSteps, ENTERING_MS, findBundleUser } from './bundle-process.js';
 import { stagesOf } from './bundle-stages.js';
 import { prioritySteps } from './priority-steps.js';
-
-/** config.json's names of namespaces, by the kernel's. */
-export const namespaceTypeOf: Readonly<Record<BundleLinux['namespaces'][number]['type'], NamespaceType>> = {
-  ...{ pid: 'pid', network: 'net', mount: 'mnt', ipc: 'ipc' },
-  ...{ uts: 'uts', user: 'user', cgroup: 'cgroup', time: 'time' },
-};
 
 /** Whether config.json has hooks that the runtime runs before the root is changed, while the process waits. */
 export function hasRuntimeHooks({ hooks }: BundleConfig): boolean {
@@ -90,7 +85,7 @@ export function planBundle(input: BundleInput): Plan {
 
 /** Whether a namespace of a type is the container's own. */
 function newNamespaces({ config, joined }: BundleInput): (type: NamespaceType) => boolean {
-  const types = new Set((config.linux?.namespaces ?? []).map(({ type }) => namespaceTypeOf[type]));
+  const types = new Set<NamespaceType>((config.linux?.namespaces ?? []).map(({ type }) => namespaceTypeOf[type]));
   return (type) => types.has(type) && !joined.has(type);
 }
 

@@ -49,7 +49,7 @@ describe('config.json', () => {
     [['ociVersion'], '2.0.0', 'ociVersion must be a version 1.x.y'],
     [['root'], undefined, 'root is missing'],
     [['linux', 'namespaces'], [{ type: 'pid' }, { type: 'pid' }], 'linux.namespaces must name each type once'],
-    [['linux', 'namespaces'], [{ type: 'net' }], "linux.namespaces[0].type must be one of 'pid', 'network'"],
+    [['linux', 'namespaces'], [{ type: 'net' }], "linux.namespaces[0].type must be one of 'mount', 'pid', 'network'"],
     [['linux', 'resources', 'memory'], { limit: 'much' }, 'linux.resources.memory.limit must be a number'],
     [['linux', 'resources', 'memory'], { limit: 2, swap: 1 }, 'linux.resources.memory.swap must be at least memory.limit'],
     [['linux', 'resources', 'memory'], { limit: -1, swap: 1 }, 'linux.resources.memory.swap needs memory.limit'],
