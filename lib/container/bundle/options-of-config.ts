@@ -1,12 +1,13 @@
 import { posix } from 'node:path';
 import type { Namespace } from '../../namespace/namespace.js';
 import type { BundleConfig, BundleDevice, BundleLinux, BundleProcess } from '../../oci-config/config-schema.js';
+import { namedCapabilities } from '../../oci-config/named-capabilities.js';
 import { namespaceNames, namespaceTypeOf } from '../../oci-config/namespace-names.js';
 import { schedulerOf } from '../../oci-config/process-scheduler.js';
-import { capabilityNames } from '../../plan/capability-names.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
 import { NONE } from '../../plan/plan.js';
 import type { IdMap } from '../../plan/user-maps.js';
+import { namesOf } from '../../security/capabilities.js';
 import type { SeccompProfile } from '../../security/oci-profile/profile-types.js';
 import { defaultDevices } from '../../security/paths.js';
 import type { ContainerNamespaces, ContainerOptions, DeviceMapping } from '../options/container-types.js';
@@ -81,7 +82,7 @@ function programOf(process: BundleProcess): ContainerOptions {
     umask: user.umask === 0o022 ? undefined : user.umask,
     tty: terminal ? sizeOf(consoleSize) : undefined,
     capDrop: ['ALL'],
-    capAdd: capabilityNames.filter((name) => (capabilities?.bounding ?? []).some((given) => given.toUpperCase() === `CAP_${name}`)),
+    capAdd: namesOf(namedCapabilities(capabilities?.bounding).mask),
     noNewPrivileges: noNewPrivileges ? undefined : false,
     oomScoreAdj,
   };

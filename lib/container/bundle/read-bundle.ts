@@ -8,10 +8,11 @@ import { attempt } from '../../native/system-errors.js';
 import { checkedConfig } from '../../oci-config/checked-config.js';
 import type { BundleConfig } from '../../oci-config/config-schema.js';
 import { exactJson } from '../../oci-config/exact-json.js';
+import { namedCapabilities } from '../../oci-config/named-capabilities.js';
 import { namespaceTypeOf } from '../../oci-config/namespace-names.js';
 import { absolutePath } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
-import { type CapabilityMask, capabilityMask, capabilityNames } from '../../plan/capability-names.js';
+import type { CapabilityMask } from '../../plan/capability-names.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
 import { bundleProfile } from '../../security/oci-profile/bundle-profile.js';
 import { defaultDocument, profileDocument } from '../../security/oci-profile/profile-document.js';
@@ -33,7 +34,7 @@ export async function readBundle(path: unknown): Promise<ContainerOptions> {
   const bundle = resolve(parseOptions(absolutePath, typeof path === 'string' ? resolve(path) : path, 'path'));
   const file = join(bundle, 'config.json');
   const config = checkedConfig(file, exactJson(file, readBounded(file)));
-  const capabilities = maskOf(config);
+  const { mask: capabilities } = namedCapabilities(config.process?.capabilities?.bounding);
   const seccomp = seccompOf(config, capabilities);
   const namespaces = new Map<NamespaceType, Namespace>();
   try {
@@ -82,11 +83,6 @@ function decoded(path: string, bytes: Uint8Array): string {
   } catch (cause) {
     throw invalidOption('path', `${path} is no UTF-8`, cause);
   }
-}
-
-function maskOf({ process }: BundleConfig): CapabilityMask {
-  const given = process?.capabilities?.bounding ?? [];
-  return capabilityMask(...capabilityNames.filter((name) => given.includes(`CAP_${name}`)));
 }
 
 /** The filter: 'default' for nacelle's own, as `Container.toBundle` writes it. */

@@ -1,5 +1,6 @@
 import { NacelleError, UnsupportedError } from '../../errors.js';
 import type { BundleConfig, BundleLinux, BundleProcess } from '../../oci-config/config-schema.js';
+import { namedCapabilities } from '../../oci-config/named-capabilities.js';
 import type { Resources } from '../../oci-config/resources-schema.js';
 
 /**
@@ -26,7 +27,7 @@ function refuseOfProgram(process: BundleProcess): void {
   const { capabilities, apparmorProfile, selinuxLabel, ioPriority, execCPUAffinity } = process;
   if ((capabilities?.inheritable.length ?? 0) > 0)
     refuse('process.capabilities.inheritable', 'no program of a container has any', 'Leave them out: see CVE-2022-29162.');
-  const [bounding, permitted] = [capabilities?.bounding, capabilities?.permitted].map((names = []) => [...new Set(names)].sort().join());
+  const [bounding, permitted] = [capabilities?.bounding, capabilities?.permitted].map((names) => namedCapabilities(names).mask);
   // of another user execve takes them all, whatever they are
   if (process.user.uid === 0 && bounding !== permitted)
     refuse('process.capabilities.permitted', 'the permitted capabilities of root are those of the bounding set');

@@ -1,6 +1,7 @@
 import { invalidOption } from '../../errors.js';
 import type { BundleProcess } from '../../oci-config/config-schema.js';
-import { type CapabilityMask, type CapabilityName, capabilityNames } from '../../plan/capability-names.js';
+import { namedCapabilities } from '../../oci-config/named-capabilities.js';
+import type { CapabilityMask } from '../../plan/capability-names.js';
 import { type Rlimit, resolveUlimits } from '../../security/rlimits.js';
 
 /** The five sets of capabilities(7). */
@@ -18,12 +19,11 @@ export interface CapabilitySets {
 /** The sets of a process; one that names none has none. Pure. */
 export function capabilitySets({ capabilities }: Pick<BundleProcess, 'capabilities'>): CapabilitySets {
   const unknown = new Set<string>();
-  const mask = (names: readonly string[] = []): CapabilityMask =>
-    names.reduce((all, name) => {
-      const number = capabilityNames.indexOf(name.toUpperCase().replace(/^CAP_/, '') as CapabilityName);
-      if (number < 0) unknown.add(name);
-      return number < 0 ? all : all | (1n << BigInt(number));
-    }, 0n);
+  const mask = (names: readonly string[] | undefined): CapabilityMask => {
+    const named = namedCapabilities(names);
+    for (const name of named.unknown) unknown.add(name);
+    return named.mask;
+  };
   const [bounding, effective, permitted] = [mask(capabilities?.bounding), mask(capabilities?.effective), mask(capabilities?.permitted)];
   const inheritable = mask(capabilities?.inheritable);
   const ambient = mask(capabilities?.ambient) & permitted & inheritable;

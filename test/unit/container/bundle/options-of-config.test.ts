@@ -140,6 +140,11 @@ describe('config.json as options', () => {
     expect(withLinux({ devices: [{ ...NULL, type: 'b' }] }).devices).toMatchObject([{ path: '/dev/fuse', target: '/dev/null' }]);
   });
 
+  it('knows capabilities in any case, and without CAP_, and passes over those that nobody knows', () => {
+    const capabilities = { bounding: ['cap_kill', 'CHOWN', 'CAP_KILL', 'CAP_NEW'], permitted: ['CAP_CHOWN', 'kill'] };
+    expect(withProcess({ capabilities }).capAdd).toEqual(['CHOWN', 'KILL']);
+  });
+
   it('resolves paths below the bundle, and takes the last of two variables', () => {
     expect(withMount({ destination: 'x', type: 'bind', source: 'y', options: ['rbind', 'ro'] }).mounts).toEqual([
       { type: 'bind', source: '/bundle/y', target: '/x', readOnly: true },
