@@ -552,10 +552,11 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * on as it was. Its limits are those of now. A `rootfs` stays where it is; the files of an image are copied to the folder `rootfs` in the bundle,
    * without what the container has changed. The bundle's folder is the caller's alone (mode 0700).
    *
-   * @param path a folder that is empty, or not there: it is made, with those above it
+   * @param path a folder that is empty, a link to one, or not there: it is made, with those above it
    * @returns `left`: the names of the options that config.json can't say, such as 'image', 'timeout' or 'network'
-   * @throws NacelleError `ERR_INVALID_OPTION`: something is at the path; `ERR_STATE`: a user that is not given as 'uid:gid', after the start, for
-   * only the process that waits for it tells the numbers; `ERR_CLOSED`: it was removed; UnsupportedError for the image 'host', for one under
+   * @throws NacelleError `ERR_INVALID_OPTION`: something is at the path, or others could put something there, for a folder above it is another
+   * user's, or for all to write to without the sticky bit; `ERR_STATE`: a user that is not given as 'uid:gid', after the start, for only the
+   * process that waits for it tells the numbers; `ERR_CLOSED`: it was removed; UnsupportedError for the image 'host', for one under
    * Landlock or in an ordinary user's user namespace, and for one that an older version made; ImageError; SyscallError. Nothing is left at the path then
    */
   async toBundle(path: string): Promise<{ left: string[] }> {

@@ -1,15 +1,14 @@
 import { createWriteStream } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, rename } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { chmod, mkdir } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { hasCode, invalidOption, withCleanupError } from '../../errors.js';
+import { invalidOption } from '../../errors.js';
 import { mounter, privilege } from '../../host/privilege.js';
-import { attempting, wordsOf } from '../../native/system-errors.js';
-import { removeTrees } from '../../store/remove-tree.js';
+import { attempting } from '../../native/system-errors.js';
+import { freeFolder, outputPlace } from '../../store/output-place.js';
+import { writtenAside } from '../../store/written-aside.js';
 import { packTree, unpackInto } from '../../volume/volume-content.js';
 import type { ParsedBuild } from './build-options.js';
-import { outputPlace } from './output-place.js';
 import { imageOf, type Layers } from './stage-state.js';
 
 type Output = NonNullable<ParsedBuild['output']>;
@@ -20,17 +19,8 @@ type Output = NonNullable<ParsedBuild['output']>;
  * @throws NacelleError `ERR_INVALID_OPTION`
  */
 export async function requireFree(output: Output): Promise<void> {
-  if (!('directory' in output)) {
-    if (typeof output.tar === 'string') outputPlace('output.tar', output.tar);
-    return;
-  }
-  const { directory } = output;
-  outputPlace('output.directory', directory);
-  const names = await readdir(directory).catch((error: unknown) => {
-    if (hasCode(error, 'ENOENT')) return [];
-    throw invalidOption('output.directory', `${JSON.stringify(directory)}: ${wordsOf(error)}`, error);
-  });
-  if (names.length > 0) throw invalidOption('output.directory', `${JSON.stringify(directory)} is not empty`);
+  if ('directory' in output) await freeFolder('output.directory', output.directory);
+  else if (typeof output.tar === 'string') outputPlace('output.tar', output.tar);
 }
 
 /**
@@ -64,7 +54,7 @@ export async function writeOutput(layers: Layers, output: Output, signal: AbortS
 }
 
 async function writeFolder(tar: Readable, directory: string, signal: AbortSignal): Promise<void> {
-  await aside(outputPlace('output.directory', directory), async (temporary) => {
+  await writtenAside(outputPlace('output.directory', directory), async (temporary) => {
     const what = `write the output of a build into ${directory}`;
     await mkdir(temporary);
     await unpackInto(temporary, tar, { what, owner: '0', signal });
@@ -74,21 +64,7 @@ async function writeFolder(tar: Readable, directory: string, signal: AbortSignal
 }
 
 async function writeFile(tar: Readable, path: string, signal: AbortSignal): Promise<void> {
-  await aside(outputPlace('output.tar', path), (temporary) => pipeline(tar, createWriteStream(temporary, { flags: 'wx' }), { signal }));
-}
-
-/** Lets something be made beside its place, and puts it there when it is whole. */
-async function aside(path: string, make: (temporary: string) => Promise<void>): Promise<void> {
-  const parent = dirname(path);
-  await attempting(`make the folder ${parent}`, () => mkdir(parent, { recursive: true }));
-  const beside = await attempting(`write ${path}`, () => mkdtemp(join(parent, `.${basename(path)}-`)));
-  try {
-    const temporary = join(beside, 'new');
-    await make(temporary);
-    await attempting(`write ${path}`, () => rename(temporary, path));
-  } catch (error) {
-    throw withCleanupError(error, await removeTrees([beside]));
-  }
-  const failed = await removeTrees([beside]);
-  if (failed) throw failed;
+  await writtenAside(outputPlace('output.tar', path), (temporary) =>
+    pipeline(tar, createWriteStream(temporary, { flags: 'wx' }), { signal }),
+  );
 }

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { chmod, chown, mkdir, mkdtemp, readdir, rename, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
-import { hasCode, invalidOption, NacelleError, UnsupportedError, withCleanupError } from '../../errors.js';
+import { join, resolve } from 'node:path';
+import { NacelleError, UnsupportedError } from '../../errors.js';
 import { mounter, privilege } from '../../host/privilege.js';
 import { Image } from '../../image/image.js';
-import { attempt, attempting, wordsOf } from '../../native/system-errors.js';
+import { attempt, attempting } from '../../native/system-errors.js';
 import { configText } from '../../oci-config/config-text.js';
 import { absolutePath } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
@@ -15,7 +15,8 @@ import { idInside } from '../../plan/user-maps.js';
 import { defaultDocument, profileDocument } from '../../security/oci-profile/profile-document.js';
 import type { SeccompProfile } from '../../security/oci-profile/profile-types.js';
 import { ownArchitecture } from '../../security/own-architecture.js';
-import { removeTrees } from '../../store/remove-tree.js';
+import { freeFolder } from '../../store/output-place.js';
+import { writtenAside } from '../../store/written-aside.js';
 import { packTree, unpackInto } from '../../volume/volume-content.js';
 import type { BundleFacts } from '../start/bundle-facts.js';
 import type { ContainerRecord } from '../start/container-record.js';
@@ -42,10 +43,12 @@ export async function writeBundle(path: unknown, source: BundleSource): Promise<
   const record = bundled(source.record);
   const user = userOf(record, source.waitingPid);
   const seccomp = seccompOf(record.bundle, record.program.capabilities);
-  await requireFree(bundle);
+  const place = await freeFolder('path', bundle);
   const folder = record.options.rootfs;
   const { config, left } = configOfContainer({ record, user, seccomp, root: folder ?? 'rootfs' });
-  await aside(bundle, async (temporary) => {
+  await writtenAside(place, async (temporary) => {
+    // the caller's alone: programs that are set-user-ID may be in there
+    await attempting(`write ${bundle}`, () => mkdir(temporary, { mode: 0o700 }));
     if (folder === null) await writeRoot(join(temporary, 'rootfs'), await imageOf(source));
     await attempting(`write ${bundle}`, () => writeFile(join(temporary, 'config.json'), configText(config), { flag: 'wx', mode: 0o644 }));
   });
@@ -127,27 +130,5 @@ async function writeRoot(folder: string, image: Image): Promise<void> {
     await attempting(what, () => chmod(folder, top.mode & 0o7777));
   } finally {
     used.release();
-  }
-}
-
-/** Refuses a place where something is. */
-async function requireFree(bundle: string): Promise<void> {
-  const names = await readdir(bundle).catch((error: unknown) => {
-    if (hasCode(error, 'ENOENT')) return [];
-    throw invalidOption('path', `${JSON.stringify(bundle)} can't be a bundle: ${wordsOf(error)}`, error);
-  });
-  if (names.length > 0) throw invalidOption('path', `${JSON.stringify(bundle)} is not empty`);
-}
-
-/** Lets a folder be made beside its place, and puts it there when it is whole. It is the caller's alone: its root may have set-user-ID programs. */
-async function aside(path: string, make: (temporary: string) => Promise<void>): Promise<void> {
-  const parent = dirname(path);
-  await attempting(`make the folder ${parent}`, () => mkdir(parent, { recursive: true }));
-  const temporary = await attempting(`write ${path}`, () => mkdtemp(join(parent, `.${basename(path)}-`)));
-  try {
-    await make(temporary);
-    await attempting(`write ${path}`, () => rename(temporary, path));
-  } catch (error) {
-    throw withCleanupError(error, await removeTrees([temporary]));
   }
 }

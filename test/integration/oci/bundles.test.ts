@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { Container } from '../../../lib/container/container.js';
@@ -111,6 +111,19 @@ requires({ containers: true, tools: ['runc', 'crun', 'unshare', 'umount', 'sh', 
           code: 'ERR_INVALID_OPTION',
           message: expect.stringContaining('is not empty'),
         });
+        // who can write to the parent could put something else there
+        const open = join(folder, 'open');
+        mkdirSync(open);
+        chmodSync(open, 0o777);
+        await expect(container.toBundle(join(open, 'bundle'))).rejects.toMatchObject({
+          code: 'ERR_INVALID_OPTION',
+          message: expect.stringContaining('can be written to by all'),
+        });
+        expect(readdirSync(open)).toEqual([]);
+        mkdirSync(join(folder, 'real'));
+        symlinkSync('real', join(folder, 'link'));
+        await container.toBundle(join(folder, 'link'));
+        expect(readdirSync(join(folder, 'real')).sort()).toEqual(['config.json', 'rootfs']);
         await container.start();
         const { stdout } = await container.wait();
         expect(stdout).toBe('-rwxr-xr-x\nx');

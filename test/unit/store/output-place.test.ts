@@ -1,9 +1,21 @@
-import { chmodSync, chownSync, lchownSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  lchownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { geteuid } from 'node:process';
 import { afterAll, expect, test } from 'vitest';
-import { outputPlace } from '../../../lib/build/execute/output-place.js';
+import { freeFolder, outputPlace } from '../../../lib/store/output-place.js';
+import { writtenAside } from '../../../lib/store/written-aside.js';
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'nacelle-output-')));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -33,6 +45,34 @@ test('is not where all may put something else, but for the sticky bit', () => {
   symlinkSync(join(folder('closed', 0o777), 'x'), join(root, 'leads'));
   mkdirSync(join(root, 'closed/x'));
   expect(() => outputPlace('output', join(root, 'leads'))).toThrow('can be written to by all');
+});
+
+test('of a folder has nothing in it, also behind a link', async () => {
+  const empty = folder('empty', 0o755);
+  symlinkSync('empty', join(root, 'to-empty'));
+  expect(await freeFolder('output', empty)).toBe(empty);
+  expect(await freeFolder('output', join(root, 'to-empty'))).toBe(empty);
+  expect(await freeFolder('output', join(empty, 'new/er'))).toBe(join(empty, 'new/er'));
+  await writtenAside(join(empty, 'file'), async (temporary) => writeFileSync(temporary, 'whole'));
+  const refused = (words: string) => expect.objectContaining({ code: 'ERR_INVALID_OPTION', message: expect.stringContaining(words) });
+  await expect(freeFolder('output', join(root, 'to-empty'))).rejects.toEqual(refused('is not empty'));
+  await expect(freeFolder('output', join(empty, 'file'))).rejects.toEqual(refused('not a directory'));
+});
+
+test('gets what is whole, or nothing', async () => {
+  const place = folder('place', 0o755);
+  const made = join(place, 'new', 'made');
+  await writtenAside(made, async (temporary) => {
+    mkdirSync(temporary);
+    expect(readdirSync(join(place, 'new'))).not.toContain('made');
+  });
+  await expect(
+    writtenAside(made, async (temporary) => {
+      writeFileSync(temporary, 'half');
+      throw new Error('enough');
+    }),
+  ).rejects.toThrow('enough');
+  expect([readdirSync(join(place, 'new')), readdirSync(made)]).toEqual([['made'], []]);
 });
 
 test.runIf(geteuid?.() === 0)('is neither in a folder of another user nor behind a link of one', () => {

@@ -1,8 +1,9 @@
 import { existsSync, lstatSync, realpathSync, statSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { geteuid } from 'node:process';
-import { invalidOption } from '../../errors.js';
-import { attempt } from '../../native/system-errors.js';
+import { hasCode, invalidOption } from '../errors.js';
+import { attempt, wordsOf } from '../native/system-errors.js';
 
 /**
  * Where an output goes: the path, or where a link there leads. Nobody but this user and root can put something else in its way meanwhile, by which
@@ -20,6 +21,22 @@ export function outputPlace(option: string, wanted: string): string {
   const path = attempt(`follow ${written}`, () => realpathSync(written));
   requireOwn(option, dirname(path));
   return path;
+}
+
+/**
+ * The place of a folder that is to be made: nothing is there, or a folder without files.
+ *
+ * @returns the path, or where a link there leads
+ * @throws as {@link outputPlace}, and for a place where something is
+ */
+export async function freeFolder(option: string, wanted: string): Promise<string> {
+  const place = outputPlace(option, wanted);
+  const names = await readdir(place).catch((error: unknown) => {
+    if (hasCode(error, 'ENOENT')) return [];
+    throw invalidOption(option, `${JSON.stringify(wanted)}: ${wordsOf(error)}`, error);
+  });
+  if (names.length > 0) throw invalidOption(option, `${JSON.stringify(wanted)} is not empty`);
+  return place;
 }
 
 function requireOwn(option: string, folder: string): void {
