@@ -1,5 +1,5 @@
 import { isNacelleError } from '../errors.js';
-import { type Platform, platformName } from '../image/formats/platform.js';
+import type { Platform } from '../image/formats/platform.js';
 import type { Image } from '../image/image.js';
 import type { BuildWarning, ParsedBuild } from './execute/build-options.js';
 import { triggersOf, variablesOf } from './execute/stage-config.js';
@@ -51,7 +51,7 @@ export async function checkFile(file: Dockerfile, input: CheckInput): Promise<Bu
     stages,
     directive,
     ...{ globals, defaults: globalScope(file.globals, { automatic, args: {}, escaper }) },
-    ...{ baseOf: (stage) => bases.get(stage), platform: platformName(input.target.platform), args: options.buildArgs, escaper, ignored },
+    ...{ baseOf: (stage) => bases.get(stage), platform: input.target.platform, args: options.buildArgs, escaper, ignored },
     isStrict: options.check,
   };
   const found = withPlace(file, () => lint(file, context));
@@ -68,17 +68,17 @@ function refuse(file: Dockerfile, found: readonly Finding[]): void {
 
 async function baseOf(of: GraphStage, file: Dockerfile, { options, imageNamed, isFolder, target }: CheckInput): Promise<BaseImage | null> {
   const { base, stage } = of;
-  const platform = platformName(target.platform);
   if (base.kind === 'stage') return null;
-  if (base.kind === 'scratch' || isFolder(base.name)) return { variables: variablesOf(undefined), hasShell: false, triggers: [], platform };
+  if (base.kind === 'scratch' || isFolder(base.name))
+    return { variables: variablesOf(undefined), hasShell: false, triggers: [], platform: null };
   try {
     const { config } = (await imageNamed(base.name, askedOf(of, target))).withLayers('check');
-    const { architecture = '', os = '' } = config;
+    const { architecture = '', os = '', variant } = config;
     return {
       variables: variablesOf(config.config),
       hasShell: Array.isArray(config.config?.Shell) && config.config.Shell.length > 0,
       triggers: triggersAt(stage.from.lines, triggersOf(config.config)),
-      platform: architecture === '' ? platform : platformName({ architecture, os: os || 'linux' }),
+      platform: architecture === '' ? null : { architecture, os: os || 'linux', variant },
     };
   } catch (error) {
     options.cancelSignal?.throwIfAborted();

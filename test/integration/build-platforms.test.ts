@@ -214,6 +214,16 @@ describe('build for other platforms', () => {
     }
   });
 
+  it('warns of no base whose platform has a variant, or is called otherwise', async () => {
+    const VARIANTS = ['linux/arm/v6', 'linux/arm/v7'];
+    await files({ platforms: [...VARIANTS, 'linux/amd64'], tags: ['test/files:1'] });
+    const strict = (text: string) => dockerfile(`# check=skip=FromPlatformFlagConstDisallowed;error=true\n${text}\nENV a=b`);
+    const next = await build({ context: context(), ...strict('FROM test/files:1'), platforms: VARIANTS });
+    expect([next.warnings, next.image.index?.manifests.map(({ platform }) => platform)]).toEqual([[], VARIANTS]);
+    const named = await build({ context: context(), ...strict('FROM --platform=x86_64 test/files:1'), platform: 'linux/amd64' });
+    expect(named.warnings).toEqual([]);
+  });
+
   withRegistry.describe('with a registry', () => {
     async function withServer<T>(work: (host: string) => Promise<T>): Promise<T> {
       const registry: TestRegistry = await startRegistry(folder);

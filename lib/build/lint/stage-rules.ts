@@ -1,3 +1,4 @@
+import { canonicalPlatform, type Platform, parsePlatform, platformName } from '../../image/formats/platform.js';
 import { DockerfileProblem, InstructionProblem } from '../language/build-error.js';
 import { type ExpandedWord, expandWord, expandWords } from '../language/expand-words.js';
 import type { IgnoreRules } from '../language/ignore-file.js';
@@ -16,15 +17,15 @@ export interface BaseImage {
   readonly hasShell: boolean;
   /** ONBUILD of the image; their place is FROM's. */
   readonly triggers: readonly StageInstruction[];
-  /** 'linux/amd64'. */
-  readonly platform: string;
+  /** What the image says that it is for; `null`: it says nothing, or is no image. */
+  readonly platform: Platform | null;
 }
 
 export interface StageContext {
   /** By the name in FROM; `undefined` for one that is not known: then its stage is looked at no further. */
   readonly baseOf: (stage: GraphStage) => BaseImage | undefined;
   /** Of what is built where FROM doesn't say. */
-  readonly platform: string;
+  readonly platform: Platform;
   readonly globals: ReadonlyMap<string, string>;
   readonly args: BuildArgs;
   readonly escaper: string;
@@ -142,9 +143,13 @@ function wordsOf(instruction: StageInstruction): readonly string[] {
   }
 }
 
-function* basePlatform({ stage, base, platform }: GraphStage, { platform: has }: BaseImage, context: StageContext): Iterable<Finding> {
-  const wanted = platform === '' ? context.platform : platform;
-  if (base.kind !== 'name' || has === wanted) return;
-  const message = `Base image ${base.name} was pulled with platform ${JSON.stringify(has)}, expected ${JSON.stringify(wanted)} for current build`;
+/** As with BuildKit, variants don't count: what is for an earlier generation of processors runs on a later one, and many images name none. */
+function* basePlatform({ stage, base, platform }: GraphStage, { platform: said }: BaseImage, context: StageContext): Iterable<Finding> {
+  const asked = platform === '' ? context.platform : parsePlatform(platform);
+  if (base.kind !== 'name' || said === null || asked === null) return;
+  const [has, wanted] = [canonicalPlatform(said), canonicalPlatform(asked)];
+  if (has.os === wanted.os && has.architecture === wanted.architecture) return;
+  const [actual, expected] = [has, wanted].map((one) => JSON.stringify(platformName(one)));
+  const message = `Base image ${base.name} was pulled with platform ${actual}, expected ${expected} for current build`;
   yield { rule: 'InvalidBaseImagePlatform', message, line: stage.from.lines.start };
 }

@@ -8,10 +8,11 @@ import { stageGraph } from '../../../lib/build/language/stage-graph.js';
 import { checkDirective } from '../../../lib/build/lint/check-directive.js';
 import { lint } from '../../../lib/build/lint/lint.js';
 import type { BaseImage } from '../../../lib/build/lint/stage-rules.js';
+import type { Platform } from '../../../lib/image/formats/platform.js';
 import { LINT_ROWS, type LintRow } from './lint-rows.js';
 
 const here = { os: 'linux', architecture: 'amd64' };
-const base: BaseImage = { variables: new Map([['PATH', '/bin']]), hasShell: false, triggers: [], platform: 'linux/amd64' };
+const base: BaseImage = { variables: new Map([['PATH', '/bin']]), hasShell: false, triggers: [], platform: here };
 
 const withShell: BaseImage = { ...base, variables: new Map([...base.variables, ['IMGVAR', '1']]), hasShell: true };
 
@@ -39,7 +40,7 @@ function found({ text, args = {}, target, ignore = '' }: Omit<LintRow, 'found'>)
       globals,
       args,
       escaper: '\\',
-      platform: 'linux/amd64',
+      platform: here,
       baseOf: ({ base: from }) => (from.kind === 'name' ? IMAGES[from.name] : undefined) ?? base,
       ignored: parseIgnoreFile(ignore, '.dockerignore'),
       isStrict: false,
@@ -52,26 +53,52 @@ describe('lint', () => {
     expect(found(row).toSorted()).toEqual(row.found.toSorted());
   });
 
-  test('tells of a base for another platform', () => {
-    const arm = { ...base, platform: 'linux/arm64' };
-    const file = parseDockerfile('FROM a\nFROM --platform=$BUILDPLATFORM b');
+  /** What is found in a Dockerfile that is built for one platform, on an image that says another one. */
+  function foundOn(said: Platform | null, text: string, platform: Platform = here): readonly object[] {
+    const file = parseDockerfile(text);
     const automatic = automaticArgs({ build: here, target: here, stage: 'default' });
     const { all } = stageGraph(file, { target: null, globals: automatic });
     const scopes = { globals: automatic, defaults: automatic };
     const context = {
       args: {},
       escaper: '\\',
-      platform: 'linux/amd64',
-      baseOf: () => arm,
+      platform,
+      baseOf: () => ({ ...base, platform: said }),
       ignored: parseIgnoreFile('', '.dockerignore'),
       isStrict: false,
     };
-    expect(lint(file, { stages: all, directive: checkDirective(null), ...scopes, ...context })).toEqual(
+    return lint(file, { stages: all, directive: checkDirective(null), ...scopes, ...context });
+  }
+
+  test('tells of a base for another platform', () => {
+    expect(foundOn({ ...here, architecture: 'aarch64', variant: 'v8' }, 'FROM a\nFROM --platform=$BUILDPLATFORM b')).toEqual(
       ['a', 'b'].map((name, index) => ({
         rule: 'InvalidBaseImagePlatform',
         message: `Base image ${name} was pulled with platform "linux/arm64", expected "linux/amd64" for current build`,
         line: index + 1,
       })),
+    );
+  });
+
+  const arm = { os: 'linux', architecture: 'arm' };
+  test.each<[said: Platform | null, text: string, target?: Platform]>([
+    [{ ...arm, variant: 'v7' }, 'FROM a', { ...arm, variant: 'v7' }],
+    [{ ...arm, variant: 'v6' }, 'FROM a', { ...arm, variant: 'v7' }],
+    [arm, 'FROM a', { ...arm, variant: 'v6' }],
+    [{ ...here, architecture: 'arm64', variant: 'v8' }, 'FROM a', { ...here, architecture: 'arm64' }],
+    [{ ...here, architecture: 'x86_64' }, 'FROM a'],
+    [here, 'FROM --platform=x86_64 a'],
+    [here, 'FROM --platform=linux/amd64/v1 a'],
+    [{ ...arm, variant: 'v7' }, 'FROM --platform=armhf a'],
+    [null, 'FROM --platform=arm64 a'],
+  ])('finds that a base for %j is what %j asks for', (said, text, target) => {
+    const rules = foundOn(said, text, target);
+    expect(rules).not.toContainEqual(expect.objectContaining({ rule: 'InvalidBaseImagePlatform' }));
+  });
+
+  test('has one name for each platform in what is told of a base', () => {
+    expect(foundOn({ ...here, architecture: 'armhf' }, 'FROM --platform=aarch64 a')).toContainEqual(
+      expect.objectContaining({ message: expect.stringContaining('platform "linux/arm/v7", expected "linux/arm64" for') }),
     );
   });
 
