@@ -109,6 +109,8 @@ describe('build for other platforms', () => {
     const alone = await files({ platform: other, tags: ['test/alone'] });
     expect([alone.image.index, alone.image.digest]).toEqual([null, index.image.digest]);
     expect((await Image.list()).find(({ reference }) => reference === 'docker.io/test/alone:latest')?.platform).toBe(other);
+    await files({ platform: 'linux/arm/v6', tags: ['test/variant'] });
+    expect((await Image.list()).find(({ reference }) => reference === 'docker.io/test/variant:latest')?.platform).toBe('linux/arm/v6');
   });
 
   it('is the same image with the platform that is its own anyway, and the same index again', async () => {

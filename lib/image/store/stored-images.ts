@@ -5,7 +5,7 @@ import { storeRoot } from '../../host/store-path.js';
 import { chainIds, type Descriptor, isIndex, tagOf, withName } from '../formats/image-documents.js';
 import type { ImageSource } from '../formats/image-source.js';
 import { OciLayout, openBlobIn } from '../formats/oci-layout.js';
-import { platformName, selectPlatform } from '../formats/platform.js';
+import { canonicalPlatform, platformName, selectPlatform } from '../formats/platform.js';
 import { formatReference, parseReference, type RegistryReference } from '../formats/reference.js';
 import { lastUse } from './layer-folders.js';
 
@@ -17,7 +17,10 @@ export interface ImageInfo {
   readonly digest: string;
   /** Bytes of the layers' blobs. */
   readonly size: number;
-  /** As 'linux/amd64'. Of an image for several platforms this machine's, or the first, which is the one that the other fields are about. */
+  /**
+   * As 'linux/amd64' or 'linux/arm/v6', in the one name that a platform has here: 'linux/arm64' has no 'v8'. Of an image for several platforms this
+   * machine's, or the first, which is the one that the other fields are about.
+   */
   readonly platform: string;
   /** When the image was built, as it says itself. */
   readonly createdAt: Date | null;
@@ -150,12 +153,13 @@ async function infoOf(now: Snapshot, entry: Descriptor, root: string): Promise<I
   const named = { reference: tagOf(entry), digest: entry.digest };
   try {
     const { manifest, config } = await open(now, entry);
+    const { os = '', architecture = '', variant } = config;
     const top = chainIds(config.rootfs.diff_ids).at(-1);
     const created = config.created ? new Date(config.created) : null;
     return {
       ...named,
       size: manifest.layers.reduce((sum, { size }) => sum + size, 0),
-      platform: platformName({ os: config.os ?? '', architecture: config.architecture ?? '' }),
+      platform: platformName(canonicalPlatform({ os, architecture, variant })),
       createdAt: created && Number.isFinite(created.getTime()) ? created : null,
       lastUsedAt: top === undefined ? null : await lastUse(top, root),
       error: null,
