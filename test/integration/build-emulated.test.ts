@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, readdirSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { EMULATOR_TOOLS, emulator, throughEmulator } from '../fixtures/emulator.js';
+import { probeProgram } from '../../lib/build/execute/probe-programs.js';
+import { EMULATOR_TOOLS, emulator, THROUGH_EMULATOR_TOOLS, throughEmulator } from '../fixtures/emulator.js';
 import { busyboxRootfs } from '../fixtures/images.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { runNode } from '../fixtures/node.js';
@@ -25,7 +26,7 @@ describe('build of RUNs for another platform', () => {
       copyFileSync(join(await busyboxRootfs(), 'bin/busybox'), join(folder, 'busybox-amd64'));
       copyFileSync(join(await emulator(), 'busybox'), join(folder, 'busybox-arm64'));
       execFileSync('chmod', ['-R', 'go+rX', folder]);
-      const said = await runNode('build-platforms', [folder], { through: await throughEmulator() });
+      const said = await runNode('build-platforms', [folder], { through: throughEmulator(join(await emulator(), 'qemu')) });
       expect(said).toEqual({
         output: [
           'linux/amd64 to linux/amd64 on x86_64',
@@ -42,4 +43,48 @@ describe('build of RUNs for another platform', () => {
     },
     120_000,
   );
+});
+
+const failing = requires({ root: true, kernel: '6.7', tools: THROUGH_EMULATOR_TOOLS });
+
+failing.describe('build of RUNs whose emulator fails', () => {
+  const folder = temporaryFolder();
+
+  // the emulator is a program that only ends, with other instructions in the place of its own: ud2, and a jump to itself
+  (isX64 ? failing.it : failing.it.skip).each([
+    ['dies', '0f0b', 'killed by SIGILL'],
+    ['does not end', 'ebfe', 'killed after 10,000 ms of wall time'],
+  ])(
+    'are refused before anything is carried out, where it %s',
+    async (_, code, reason) => {
+      const said = await runNode('build-refused-platform', [], { through: throughEmulator(madeOf(code), 'F') });
+      expect(said).toEqual({
+        name: 'UnsupportedError',
+        feature: 'Dockerfile:3: RUN for linux/arm64',
+        reason: `a program of arm64 that has only to end fails: ${reason}`,
+        cause: 'ERR_RUN_FAILED',
+        events: [],
+      });
+    },
+    60_000,
+  );
+
+  (isX64 ? failing.it : failing.it.skip)(
+    'fail themselves, where it is to be in the image',
+    async () => {
+      const said = await runNode('build-refused-platform', [], { through: throughEmulator(madeOf(''), '') });
+      expect(said).toEqual({ name: 'BuildError', feature: null, reason: null, cause: 'ENOENT', events: ['stage', 'step', 'done', 'step'] });
+    },
+    60_000,
+  );
+
+  /** A program of amd64 with these instructions, which everybody may execute. */
+  function madeOf(code: string): string {
+    const program = probeProgram('amd64') ?? Buffer.alloc(0);
+    program.set(Buffer.from(code, 'hex'), 120);
+    const path = join(folder, `emulator-${code}`);
+    writeFileSync(path, program, { mode: 0o755 });
+    execFileSync('chmod', ['-R', 'go+rX', folder]);
+    return path;
+  }
 });
