@@ -32,6 +32,7 @@ import { StagesBuilder } from './execute/stages-builder.js';
 import { storeImages } from './execute/store-images.js';
 import { requireSupported } from './execute/supported.js';
 import { readDockerfile } from './files/dockerfile-source.js';
+import type { Warn } from './files/host-program.js';
 import { BuildError, InstructionProblem } from './language/build-error.js';
 import { type Dockerfile, withPlace } from './language/dockerfile.js';
 import type { IgnoreRules } from './language/ignore-file.js';
@@ -69,11 +70,14 @@ async function built(options: BuildOptions | CheckOptions, feed: EventFeed<Build
     const tags = parsed.tags.map((tag) => tagName(tag));
     if (parsed.output && !parsed.check) await requireFree(parsed.output);
     const given = parsed.check ? NOTHING_GIVEN : { secrets: await readSecrets(parsed.secrets), ssh: agentSockets(parsed.ssh) };
-    const contexts = await openContexts(parsed);
+    const told: string[] = [];
+    const warn = (message: string): void => void told.push(message);
+    const contexts = await openContexts(parsed, warn);
     let result: BuildResult | BuildCheck;
     try {
       const { file, ignored } = await readDockerfile({ context: contexts.folder, dockerfile: parsed.dockerfile }, contexts.tree);
-      result = await buildFrom(file, { contexts, ignored, options: parsed, tags, feed, given });
+      result = await buildFrom(file, { contexts, ignored, options: parsed, tags, feed, given, warn });
+      result = { ...result, warnings: [...result.warnings, ...warningsOf(told, file)] };
     } catch (error) {
       throw withCleanupError(asOurs(error, parsed.cancelSignal), await contexts.close());
     }
@@ -106,9 +110,13 @@ interface Sources {
   readonly tags: readonly string[];
   readonly feed: EventFeed<BuildEvent>;
   readonly given: Pick<MountSources, 'secrets' | 'ssh'>;
+  readonly warn: Warn;
 }
 
-async function buildFrom(file: Dockerfile, { contexts, ignored, options, tags, feed, given }: Sources): Promise<BuildResult | BuildCheck> {
+async function buildFrom(
+  file: Dockerfile,
+  { contexts, ignored, options, tags, feed, given, warn }: Sources,
+): Promise<BuildResult | BuildCheck> {
   const plans = targetsOf(options).map((target) => plan(file, options, target));
   const stop = new AbortController();
   const signals = options.cancelSignal ? [options.cancelSignal, stop.signal] : [stop.signal];
@@ -130,7 +138,7 @@ async function buildFrom(file: Dockerfile, { contexts, ignored, options, tags, f
     const { cacheNamespace, cancelSignal: signal } = own;
     const mountSources = { context: { tree: contexts.tree, ignored }, ...given, cacheNamespace, signal };
     const inputs = plans.map((one) => ({
-      ...{ ...one, file, options: own, ignored, now: began, imageNamed, programs },
+      ...{ ...one, file, options: own, ignored, now: began, imageNamed, programs, warn },
       ...{ context: contexts.tree, contexts: contexts.named, mountSources },
     }));
     const cache = new StepCache({ reads: options.cache.reads, imported, now: began });
@@ -206,6 +214,11 @@ function tagName(tag: string): string {
   const name = parseRegistryName(tag);
   if (name.digest === null) return formatReference(name);
   throw invalidOption('tags', `${JSON.stringify(tag)} has a digest, which is not given but follows from the bytes`);
+}
+
+/** What was told while it was built, once each: platforms and stages have the same to tell. */
+function warningsOf(messages: readonly string[], { file }: Dockerfile): BuildWarning[] {
+  return [...new Set(messages)].map((message) => ({ rule: null, message, file, line: 0 }));
 }
 
 function withoutNetwork({ file }: Dockerfile, { lacksNetwork }: ParsedBuild): BuildWarning[] {

@@ -11,6 +11,7 @@ import { buildContext } from '../fixtures/build-context.js';
 import { loadBusybox } from '../fixtures/busybox-image.js';
 import { layerListing, tarListing } from '../fixtures/layer-listing.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
+import { runNode } from '../fixtures/node.js';
 import { isRoot, requires } from '../fixtures/requires.js';
 import { useNewStore } from '../fixtures/store.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
@@ -18,7 +19,9 @@ import { temporaryFolder } from '../fixtures/temporary.js';
 const BASE = 'test/busybox:1';
 
 useLeakCheck();
-const { describe, it } = requires({ containers: true, tools: ['busybox', 'tar', 'gzip', 'zstd', 'xz', 'bzip2', 'mkfifo', 'setfattr'] });
+const TOOLS = ['busybox', 'tar', 'gzip', 'zstd', 'xz', 'bzip2', 'mkfifo', 'setfattr'];
+const { describe, it } = requires({ containers: true, tools: TOOLS });
+const asRoot = requires({ root: true, tools: [...TOOLS, 'unshare', 'mount'] });
 
 describe('build: ADD and COPY', () => {
   const folder = temporaryFolder();
@@ -206,11 +209,25 @@ describe('build: ADD and COPY', () => {
     }
   });
 
+  asRoot.it('warns once of a program that has no ids of its own, with the cause', async () => {
+    const path = archived({ a: 'x' });
+    execFileSync('xz', [join(path, 'a.tar')]);
+    const ids = join(folder, 'ids');
+    writeFileSync(ids, 'nacelle:700000:1000\n');
+    const script = `mount --bind ${ids} /etc/subuid && mount --bind ${ids} /etc/subgid && exec "$@"`;
+    const through = ['unshare', '-m', '--propagation', 'private', 'sh', '-c', script, 'sh'];
+    const warned = await runNode('build-warned', [path, 'FROM scratch\nADD a.tar.xz /\nADD a.tar.xz /again/'], { through });
+    const cause = "userns: 'auto' is not supported here: the ranges of nacelle in /etc/subuid and /etc/subgid have no 65536 ids in common";
+    const message = expect.stringContaining(`whose other programs can read its environment: ${cause}`);
+    expect(warned).toEqual([{ rule: null, file: 'Dockerfile', line: 0, message }]);
+    expect(await runNode('build-warned', [path, 'FROM scratch\nADD a.tar.xz /other/'])).toEqual([]);
+  });
+
   it('an archive that is another one by now is an error', async () => {
     const path = archived({ a: 'x' });
     const { size } = statSync(join(path, 'a.tar'));
     const tree = await FolderTree.open(path);
-    const spools = new Spools();
+    const spools = new Spools(() => undefined);
     try {
       const hash = createHash('sha256')
         .update(readFileSync(join(path, 'a.tar')))

@@ -66,7 +66,10 @@ export interface BuildStep {
 
 /** Something that is probably not meant. docs/build.md has the rules; a Dockerfile chooses among them by its directive `check`. */
 export interface BuildWarning {
-  /** The rule of BuildKit's by which that was found; `null` for what is not in the Dockerfile: a build argument that no ARG asks for, a cache that can't be read. */
+  /**
+   * The rule of BuildKit's by which that was found; `null` for what is not in the Dockerfile: a build argument that no ARG asks for, a cache that can't be
+   * read, a program of this machine that ADD starts without ids of its own.
+   */
   readonly rule: LintRule | null;
   readonly message: string;
   readonly file: string;

@@ -10,6 +10,7 @@ import type { StepOutcome } from '../cache/step-cache.js';
 import type { Common, CopyInput, RunInput, WorkdirInput } from '../cache/step-key.js';
 import { findOwner } from '../files/chown.js';
 import { type FileTree, resolveIn } from '../files/file-tree.js';
+import type { Warn } from '../files/host-program.js';
 import type { LayerFile } from '../files/landing.js';
 import { missingFolders } from '../files/missing-folders.js';
 import { BuildError, DockerfileProblem, InstructionProblem, withDebug } from '../language/build-error.js';
@@ -58,6 +59,7 @@ export interface BuildInput {
   /** What each stage is for, by its number. */
   readonly platforms: ReadonlyMap<number, Platform>;
   readonly programs: ForeignPrograms;
+  readonly warn: Warn;
 }
 
 /** What a step follows from, but for the layers below. */
@@ -359,9 +361,9 @@ export class Builder {
     ignored: IgnoreRules | null,
     { read, instruction, state }: { readonly read: ReadCopy; readonly instruction: Copy | Add | From; readonly state: StageState },
   ): Promise<StepOutcome> {
-    const { now, epoch, options } = this.#input;
+    const { now, epoch, options, warn } = this.#input;
     return copyStep(read, {
-      ...{ from, ignored, layers: state.layers, epoch, now, network: options.network, signal: options.cancelSignal },
+      ...{ from, ignored, layers: state.layers, epoch, now, network: options.network, signal: options.cancelSignal, warn },
       limits: limitsOf(options),
       secrets: this.#input.mountSources.secrets,
       asksFirst: options.cache.reads,

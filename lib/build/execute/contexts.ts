@@ -11,6 +11,7 @@ import { Spools } from '../files/archive-spool.js';
 import { writeContext } from '../files/context-folder.js';
 import { contextRules } from '../files/dockerfile-source.js';
 import { type FileTree, FolderTree } from '../files/file-tree.js';
+import type { Warn } from '../files/host-program.js';
 import { keepAttributes } from '../files/kept-attributes.js';
 import { InstructionProblem } from '../language/build-error.js';
 import type { ContextTree } from '../mounts/bind-sources.js';
@@ -45,16 +46,14 @@ export interface Contexts {
  *
  * @throws NacelleError `ERR_INVALID_OPTION`; BuildError for an ignore file that is malformed; the reason of `cancelSignal`
  */
-export async function openContexts({
-  context,
-  contexts,
-  cancelSignal,
-  wanted,
-}: Pick<ParsedBuild, 'context' | 'contexts' | 'cancelSignal' | 'wanted'>): Promise<Contexts> {
+export async function openContexts(
+  { context, contexts, cancelSignal, wanted }: Pick<ParsedBuild, 'context' | 'contexts' | 'cancelSignal' | 'wanted'>,
+  warn: Warn,
+): Promise<Contexts> {
   const closers: (() => Promise<void>)[] = [];
   const closed = (): Promise<Error | undefined> => closeAll(closers.splice(0).map((close) => ({ close })));
   try {
-    const folder = typeof context === 'string' ? resolve(context) : await writtenFolder(context, cancelSignal, closers);
+    const folder = typeof context === 'string' ? resolve(context) : await writtenFolder(context, { signal: cancelSignal, warn }, closers);
     const tree = await openFolder(folder, 'context', closers);
     const named = new Map<string, NamedContext>();
     for (const [name, value] of Object.entries(contexts)) {
@@ -118,14 +117,19 @@ async function openFolder(path: string, option: string, closers: (() => Promise<
   }
 }
 
-async function writtenFolder(files: ContextFiles, signal: AbortSignal | undefined, closers: (() => Promise<void>)[]): Promise<string> {
-  const { path, close } = await temporaryFolder((folder) => writeFiles(folder, files, signal));
+interface Writing {
+  readonly signal: AbortSignal | undefined;
+  readonly warn: Warn;
+}
+
+async function writtenFolder(files: ContextFiles, writing: Writing, closers: (() => Promise<void>)[]): Promise<string> {
+  const { path, close } = await temporaryFolder((folder) => writeFiles(folder, files, writing));
   closers.push(close);
   return path;
 }
 
-async function writeFiles(folder: string, files: ContextFiles, signal: AbortSignal | undefined): Promise<void> {
-  const spools = new Spools();
+async function writeFiles(folder: string, files: ContextFiles, { signal, warn }: Writing): Promise<void> {
+  const spools = new Spools(warn);
   try {
     const began = Math.floor(now() / 1000);
     const entries = isStream(files) ? await spools.entriesOf(files, 'the context', signal) : entriesOf(files, began);

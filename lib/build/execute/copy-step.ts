@@ -81,7 +81,7 @@ export function readCopy(instruction: Copy | Add, { scope, config }: Pick<StageS
 }
 
 /** What a COPY or an ADD is carried out with. */
-export interface CopyStep extends Pick<Fetching, 'network' | 'limits' | 'secrets' | 'signal' | 'asksFirst'> {
+export interface CopyStep extends Pick<Fetching, 'network' | 'limits' | 'secrets' | 'signal' | 'warn' | 'asksFirst'> {
   /** What is copied from, and what of it is left out. */
   readonly from: FileTree;
   readonly ignored: IgnoreRules | null;
@@ -123,6 +123,7 @@ async function copied(
     epoch,
     now,
     signal,
+    warn,
     cached,
     whole,
   }: CopyStep & { readonly whole: (noted: NotedFile) => Promise<FetchedFile> },
@@ -142,7 +143,7 @@ async function copied(
     signal,
   });
   const make = async (onto: FileTree): Promise<MadeLayer> => {
-    const spools = new Spools();
+    const spools = new Spools(warn);
     const opened: GitFiles[] = [];
     const openArchive = async (source: ArchiveSource): Promise<readonly ArchiveEntry[] | null> => {
       if ('path' in source) return spools.entries(source.path, source.size, { tree: from, known, signal });

@@ -11,6 +11,7 @@ import { archiveEntries, isTarHeader } from './archive-entries.js';
 import type { ArchiveEntry } from './archive-files.js';
 import { decompressedBy, PROGRAM_MAGIC_BYTES, type ProgramCompression, programCompressionOf } from './confined-decoder.js';
 import type { FileTree } from './file-tree.js';
+import type { Warn } from './host-program.js';
 import type { KnownBytes } from './known-bytes.js';
 import { contentAt } from './layer-tar.js';
 import { PlainFile, temporaryFile } from './temporary-file.js';
@@ -58,6 +59,12 @@ export interface SpoolSource {
 /** Archives that are unpacked: without their compression, in files without a name, until they are closed. */
 export class Spools {
   readonly #files: FileHandle[] = [];
+  readonly #warn: Warn;
+
+  /** @param warn as of `hostProgram`, which decompresses what nothing in Node does */
+  constructor(warn: Warn) {
+    this.#warn = warn;
+  }
 
   /**
    * What is in an archive, told by its content: a tar, as it is or compressed by gzip, bzip2, xz or zstd.
@@ -100,7 +107,7 @@ export class Spools {
   async #read(file: FileHandle, source: Decompressing): Promise<readonly ArchiveEntry[] | null> {
     const spool = await temporaryFile();
     this.#files.push(spool);
-    return (await decompressed(file, spool, source)) ? archiveEntries(spool, source, DEFAULT_LIMITS) : null;
+    return (await decompressed(file, spool, { ...source, warn: this.#warn })) ? archiveEntries(spool, source, DEFAULT_LIMITS) : null;
   }
 
   async close(): Promise<void> {
@@ -118,7 +125,11 @@ interface Decompressing {
 }
 
 /** @returns whether it is a tar */
-async function decompressed(file: FileHandle, spool: FileHandle, { path, size, what, expected, signal }: Decompressing): Promise<boolean> {
+async function decompressed(
+  file: FileHandle,
+  spool: FileHandle,
+  { path, size, what, expected, signal, warn }: Decompressing & { readonly warn: Warn },
+): Promise<boolean> {
   const hash = createHash('sha256');
   const program = await programFor(file);
   const stages = program === null ? await decompression(await compressionIn(file)) : [];
@@ -130,7 +141,7 @@ async function decompressed(file: FileHandle, spool: FileHandle, { path, size, w
       yield chunk;
     }
   };
-  const source = program === null ? bytes() : decompressedBy(program, bytes(), signal);
+  const source = program === null ? bytes() : decompressedBy(program, bytes(), { signal, warn });
   try {
     await pipeline([Readable.from(source, { objectMode: false }), ...stages, cap, tar], signal ? { signal } : {});
   } catch (error) {

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { hasCode, NacelleError } from '../../errors.js';
-import { hostProgram, lastWords } from './host-program.js';
+import { hostProgram, lastWords, type Warn } from './host-program.js';
 
 /** What programs of this machine decompress: nothing in Node does. */
 export type ProgramCompression = 'xz' | 'bzip2';
@@ -36,7 +36,7 @@ export function programCompressionOf(start: Buffer): ProgramCompression | null {
 export async function* decompressedBy(
   kind: ProgramCompression,
   source: AsyncIterable<Buffer>,
-  signal: AbortSignal | undefined,
+  { signal, warn }: { readonly signal: AbortSignal | undefined; readonly warn: Warn },
 ): AsyncGenerator<Buffer, void, undefined> {
   const what = `unpacking what ${kind} has compressed`;
   const container = await hostProgram(
@@ -47,6 +47,7 @@ export async function* decompressedBy(
       ulimits: { as: MOST_MEMORY, fsize: 0 },
       pidsLimit: MOST_PROCESSES,
     },
+    warn,
   );
   try {
     const { stdin, stdout, stderr } = container;

@@ -122,7 +122,7 @@ async function fetchInto(
   const { reference, commit, ref, keepGitDir } = source;
   const { remote, subdir, submodules, mtime } = reference;
   const what = whatOf(source);
-  const spools = new Spools();
+  const spools = new Spools(place.warn);
   try {
     const args = [remote, commit, ref, submodules ? 'yes' : 'no'];
     const { entries, time } = await withGit(reference, place, { script: FETCH, args }, async (container, said) => {

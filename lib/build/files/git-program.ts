@@ -3,7 +3,7 @@ import type { ContainerOptions } from '../../container/options/container-types.j
 import { proxies } from '../../image/registry/transport.js';
 import { InstructionProblem } from '../language/build-error.js';
 import type { GitReference } from '../language/git-reference.js';
-import { hostProgram, lastWords } from './host-program.js';
+import { hostProgram, lastWords, type Warn } from './host-program.js';
 
 /** What git(1) works with: the network of the build, and the limits of each RUN. */
 export interface GitPlace {
@@ -12,6 +12,7 @@ export interface GitPlace {
   /** For GIT_AUTH_TOKEN and GIT_AUTH_HEADER, also with '.HOST' behind. */
   readonly secrets: ReadonlyMap<string, Buffer>;
   readonly signal: AbortSignal | undefined;
+  readonly warn: Warn;
 }
 
 /** The one place that git can write to. */
@@ -56,7 +57,7 @@ const PROTOCOLS: Readonly<Record<GitReference['scheme'], string>> = {
  */
 export async function withGit<T>(
   reference: GitReference,
-  { network, limits, secrets, signal }: GitPlace,
+  { network, limits, secrets, signal, warn }: GitPlace,
   { script, args }: { readonly script: string; readonly args: readonly string[] },
   work: (container: Container, said: string) => Promise<T>,
 ): Promise<T> {
@@ -74,6 +75,7 @@ export async function withGit<T>(
       timeout: limits.timeout || LARGEST.timeout,
       pidsLimit: limits.pidsLimit ?? LARGEST.pidsLimit,
     },
+    warn,
   );
   const stop = (): void => void container.kill('SIGKILL').catch(() => undefined);
   try {

@@ -3,9 +3,11 @@ import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { Container } from '../../container/container.js';
 import type { ContainerOptions } from '../../container/options/container-types.js';
-import { hasCode, UnsupportedError } from '../../errors.js';
+import { UnsupportedError } from '../../errors.js';
 import { privilege } from '../../host/privilege.js';
 import { findProgram } from '../../host/programs.js';
+import { wordsOf } from '../../native/system-errors.js';
+import { isUsersRefused } from './users-refused.js';
 
 /** Where programs are that every user of a machine has. */
 const USUAL = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
@@ -13,6 +15,9 @@ const USUAL = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/s
 const NOBODY = '65534:65534';
 /** How much of what a program says of its failure is told, in UTF-16 units. */
 const LAST_WORDS = 2048;
+
+/** Takes what is to be told of a build that goes on. */
+export type Warn = (message: string) => void;
 
 /** A program of this machine that a build needs, and what it is needed for. */
 export interface HostProgram {
@@ -29,6 +34,7 @@ export interface HostProgram {
  * Root's is in a user namespace of its own where root can have one, so that its nobody is no id of this machine's: else whoever is nobody here could read its
  * environment, which may have secrets, in /proc.
  *
+ * @param warn is told why root's has no user namespace of its own
  * @throws UnsupportedError when the program is not installed; what making a container throws
  */
 export async function hostProgram(
@@ -37,6 +43,7 @@ export async function hostProgram(
     ContainerOptions,
     'command' | 'network' | 'env' | 'ulimits' | 'tmpfs' | 'cwd' | 'stdin' | 'memory' | 'cpus' | 'pidsLimit' | 'timeout' | 'userns'
   >,
+  warn: Warn,
 ): Promise<Container> {
   const path = findProgram(name);
   if (path === null) throw new UnsupportedError(what, `the program ${name} is not in PATH`, `Install it: apt-get install ${debian}.`);
@@ -62,9 +69,10 @@ export async function hostProgram(
   try {
     return await create('auto');
   } catch (error) {
-    // file systems that can't be mounted with other owners, a limit of namespaces, or ids that are used up
-    if (!(error instanceof UnsupportedError) && !hasCode(error, 'ERR_NO_IDS', 'ENOSPC', 'EPERM', 'EINVAL')) throw error;
-    return create(userns);
+    if (!isUsersRefused(error)) throw error;
+    const container = await create(userns);
+    warn(`${name} runs as this machine's nobody (${NOBODY}), whose other programs can read its environment: ${wordsOf(error)}`);
+    return container;
   }
 }
 
