@@ -19,6 +19,10 @@ export interface FolderContents {
   attributes(names: readonly string[]): readonly FileAttribute[] | 'too many';
 }
 
+// The addon makes several calls, and does not tell which of them has failed: so these stand for all of its own.
+const LIST = 'list_folder';
+const READ = 'read_files';
+
 /** What `statuses` have of one file, in this order: addon/tree_files.h says more. */
 export const STATUS_NUMBERS = ['kind', 'mode', 'uid', 'gid', 'mtime', 'size', 'device', 'inodeHigh', 'inodeLow'] as const;
 
@@ -46,7 +50,7 @@ export async function fileAttributes(
  */
 export async function listFolder(root: number, path: string, most: number): Promise<FolderContents> {
   const found = await loadNative().addon.listFolder(root, path, most);
-  if (typeof found === 'number') throw nativeError(`read ${path || '/'}`, 'openat2', -found);
+  if (typeof found === 'number') throw nativeError(`read the folder ${path || '/'}`, LIST, -found, path || '/');
   const [names, statuses, attributes] = found;
   return { names, statuses, attributes: (texts) => attributesOf(attributes, texts) };
 }
@@ -73,7 +77,8 @@ export async function readContents(
   const failed = await loadNative().addon.readContents(root, files.map(({ path }) => `${path}\0`).join(''), sizes, into);
   if (failed === null) return null;
   const [place, result] = failed;
-  return { place, error: result === 0 ? null : nativeError(`read ${files[place]?.path ?? ''}`, 'openat2', -result) };
+  const path = files[place]?.path ?? '';
+  return { place, error: result === 0 ? null : nativeError(`read the file ${path}`, READ, -result, path) };
 }
 
 function attributesOf(found: (number | Buffer)[] | number, names: readonly string[]): readonly FileAttribute[] | 'too many' {

@@ -205,4 +205,19 @@ describe('many files at once', () => {
       expect(readFileSync(join(path, 'b'), 'utf8')).toBe('3');
     });
   });
+
+  it('tells what could not be read, and whether it was a folder', async () => {
+    await inTree(files({ a: 'x' }), async (tree) => {
+      const missing = { name: 'SyscallError', code: 'ENOENT', path: 'none' };
+      await expect(tree.folder('none')).rejects.toMatchObject({
+        ...missing,
+        ...{ syscall: 'list_folder', message: expect.stringMatching(/^read the folder none: ENOENT/) },
+      });
+      const wanted = ['a', 'none'].map((path) => ({ path, size: 1 }));
+      await expect(tree.read(wanted, new Uint8Array(2))).rejects.toMatchObject({
+        ...missing,
+        ...{ syscall: 'read_files', message: expect.stringMatching(/^read the file none: ENOENT/) },
+      });
+    });
+  });
 });
