@@ -50,7 +50,7 @@ import type { MountSources } from './mounts/step-mounts.js';
  *
  * @throws NacelleError `ERR_INVALID_OPTION`; BuildError `ERR_DOCKERFILE` for what is wrong in the Dockerfile, and for a warning where the file
  *   asks for that (`# check=error=true`), but with `check: true`; `ERR_BUILD` for a step that has failed, with `result` where that was a program;
- *   the reason of `cancelSignal`
+ *   UnsupportedError for a RUN whose programs nothing here executes, before anything is carried out; the reason of `cancelSignal`
  */
 export function build(options: CheckOptions): Promise<BuildCheck> & AsyncIterable<BuildEvent>;
 export function build(options?: BuildOptions): Build;

@@ -397,8 +397,9 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * while another container shares its network, which holds the border as well.
    *
    * @throws NacelleError `ERR_INVALID_OPTION`; `ERR_STATE` when it has ended, or is restarting; `ERR_IN_USE` where a list is lifted or put
-   * back while another container shares its links to networks; UnsupportedError for a container that was made without `egress`, or by an older version, and
-   * for a list that is put back while the container is on a network of macvlan or ipvlan, of which no rule here sees what is sent; SyscallError, EBUSY when the
+   * back while another container shares its links to networks; UnsupportedError for a container that was made without `egress`, or by an older version; where a
+   * list is lifted or put back and its networks are in another network namespace than this process, or are more than 64; and for a list that is put
+   * back while it is on a network of macvlan or ipvlan, of which no rule here sees what is sent; SyscallError, EBUSY when the
    * processes that carry its connections have not answered within 60 s: other lists leave those before as they were, and one that can't be lifted is
    * served anew or, where that fails too, leads nowhere until it is given again
    */

@@ -124,7 +124,7 @@ export class Image {
    * pulls nothing.
    *
    * @throws NacelleError `ERR_INVALID_OPTION` for what is no reference, ImageError when it isn't there or can't be trusted, `ERR_NO_IMAGE` also when it isn't
-   *   for `options.platform`
+   *   for `options.platform`; UnsupportedError for a platform of the host or of a folder, which are for this machine's
    */
   static async open(reference: string, options: OpenOptions = {}): Promise<Image> {
     const settings = parseOptions(openOptions, options, 'options');
