@@ -61,7 +61,10 @@ interface Parts {
 export class Image {
   /** The image's name in the store, or what it was asked for by. */
   readonly reference: string | null;
-  /** The digest of the manifest for this machine's platform. Empty for an image without one: the host and folders. */
+  /**
+   * The digest of the manifest: of an image for several platforms that of the one which it was opened for, else this machine's or the first. `index` has the
+   * digest of all. Empty for an image without a manifest: the host and folders.
+   */
   readonly digest: string;
   /**
    * All that the image is, if the store has it for several platforms by this name: `push`, `tag`, `remove` and `save` are about all of them, and the other
@@ -291,7 +294,11 @@ export class Image {
   /**
    * Takes the image's name from it in the store, and removes what no other image there needs; what a live container uses goes with a later
    * prune. A name that another image has by now stays that one's. An image without a name loses all its names; one of a layout or an
-   * archive keeps those that it was given in the store. Idempotent.
+   * archive keeps those that it was given in the store. An image for several platforms loses its
+   * name as a whole. That of one of these platforms alone, as `Image.open` gives it for a platform or by its manifest's digest, has no part in that name:
+   * it loses all names that it was given by itself, and stays where the whole has a name. Idempotent.
+   *
+   * @throws UnsupportedError for the host and folders
    */
   async remove(): Promise<void> {
     const { reference } = this;

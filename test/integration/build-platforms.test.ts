@@ -90,6 +90,10 @@ describe('build for other platforms', () => {
       code: 'ERR_NO_IMAGE',
       message: expect.stringContaining(`docker.io/test/files:1 is there for ${BOTH.join(', ')}, not for linux/s390x`),
     });
+    // the whole keeps its names when the image of one platform loses its own
+    await theirs.tag('test/alone:1');
+    await theirs.remove();
+    expect((await Image.list()).map(({ reference }) => reference)).toEqual(['docker.io/test/files:1', 'docker.io/test/files:2']);
     await mine.tag('test/files:3');
     expect((await Image.list()).map(({ reference, digest }) => [reference, digest])).toEqual(
       [1, 2, 3].map((tag) => [`docker.io/test/files:${tag}`, image.index?.digest]),
