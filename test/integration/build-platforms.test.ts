@@ -11,6 +11,7 @@ import { requires } from '../fixtures/requires.js';
 useLeakCheck();
 const TOOLS = ['busybox', 'tar', 'gzip', 'skopeo', 'umoci'];
 const { describe, it } = requires({ containers: true, tools: TOOLS });
+const notEmulated = requires({ containers: true, tools: TOOLS, foreign: 's390x' });
 const withRegistry = requires({ containers: true, tools: [...TOOLS, 'docker-registry'] });
 const own = `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`;
 /** Another architecture. */
@@ -178,7 +179,7 @@ describe('build for other platforms', () => {
     ).toEqual([false, true]);
   });
 
-  it.each([
+  notEmulated.it.each([
     [['FROM scratch AS other', `COPY --from=${BASE} /bin/busybox /bin/`, 'RUN ["/bin/busybox", "true"]'], 3, { platform: 'linux/s390x' }],
     [['FROM scratch', `COPY --from=${BASE} /bin/busybox /bin/`, 'RUN ["/bin/busybox", "true"]'], 3, { platforms: [own, 'linux/s390x'] }],
     [
@@ -199,7 +200,7 @@ describe('build for other platforms', () => {
     expect(events).toEqual([]);
   });
 
-  it('refuses a RUN that a base has for later, too', async () => {
+  notEmulated.it('refuses a RUN that a base has for later, too', async () => {
     await files({ ...dockerfile('FROM scratch\nCOPY arm /\nONBUILD RUN ["/arm"]'), platform: 's390x', tags: ['test/later'] });
     const failing = build({ context: context(), ...dockerfile('FROM test/later'), platform: 's390x' });
     await expect(failing).rejects.toMatchObject({ name: 'UnsupportedError', feature: 'Dockerfile:1: RUN for linux/s390x' });
