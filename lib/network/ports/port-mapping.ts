@@ -43,7 +43,7 @@ const FORM = "must be as '8080:80', '127.0.0.1::53/udp', '[::]:8080:80' or '9000
 
 /** Ports that are shown, and not held, would be a way past whoever binds them. */
 const NO_SCTP =
-  "has the protocol 'sctp', of which no port can be held for a container: most kernels have no sockets of it, and nothing carries it from the loopback. It must be tcp or udp; on a network containers reach each other by sctp without a port";
+  "has the protocol 'sctp', of which no port can be held for a container: most kernels have no sockets of it, and nothing carries it from the loopback. It must be tcp or udp; containers of a network need no port to reach each other";
 
 /** Whether an address stands for all addresses of its family. */
 export function isWildcard({ bytes }: Address): boolean {
