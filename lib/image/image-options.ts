@@ -88,7 +88,9 @@ export interface CommitOptions {
    * replaces what is there, with an empty value too; an `entrypoint` without a `cmd` drops the image's, as in a Dockerfile.
    */
   config?: ImageConfig | undefined;
+  /** Who made the image: for its config and its history. Default: nobody is named. */
   author?: string | undefined;
+  /** What was changed, for the history. Default: nothing is said. */
   comment?: string | undefined;
   /** Default: $SOURCE_DATE_EPOCH (seconds), else now. */
   created?: Date | undefined;

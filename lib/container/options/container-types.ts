@@ -57,7 +57,12 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   hostname?: string | undefined;
   /** NIS domain name, at most 64 bytes. */
   domainname?: string | undefined;
+  /**
+   * By which `Container.list()` finds it, and so do containers on its networks: at most 128 letters, digits, '_', '.' and '-', the first a letter or digit.
+   * `Container.attach()` finds a detached container by it, so no two of one user may have the same (`ERR_NAME_TAKEN`). Default: none.
+   */
   name?: string | undefined;
+  /** Texts by which `Container.list()` and `Container.events()` find it. Default: none. */
   labels?: Record<string, string> | undefined;
   /**
    * Default false: the program is process 1, and the kernel drops signals to it that it doesn't handle,
@@ -254,6 +259,7 @@ export interface ContainerOptions<E extends Encoding = 'utf8'> extends Limits, P
   tcpPorts?: { connect?: readonly number[] | undefined; bind?: readonly number[] | undefined } | undefined;
   /** Default 'error': what can't be enforced rejects. 'report': it runs, and `result.notEnforced` lists it. */
   onUnsupported?: 'error' | 'report' | undefined;
+  /** Called for each layer of an image that is pulled or unpacked for it. Default: nobody hears of it. */
   onProgress?: ((event: ProgressEvent) => void) | undefined;
 }
 
@@ -348,6 +354,7 @@ export interface Mount {
 export interface CopyIn {
   /** A file or folder on the host, absolute. Links in a folder are copied as links. */
   source?: string | undefined;
+  /** What the file has, in the place of `source`: one of them has to be there. A text is written as UTF-8. */
   content?: string | Uint8Array | undefined;
   /** Default the source's, for content 0o644. */
   mode?: number | undefined;
