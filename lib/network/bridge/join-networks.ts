@@ -81,29 +81,10 @@ export async function joinNetworks(wanted: readonly WantedNetwork[], shared: rea
         `can't go with the network ${plugin.name}, which plugins of CNI make: what they do with packets is theirs to say`,
       );
     }
-    const plugged = await attachPlugins(wanted, parts, of);
+    const attached = await attachAll(wanted, shared, { of, parts, own });
+    const { attachments, plugged, targets, leadsOut } = attached;
     // plugins know of no links that come and go
     const canChange = of.canChange && plugged.size === 0;
-    const placed = new Map<number, Attachment>(plugged);
-    const internal = new Set<Attachment>();
-    let leave: (readonly Step[])[] = [];
-    const targets: PortsRecord['targets'][number][] = [];
-    let leadsOut = plugged.size > 0;
-    for (const [place, network] of wanted.entries()) {
-      if (plugged.has(place)) continue;
-      const held = new Parts();
-      own.set(network.name, held);
-      const { attachment, isInternal } = await attach(network, held, { ...of, place });
-      placed.set(place, attachment);
-      leadsOut ||= !isInternal;
-      if (isInternal) internal.add(attachment);
-      else targets.push(...targetsOf(attachment));
-    }
-    const attachments = wanted.flatMap((_, place) => placed.get(place) ?? []);
-    for (const [place, name] of shared.entries()) {
-      const { record } = await share(name, parts, { ...of, place, ports: of.guarded });
-      leadsOut ||= !record.internal;
-    }
     const dns = dnsOf(plugged.values());
     const asksNames = of.asksNames && dns.nameservers.length === 0;
     const asked = plugged.size > 0 && plugged.size === wanted.length ? [] : of.ports;
@@ -123,29 +104,12 @@ export async function joinNetworks(wanted: readonly WantedNetwork[], shared: rea
       hasIpv6: (attachments.length > 0 || hasPasta) && hasIpv6(),
       parts: own,
       canChange,
-      links() {
-        if (!canChange) return null;
-        const list = attachments.filter(isMadeHere).map((one, place) => {
-          const border = own.get(one.network)?.border() ?? null;
-          return linkRecord(one, { place, isInternal: internal.has(one), leave: leave[place] ?? [], border });
-        });
-        return linksOf(list, of);
-      },
-      steps(slots) {
-        const each = [...own.values()].map((held) => held.steps(slots));
-        leave = each.map(({ undo }) => undo);
-        const others = parts.steps(slots);
-        return {
-          prepare: [...each.flatMap(({ prepare }) => prepare), ...others.prepare],
-          undo: canChange ? changeableEnd(leave, others.undo) : [...others.undo, ...leave.toReversed().flat()],
-          returns: others.returns,
-        };
-      },
       ports,
       handOver() {
         isHandedOver = true;
       },
       release,
+      ...stepsOf(attached, { of: { ...of, canChange }, parts, own }),
     };
   } catch (error) {
     try {
@@ -155,6 +119,76 @@ export async function joinNetworks(wanted: readonly WantedNetwork[], shared: rea
     }
     throw error;
   }
+}
+
+/** For whom networks are joined, and what this process has of them: of its own networks by their names, and of all else. */
+interface JoiningParts {
+  readonly of: Joining;
+  readonly parts: Parts;
+  readonly own: Map<string, Parts>;
+}
+
+/** The links of a container to its networks. */
+interface Attached {
+  /** In the order in which the networks are wanted. */
+  readonly attachments: readonly Attachment[];
+  /** Those that plugins of CNI have made, by their places. */
+  readonly plugged: Awaited<ReturnType<typeof attachPlugins>>;
+  /** Those to internal networks. */
+  readonly internal: ReadonlySet<Attachment>;
+  /** Where packets to published ports may go. */
+  readonly targets: PortsRecord['targets'];
+  /** One of the networks is not internal. */
+  readonly leadsOut: boolean;
+}
+
+async function attachAll(wanted: readonly WantedNetwork[], shared: readonly string[], { of, parts, own }: JoiningParts): Promise<Attached> {
+  const plugged = await attachPlugins(wanted, parts, of);
+  const placed = new Map<number, Attachment>(plugged);
+  const internal = new Set<Attachment>();
+  const targets: PortsRecord['targets'][number][] = [];
+  let leadsOut = plugged.size > 0;
+  for (const [place, network] of wanted.entries()) {
+    if (plugged.has(place)) continue;
+    const held = new Parts();
+    own.set(network.name, held);
+    const { attachment, isInternal } = await attach(network, held, { ...of, place });
+    placed.set(place, attachment);
+    leadsOut ||= !isInternal;
+    if (isInternal) internal.add(attachment);
+    else targets.push(...targetsOf(attachment));
+  }
+  for (const [place, name] of shared.entries()) {
+    const { record } = await share(name, parts, { ...of, place, ports: of.guarded });
+    leadsOut ||= !record.internal;
+  }
+  return { attachments: wanted.flatMap((_, place) => placed.get(place) ?? []), plugged, internal, targets, leadsOut };
+}
+
+/** What a container's task does for its networks, and what of these can change afterwards. */
+function stepsOf({ attachments, internal }: Attached, { of, parts, own }: JoiningParts): Pick<JoinedNetworks, 'steps' | 'links'> {
+  const { canChange } = of;
+  let leave: (readonly Step[])[] = [];
+  return {
+    steps(slots) {
+      const each = [...own.values()].map((held) => held.steps(slots));
+      leave = each.map(({ undo }) => undo);
+      const others = parts.steps(slots);
+      return {
+        prepare: [...each.flatMap(({ prepare }) => prepare), ...others.prepare],
+        undo: canChange ? changeableEnd(leave, others.undo) : [...others.undo, ...leave.toReversed().flat()],
+        returns: others.returns,
+      };
+    },
+    links() {
+      if (!canChange) return null;
+      const list = attachments.filter(isMadeHere).map((one, place) => {
+        const border = own.get(one.network)?.border() ?? null;
+        return linkRecord(one, { place, isInternal: internal.has(one), leave: leave[place] ?? [], border });
+      });
+      return linksOf(list, of);
+    },
+  };
 }
 
 export function guardedIn(attachment: Attachment): GuardedPort[] {
