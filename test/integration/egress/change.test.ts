@@ -1,10 +1,14 @@
+import { once } from 'node:events';
 import { chmodSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { Container } from '../../../lib/index.js';
 import { throughUser } from '../../fixtures/become-user.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { runNode } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
+import { useNewStore } from '../../fixtures/store.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
 // A list that changes while the container lives.
@@ -12,6 +16,7 @@ const { describe, it } = requires({ root: true, tools: ['unshare', 'ip', 'mount'
 
 useLeakCheck();
 const parent = temporaryFolder();
+useNewStore(parent);
 chmodSync(parent, 0o755);
 
 const LINK = 'ip link set lo up; ip addr add 192.0.2.1/24 dev lo';
@@ -56,4 +61,27 @@ describe('another list', () => {
       heard: [7002, 7001, null],
     });
   });
+});
+
+requires({ containers: true }).it('is not held up by the image of who will share the network', async () => {
+  const silent = createServer().listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const stop = new AbortController();
+  try {
+    await using container = await Container.create({ image: 'host', command: ['sleep', 'infinity'], egress: { allow: ['a.example'] } });
+    await container.start();
+    const address = silent.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const asked = once(silent, 'connection');
+    const made = Container.create({ image: `127.0.0.1:${port}/test/image:1`, network: container, cancelSignal: stop.signal });
+    const failed = made.catch((error: unknown) => error);
+    await asked;
+    await container.setEgress({ allow: ['b.example'] });
+    expect((await container.inspect()).options?.egress).toEqual({ allow: ['b.example'], deny: [] });
+    stop.abort(new Error('no longer wanted'));
+    expect(await failed).toBe(stop.signal.reason);
+  } finally {
+    silent.closeAllConnections();
+    silent.close();
+  }
 });
