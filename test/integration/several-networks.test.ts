@@ -21,12 +21,19 @@ const WORLD = { near: ['192.0.2.2', '2001:db8::2'], far: ['203.0.113.9', '2001:d
 /** What is seen of who asks from the world, by an address of the link's network and by another. */
 async function fromWorld({ world }: Machine, protocols: readonly string[]): Promise<string[]> {
   const asked: string[] = [];
-  const ask = async (protocol: string, address: string): Promise<unknown> =>
-    asked.push(await inside(world, process.execPath, '-e', ASK, protocol, address, '8081'));
+  const once = (protocol: string, address: string): Promise<string> =>
+    inside(world, process.execPath, '-e', ASK, protocol, address, '8081');
+  // the first packet of all may be lost while a link looks for who has the address
+  const ask = async (protocol: string, address: string): Promise<string> => {
+    const got = await once(protocol, address);
+    return got === 'nothing' ? once(protocol, address) : got;
+  };
   for (const [four = '', six = ''] of [WORLD.near, WORLD.far]) {
     await inside(world, 'ip', 'route', 'replace', '192.0.2.1', 'dev', 'w0', 'src', four);
     await inside(world, 'ip', '-6', 'route', 'replace', '2001:db8::1', 'dev', 'w0', 'src', six);
-    for (const protocol of protocols) for (const address of ['192.0.2.1', '2001:db8::1']) await ask(protocol, address);
+    asked.push(
+      ...(await Promise.all(protocols.flatMap((protocol) => ['192.0.2.1', '2001:db8::1'].map((address) => ask(protocol, address))))),
+    );
   }
   return asked;
 }
