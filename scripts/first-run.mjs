@@ -1,7 +1,7 @@
 // Writes first-run.txt: the modules that programs evaluate which run a container with the usual options, or a bundle by nacelle-oci. The bundles have
 // them in one file (bundle.mjs), so that such programs read little else. Run it as root, after a build, when test/integration/bundled.test.ts says so.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from './shared.mjs';
@@ -20,6 +20,7 @@ const program = (options) =>
 /** The modules that a command evaluates: each is a function of a bundle, by its path. */
 function evaluated(command, args, options = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'nacelle-coverage-'));
+  chmodSync(folder, 0o777);
   try {
     const { status } = spawnSync(command, args, {
       stdio: ['ignore', 'ignore', 'inherit'],
@@ -52,6 +53,10 @@ function ofCommand() {
   }
 }
 
-const names = [...RUNS.flatMap((options) => evaluated(process.execPath, ['-e', program(options)])), ...ofCommand()];
+/** Runs a container as an ordinary user without subordinate ids, and without groups that were handed over. */
+const ofUser = () =>
+  evaluated('setpriv', ['--reuid', '65534', '--regid', '65534', '--clear-groups', process.execPath, '-e', program({})], { cwd: '/' });
+
+const names = [...RUNS.flatMap((options) => evaluated(process.execPath, ['-e', program(options)])), ...ofUser(), ...ofCommand()];
 const modules = names.flatMap((name) => /^lib:(lib\/.*)$/.exec(name)?.[1] ?? []).filter((file) => !file.startsWith('lib/runtime-cli/'));
 writeFileSync(`${root}scripts/first-run.txt`, [...new Set(modules)].sort().join('\n').concat('\n'));

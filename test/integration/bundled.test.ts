@@ -66,13 +66,15 @@ describe('of the package', () => {
     return JSON.parse(execFileSync(process.execPath, ['-e', source], { cwd: project, encoding: 'utf8' }));
   };
 
-  it.each([
+  it('an import reads the classes alone', () => {
+    expect(filesRead({ image: 'host' })[0]).toEqual(['api.cjs', 'index.cjs']);
+  });
+
+  // another user's may look for subordinate ids, and for groups in another place
+  requires({ containers: true, root: true }).it.each([
     { image: 'host' },
     { image: 'host', memory: '64m', pidsLimit: 32, timeout: 60_000, input: 'text', user: '65534:65534', readOnly: true },
-  ])('an import reads the classes alone, and a run what scripts/first-run.txt names: %j', (options) => {
-    expect(filesRead(options)).toEqual([
-      ['api.cjs', 'index.cjs'],
-      ['api.cjs', 'core.cjs', 'index.cjs', 'zod.cjs'],
-    ]);
+  ])("root's run reads what scripts/first-run.txt names: %j", (options) => {
+    expect(filesRead(options)[1]).toEqual(['api.cjs', 'core.cjs', 'index.cjs', 'zod.cjs']);
   });
 });
