@@ -84,6 +84,9 @@ interface Placed {
 
 function bindOf(at: string, { source }: BundleMount, { target, options, bundle }: Placed & { readonly bundle: string }): Mount {
   if (!source) refuse(`${at}.source`, 'a bind needs one');
+  // one that is not understood may have been meant to take a right away, as 'ro,nosuid' in one word
+  if (options.data.length > 0)
+    refuse(`${at}.options`, `a bind has no option ${options.data.map((word) => JSON.stringify(word)).join(', ')}`);
   const extra = flagsOf(at, options);
   return {
     type: 'bind',

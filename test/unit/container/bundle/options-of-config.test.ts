@@ -55,6 +55,11 @@ describe('config.json as options', () => {
     ],
     ['a policy without what it needs', () => withProcess({ scheduler: { policy: 'SCHED_FIFO' } }), 'process.scheduler.priority'],
     ['an environment without =', () => withProcess({ env: ['A'] }), 'process.env[0]'],
+    [
+      'an option of a bind that is two in one',
+      () => read({ ...base, mounts: [{ type: 'bind', source: '/', destination: '/host', options: ['rbind', 'ro,nosuid'] }] }),
+      'mounts[0].options',
+    ],
     ['no mount namespace', () => withLinux({ namespaces: [{ type: 'pid' }] }), 'linux.namespaces'],
     ['an absolute group', () => withLinux({ cgroupsPath: '/x' }), 'linux.cgroupsPath'],
     ['a scope of systemd', () => withLinux({ cgroupsPath: 'a.slice:b:c' }), 'linux.cgroupsPath'],
