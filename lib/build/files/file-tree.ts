@@ -8,6 +8,9 @@ import { EMPTY_LISTING, type FolderListing, folderListing } from './folder-listi
 import type { TarEntry } from './tar-header.js';
 import type { FolderAttributes, TreeEntry, TreeIds } from './tree-entry.js';
 
+/** ns */
+const SECOND = 1_000_000_000n;
+
 /** Files that are read. No path that is asked for leads through a link: `resolveIn` finds such paths. */
 export interface FileTree {
   /** `null`: there is none. A link is not followed. */
@@ -110,16 +113,17 @@ export class FolderTree implements FileTree {
 
   async get(path: string): Promise<TreeEntry | null> {
     try {
-      const found = path === '' ? await this.#root.stat() : await this.#in(path, (place) => lstat(place));
+      const found = path === '' ? await this.#root.stat({ bigint: true }) : await this.#in(path, (place) => lstat(place, { bigint: true }));
       const kind = found.isFile() ? 'file' : found.isDirectory() ? 'folder' : found.isSymbolicLink() ? 'link' : 'other';
       return {
         kind,
-        mode: found.mode & 0o7777,
-        uid: this.#ids.uid(found.uid),
-        gid: this.#ids.gid(found.gid),
-        mtime: Math.floor(found.mtimeMs / 1000),
-        size: found.size,
-        inode: found.nlink > 1 && kind === 'file' ? `${found.dev}:${found.ino}` : null,
+        mode: Number(found.mode) & 0o7777,
+        uid: this.#ids.uid(Number(found.uid)),
+        gid: this.#ids.gid(Number(found.gid)),
+        mtime: Number((found.mtimeNs - (((found.mtimeNs % SECOND) + SECOND) % SECOND)) / SECOND),
+        size: Number(found.size),
+        // as a folder's listing has it: numbers of 64 bits are not exact here otherwise
+        inode: found.nlink > 1n && kind === 'file' ? `${found.dev}:${found.ino >> 32n}:${found.ino & 0xffff_ffffn}` : null,
       };
     } catch (error) {
       if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null;
