@@ -38,7 +38,7 @@ import { nameIndex } from './layers/name-index.js';
 import { kept, layered, type Use, type UsedImage, type UseOptions, useLayers } from './layers/used-layers.js';
 import { pull } from './pull.js';
 import { push } from './push.js';
-import { removeEntries } from './store/index-file.js';
+import { removeFromStore } from './remove-from-store.js';
 import { type ImagePruneReport, prune } from './store/prune.js';
 import { findByDigest, findEntry, findStored, type ImageInfo, listStored } from './store/stored-images.js';
 
@@ -386,17 +386,6 @@ export interface Committable {
   layer(options?: LayerOptions): Promise<Readable>;
   /** Each layer's stream, the lowest first, where there are more layers than the changes. */
   layers?(): readonly LayerStream[];
-}
-
-/** Removes names, and then what nothing else needs. */
-async function removeFromStore(what: string, matches: (entry: Descriptor) => boolean): Promise<void> {
-  await asImageErrors(`remove ${what}`, async () => {
-    await removeEntries(matches);
-    await prune({ afterRemoval: true }).catch((error: unknown) => {
-      // another image is damaged: what it needs can't be known, and all stays until it is removed too
-      if (!(error instanceof ImageError)) throw error;
-    });
-  });
 }
 
 /** A name that can be given. */
