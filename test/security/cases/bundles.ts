@@ -17,7 +17,7 @@ import { attack, byHand, rootOnly } from '../attack.js';
 import { programFile } from '../inside.js';
 import { emptyFolder, hostFile, privately, rootWith, SECRET, shell, withVictim } from '../outside.js';
 import { any, inheritedRoot, NUMBERS, rewrites, standIn } from './descriptors.js';
-import { byPath } from './mounts.js';
+import { byPath, madeByPath } from './mounts.js';
 import { leavesOpen, rootWithProc } from './set-up.js';
 
 const as = rootOnly('nacelle-oci is for root');
@@ -128,11 +128,7 @@ export const bundles = [
         config.mounts.push({ destination: '/data/deep/er', type: 'bind', source: emptyFolder(), options: ['bind'] }),
       ),
     on: [{}, 'untouched'],
-    off: byHand('mkdir(1) by path', 'changed', async () => {
-      const host = hostFile();
-      await privately('mkdir -p "$1/data/deep/er"', await rootWith({ data: host.folder }));
-      return host.state();
-    }),
+    off: madeByPath,
   }),
   attack({
     attack: 'has a link to core_pattern at /dev/null, of which masks are made',

@@ -24,6 +24,13 @@ export const byPath = (path: string) =>
     return privately(script, root, path, host.folder);
   });
 
+/** mkdir(1) by path, whose way leads by a link to a folder of the host. */
+export const madeByPath = byHand('mkdir(1) by path', 'changed', async () => {
+  const host = hostFile();
+  await privately('mkdir -p "$1/data/deep/er"', await rootWith({ data: host.folder }));
+  return host.state();
+});
+
 const exec = async (options: RunOptions): Promise<string> =>
   said(['sh', '-c', 'cp /escape /t/; /t/escape shm get 2>/dev/null || echo refused'], { copyIn: program('escape'), ...options });
 
@@ -74,11 +81,7 @@ export const mounts = [
     protection: 'targets are resolved by openat2(2) with RESOLVE_IN_ROOT',
     tries: linked('data', (root) => ({ rootfs: root, volumes: [`${emptyFolder()}:/data/deep/er`] })),
     on: [{}, 'untouched'],
-    off: byHand('mkdir(1) by path', 'changed', async () => {
-      const host = hostFile();
-      await privately('mkdir -p "$1/data/deep/er"', await rootWith({ data: host.folder }));
-      return host.state();
-    }),
+    off: madeByPath,
   }),
   attack({
     attack: "swaps a volume's target for a link to the host, again and again, while containers are made on its root",
