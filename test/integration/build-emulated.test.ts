@@ -11,47 +11,42 @@ import { requires } from '../fixtures/requires.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 
 useLeakCheck();
-const isX64 = process.arch === 'x64';
 // on arm64 there is nothing to emulate
-const { describe, it } = requires({ root: true, kernel: '6.7', tools: ['busybox', ...(isX64 ? EMULATOR_TOOLS : [])] });
+const { describe, it } = requires({ arch: 'x64', root: true, kernel: '6.7', tools: ['busybox', ...EMULATOR_TOOLS] });
 const BINFMT = '/proc/sys/fs/binfmt_misc';
 
 describe('build of RUNs for another platform', () => {
   const folder = temporaryFolder();
 
-  (isX64 ? it : it.skip)(
-    'has the emulator that binfmt_misc has, in a user namespace of its own',
-    async () => {
-      const before = existsSync(BINFMT) ? readdirSync(BINFMT) : [];
-      copyFileSync(join(await busyboxRootfs(), 'bin/busybox'), join(folder, 'busybox-amd64'));
-      copyFileSync(join(await emulator(), 'busybox'), join(folder, 'busybox-arm64'));
-      execFileSync('chmod', ['-R', 'go+rX', folder]);
-      const said = await runNode('build-platforms', [folder], { through: throughEmulator(join(await emulator(), 'qemu')) });
-      expect(said).toEqual({
-        output: [
-          'linux/amd64 to linux/amd64 on x86_64',
-          'linux/amd64 to linux/arm64 on aarch64',
-          'machine aarch64',
-          'machine x86_64',
-          'tools on x86_64',
-        ],
-        ran: { 'linux/amd64': 'tools on x86_64\nx86_64\nx86_64', 'linux/arm64': 'tools on x86_64\naarch64\naarch64' },
-        cached: [true, true, true, null, true, null, true, true, true, null, true, null],
-        isSame: true,
-      });
-      expect(existsSync(BINFMT) ? readdirSync(BINFMT) : []).toEqual(before);
-    },
-    120_000,
-  );
+  it('has the emulator that binfmt_misc has, in a user namespace of its own', async () => {
+    const before = existsSync(BINFMT) ? readdirSync(BINFMT) : [];
+    copyFileSync(join(await busyboxRootfs(), 'bin/busybox'), join(folder, 'busybox-amd64'));
+    copyFileSync(join(await emulator(), 'busybox'), join(folder, 'busybox-arm64'));
+    execFileSync('chmod', ['-R', 'go+rX', folder]);
+    const said = await runNode('build-platforms', [folder], { through: throughEmulator(join(await emulator(), 'qemu')) });
+    expect(said).toEqual({
+      output: [
+        'linux/amd64 to linux/amd64 on x86_64',
+        'linux/amd64 to linux/arm64 on aarch64',
+        'machine aarch64',
+        'machine x86_64',
+        'tools on x86_64',
+      ],
+      ran: { 'linux/amd64': 'tools on x86_64\nx86_64\nx86_64', 'linux/arm64': 'tools on x86_64\naarch64\naarch64' },
+      cached: [true, true, true, null, true, null, true, true, true, null, true, null],
+      isSame: true,
+    });
+    expect(existsSync(BINFMT) ? readdirSync(BINFMT) : []).toEqual(before);
+  }, 120_000);
 });
 
-const failing = requires({ root: true, kernel: '6.7', tools: THROUGH_EMULATOR_TOOLS });
+const failing = requires({ arch: 'x64', root: true, kernel: '6.7', tools: THROUGH_EMULATOR_TOOLS });
 
 failing.describe('build of RUNs whose emulator fails', () => {
   const folder = temporaryFolder();
 
   // the emulator is a program that only ends, with other instructions in the place of its own: ud2, and a jump to itself
-  (isX64 ? failing.it : failing.it.skip).each([
+  failing.it.each([
     ['dies', '0f0b', 'killed by SIGILL'],
     ['does not end', 'ebfe', 'killed after 10,000 ms of wall time'],
   ])(
@@ -69,7 +64,7 @@ failing.describe('build of RUNs whose emulator fails', () => {
     60_000,
   );
 
-  (isX64 ? failing.it : failing.it.skip)(
+  failing.it(
     'fail themselves, where it is to be in the image',
     async () => {
       const said = await runNode('build-refused-platform', [], { through: throughEmulator(madeOf(''), '') });
