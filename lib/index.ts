@@ -65,6 +65,7 @@ export type { UnpackLimits } from './image/formats/unpack-limits.js';
 export { type Committable, Image } from './image/image.js';
 export type {
   CommitOptions,
+  ImageMountOptions,
   LoadOptions,
   OpenOptions,
   PullOptions,

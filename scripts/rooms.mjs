@@ -30,7 +30,9 @@ const typescript = {
     ['lib/container/start'],
     ['lib/container/plan', 'lib/container/result', 'lib/container/logs'],
     ['lib/container/options'],
-    ['lib/namespace', 'lib/cgroup', 'lib/filesystem', 'lib/network', 'lib/image', 'lib/security', 'lib/volume'],
+    ['lib/namespace', 'lib/cgroup', 'lib/network', 'lib/image', 'lib/security', 'lib/volume'],
+    // below the images, which can be mounted
+    ['lib/filesystem'],
     ['lib/cgroup/limits', 'lib/cgroup/events', 'lib/cgroup/stats', 'lib/image/archives', 'lib/image/host', 'lib/security/syscalls'],
     ['lib/network/cni'],
     ['lib/network/address.ts'],

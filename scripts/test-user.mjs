@@ -54,7 +54,7 @@ const WITH_GROUPS = [
   ...container('restart', 'tty', 'undo', 'untrusted', 'update', 'wait-for', 'ways-out'),
   ...files('detached', 'detached', 'events', 'half-made', 'health-events', 'log-content', 'logs', 'lying-shim', 'note', 'spare-shim'),
   ...files('detached', 'connect', 'stdin', 'terminal', 'two-handles'),
-  ...files('image', 'commit', 'names', 'prune'),
+  ...files('image', 'commit', 'mount', 'names', 'prune'),
   ...files('.', 'bundled', 'host-work', 'namespace', 'workers', 'wrong-side'),
 ];
 

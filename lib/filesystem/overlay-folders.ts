@@ -13,12 +13,19 @@ export interface Place {
   readonly made: boolean;
 }
 
+/** Where a mount is attached. */
+export interface Target {
+  /** Without symlinks. */
+  readonly path: string;
+  /** The folders that are made for the mount and removed with it, each in the one before. */
+  readonly made: readonly string[];
+}
+
 /** The folders of a mount as they were found; nothing is made yet. */
 export interface Folders {
   /** `null` without an upper folder. */
   readonly work: Place | null;
-  /** The path to mount on, without symlinks. */
-  readonly target: Place;
+  readonly target: Target;
   /** The mode and owner of the topmost lower folder, which the mount's own top is to have too. */
   readonly root: Ownership;
 }
@@ -26,13 +33,14 @@ export interface Folders {
 /**
  * Looks at every folder that was named, and finds names for those that were not.
  *
- * @param id what makes a name unique
+ * @param options.id what makes a name unique
+ * @param options.isPrivate a target that is made lies in a folder that nobody but this user enters
  * @throws SyscallError for one that is missing, naming it; NacelleError `ERR_INVALID_OPTION` for what is no folder
  */
-export async function findFolders(settings: OverlaySettings, id: string): Promise<Folders> {
+export async function findFolders(settings: OverlaySettings, { id, isPrivate }: { id: string; isPrivate: boolean }): Promise<Folders> {
   const lowers = await Promise.all(settings.lower.map((path, index) => folder(path, `lower[${index}]`)));
   const work = settings.upper === null ? null : await findWork(settings.upper, settings.work, id);
-  const target = await findTarget(settings.target, id);
+  const target = await findTarget(settings.target, { id, isPrivate });
   const { mode = 0o755, uid = 0, gid = 0 } = lowers[0] ?? {};
   return { work, target, root: { mode: mode & 0o7777, uid, gid } };
 }
@@ -52,10 +60,15 @@ async function findWork(upper: string, work: string | null, id: string): Promise
   return { path: join(beside, `.nacelle-work-${id}`), made: true };
 }
 
-async function findTarget(target: string | null, id: string): Promise<Place> {
-  if (target === null) return { path: join(await real(tmpdir(), 'target'), `nacelle-overlay-${id}`), made: true };
-  await folder(target, 'target');
-  return { path: await real(target, 'target'), made: false };
+async function findTarget(target: string | null, { id, isPrivate }: { id: string; isPrivate: boolean }): Promise<Target> {
+  if (target !== null) {
+    await folder(target, 'target');
+    return { path: await real(target, 'target'), made: [] };
+  }
+  const path = join(await real(tmpdir(), 'target'), `nacelle-overlay-${id}`);
+  if (!isPrivate) return { path, made: [path] };
+  const inside = join(path, 'files');
+  return { path: inside, made: [path, inside] };
 }
 
 async function folder(path: string, option: string): Promise<Stats> {

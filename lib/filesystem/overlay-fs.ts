@@ -12,11 +12,11 @@ import { carryOut, type Holding, hold, release, undone } from '../native/host-wo
 import { closeDescriptor } from '../native/load-addon.js';
 import { ownShim, type Shim } from '../native/shim.js';
 import { clampOf, type LayerOptions, type LayerStream } from '../options/layer-options.js';
-import type { Ownership } from '../plan/recipe.js';
+import { MOUNT_ATTR, type Ownership } from '../plan/recipe.js';
 import { type Away, makeAway } from './away-mount.js';
 import type { Change } from './change.js';
 import { listChanges, packFolder, readChanges } from './changes-reader.js';
-import { type Folders, findFolders, type Place } from './overlay-folders.js';
+import { type Folders, findFolders, type Place, type Target } from './overlay-folders.js';
 import { type OverlayOptions, type OverlaySettings, parseOverlayOptions } from './overlay-fs-options.js';
 import { type Forget, type Held, type OverlaySource, planHold, planMake, planWork, type ReadRequest } from './overlay-plan.js';
 import { requireWhole } from './whole-lowers.js';
@@ -31,7 +31,20 @@ interface Mounted {
   readonly away: Away | null;
   /** To be taken away in this order. */
   readonly holdings: readonly Holding[];
+  readonly whose: Whose;
 }
+
+/** Whose files the lower folders have. */
+interface Whose {
+  /** MOUNT_ATTR_* of the mount. */
+  readonly attributes: number;
+  /** Nobody but this user gets to them by the mount. */
+  readonly isPrivate: boolean;
+  /** Lets go of what is held as long as the mount is there. */
+  release(): void;
+}
+
+const THE_CALLERS: Whose = { attributes: 0, isPrivate: false, release: () => undefined };
 
 /**
  * Folders shown as one, by the kernel's overlayfs: lower folders that are only read, and an upper one that takes the changes.
@@ -72,23 +85,47 @@ export class OverlayFs implements AsyncDisposable {
    * below it, and for a place that takes no marks of an overlay of that user. Nothing is left then.
    */
   static async mount(options: OverlayOptions): Promise<OverlayFs> {
-    const settings = parseOverlayOptions(options);
+    return OverlayFs.#mount(parseOverlayOptions(options), THE_CALLERS);
+  }
+
+  /**
+   * The overlay of an image's layers. Whoever made the image is a stranger to this machine: devices in it open nothing, and of the host's users nobody
+   * else gets to what is set-user-ID in it.
+   *
+   * @param options.release called when the mount is gone, or was not made
+   * @internal
+   */
+  static async mountImage(
+    lower: readonly string[],
+    options: { readonly readOnly: boolean; readonly release: () => void },
+  ): Promise<OverlayFs> {
+    const { readOnly, release } = options;
+    try {
+      return await OverlayFs.#mount(parseOverlayOptions({ lower, readOnly }), { attributes: MOUNT_ATTR.NODEV, isPrivate: true, release });
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  static async #mount(settings: OverlaySettings, whose: Whose): Promise<OverlayFs> {
     requireOnHost(settings);
     const shim = await containerShim();
     await reapFirst(shim);
     const id = randomBytes(8).toString('hex');
-    const folders = await findFolders(settings, id);
+    const folders = await findFolders(settings, { id, isPrivate: whose.isPrivate });
     if (privilege().kind === 'user') requireWhole(settings.lower);
     await requireMarksFor(settings, shim);
     const work = await holdWork(folders.work, settings, { id, shim });
     try {
-      const source = sourceOf(settings, folders, id);
+      const source = sourceOf(settings, folders, { id, attributes: whose.attributes });
       if (source.isUsers) {
         const { away, changes } = await makeAway(source, shim);
-        return new OverlayFs({ settings, target: away.path, changes, away, holdings: work });
+        return new OverlayFs({ settings, target: away.path, changes, away, holdings: work, whose });
       }
       const made = await make(source, id, folders.target, settings.persist);
-      return new OverlayFs({ settings, target: folders.target.path, changes: made.changes, away: null, holdings: [made.holding, ...work] });
+      const holdings = [made.holding, ...work];
+      return new OverlayFs({ settings, target: folders.target.path, changes: made.changes, away: null, holdings, whose });
     } catch (error) {
       throw await undone(work, error);
     }
@@ -152,7 +189,11 @@ export class OverlayFs implements AsyncDisposable {
   async #unmount(): Promise<void> {
     this.#mounted.away?.close();
     closeDescriptor(this.#mounted.changes);
-    await release(this.#mounted.holdings);
+    try {
+      await release(this.#mounted.holdings);
+    } finally {
+      this.#mounted.whose.release();
+    }
   }
 }
 
@@ -178,10 +219,14 @@ async function requireMarksFor({ upper, readOnly }: OverlaySettings, shim: Shim)
   throw new UnsupportedError('OverlayFs without upper', 'a tmpfs takes no marks of overlays here', `${fix} Or use Linux 6.6 or later.`);
 }
 
-function sourceOf(settings: OverlaySettings, { work, root }: Folders, id: string): OverlaySource {
+function sourceOf(
+  settings: OverlaySettings,
+  { work, root }: Folders,
+  { id, attributes }: { id: string; attributes: number },
+): OverlaySource {
   const { lower, upper, readOnly, volatile, upperSize } = settings;
   const own = privilege();
-  const common = { source: `nacelle-${id}`, lower, volatile, isUsers: own.kind === 'user' };
+  const common = { source: `nacelle-${id}`, lower, volatile, attributes, isUsers: own.kind === 'user' };
   if (upper !== null && work !== null) return { ...common, upper: { type: 'folder', upper, work: work.path } };
   return { ...common, upper: readOnly ? { type: 'none' } : { type: 'tmpfs', size: upperSize, root: ownedBy(root, own) } };
 }
@@ -199,7 +244,7 @@ async function holdWork(work: Place | null, { persist }: OverlaySettings, { id, 
   return [await withRecord(forget ?? [], () => holdPlanned(planWork(work.path, forget), shim))];
 }
 
-async function make(source: OverlaySource, id: string, target: Place, persist: boolean): Promise<{ holding: Holding; changes: number }> {
+async function make(source: OverlaySource, id: string, target: Target, persist: boolean): Promise<{ holding: Holding; changes: number }> {
   const planned = planMake(source);
   const { descriptors } = await carryOut(planned.plan);
   const mount = descriptors.get(planned.mount);
@@ -209,9 +254,9 @@ async function make(source: OverlaySource, id: string, target: Place, persist: b
     const { path, made } = target;
     const forget = record(id, { persist, shim: ownShim() }, [
       { kind: 'mount', path, source: source.source },
-      ...(made ? ([{ kind: 'folder', path }] satisfies HostRecord[]) : []),
+      ...made.map((folder): HostRecord => ({ kind: 'folder', path: folder })).reverse(),
     ]);
-    const holding = await withRecord(forget ?? [], () => holdPlanned(planHold(mount, path, { madeTarget: made, forget })));
+    const holding = await withRecord(forget ?? [], () => holdPlanned(planHold(mount, path, { made, forget })));
     return { holding, changes };
   } catch (error) {
     if (changes !== undefined) closeDescriptor(changes);

@@ -17,6 +17,8 @@ export interface OverlaySource {
     | { readonly type: 'tmpfs'; readonly size: number | null; readonly root: Ownership }
     | { readonly type: 'none' };
   readonly volatile: boolean;
+  /** MOUNT_ATTR_* beside RDONLY, which follows from the upper. */
+  readonly attributes: number;
   /** An ordinary user's: made by root of a user namespace, and left in the mount namespace of the process that makes the overlay. */
   readonly isUsers: boolean;
 }
@@ -43,7 +45,7 @@ export function planMake(source: OverlaySource): { plan: Plan; mount: Slot; chan
     upper: source.upper.type === 'none' ? NONE : changes,
     work: source.upper.type === 'none' ? NONE : work,
     options: [`source=${source.source}`, ...overlayOptions({ volatile: source.volatile, userxattr: source.isUsers })],
-    attributes: source.upper.type === 'none' ? MOUNT_ATTR.RDONLY : 0,
+    attributes: source.attributes | (source.upper.type === 'none' ? MOUNT_ATTR.RDONLY : 0),
   };
   const stay: Step[] = [
     { op: 'attach_at', mount, at: NONE, path: '/' },
@@ -108,18 +110,15 @@ export interface Held {
  *
  * The mount is known by its descriptor: what else is mounted on the target, before or later, is left alone.
  *
- * @param options.madeTarget the target is ours: made before, removed after
+ * @param options.made folders that are made before and removed after, each in the one before
  */
-export function planHold(fd: number, target: string, options: { readonly madeTarget: boolean; readonly forget: Forget }): Held {
+export function planHold(fd: number, target: string, options: { readonly made: readonly string[]; readonly forget: Forget }): Held {
   const slots = new Slots();
   const mount = slots.give(fd);
-  const made = options.madeTarget;
+  const remove = options.made.map((path): Step => ({ op: 'remove_folder', host: true, at: NONE, path, wait: 1 }));
   return held(options.forget, slots, {
-    make: [...(made ? makeFolder(slots, target) : []), { op: 'attach_at', host: true, mount, at: NONE, path: target }],
-    undo: [
-      { op: 'detach', host: true, at: mount, path: '.' },
-      ...(made ? ([{ op: 'remove_folder', host: true, at: NONE, path: target, wait: 1 }] satisfies Step[]) : []),
-    ],
+    make: [...options.made.flatMap((path) => makeFolder(slots, path)), { op: 'attach_at', host: true, mount, at: NONE, path: target }],
+    undo: [{ op: 'detach', host: true, at: mount, path: '.' }, ...remove.reverse()],
   });
 }
 

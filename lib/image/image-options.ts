@@ -1,9 +1,11 @@
 import * as z from 'zod';
+import { invalidOption } from '../errors.js';
 import { abortSignal, bytes, date, duration } from '../options/common-schemas.js';
 import type { ProgressListener } from '../options/progress.js';
 import { type Size, sizeSchema } from '../options/size.js';
 import type { ImageConfig } from './formats/image-config.js';
 import { parsePlatform } from './formats/platform.js';
+import { formatReference, parseRegistryName } from './formats/reference.js';
 import { parseStopSignal } from './formats/stop-signal.js';
 import { type UnpackLimits, unpackLimits } from './formats/unpack-limits.js';
 import type { RegistryAuth, RegistrySettings } from './registry/settings.js';
@@ -108,6 +110,15 @@ const hidePath = z
   );
 export const hostOptions = z.strictObject({ hide: z.array(hidePath).optional() });
 
+export interface ImageMountOptions {
+  /** Nothing can be written there: there is no upper folder. Default false: what is written is in memory. */
+  readOnly?: boolean | undefined;
+  /** Its abort ends the unpacking of layers; the call then rejects with the signal's reason. */
+  cancelSignal?: AbortSignal | undefined;
+}
+
+export const mountOptions = z.strictObject({ readOnly: z.boolean().default(false), cancelSignal: abortSignal.optional() });
+
 export const saveOptions = z.strictObject({ format: z.enum(['oci', 'docker']).default('oci') });
 
 const text = z.string().min(1, 'must not be empty');
@@ -196,4 +207,11 @@ export type ParsedPush = z.output<typeof pushOptions>;
 /** The options that the registry's client needs. */
 export function registrySettings({ auth, insecure, ca, timeout, retries, cancelSignal }: ParsedPull | ParsedPush): RegistrySettings {
   return { auth, insecure, ca, timeout, retries, signal: cancelSignal };
+}
+
+/** A name that can be given. @throws NacelleError `ERR_INVALID_OPTION` */
+export function nameOf(reference: string): string {
+  const name = parseRegistryName(reference);
+  if (name.digest === null) return formatReference(name);
+  throw invalidOption('reference', `${JSON.stringify(reference)} has a digest, which is not given but follows from the bytes`);
 }

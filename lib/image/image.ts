@@ -1,5 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { ImageError, invalidOption, UnsupportedError } from '../errors.js';
+import type { OverlayFs } from '../filesystem/overlay-fs.js';
+import { mounter, privilege } from '../host/privilege.js';
 import { storeRoot } from '../host/store-path.js';
 import type { LayerOptions, LayerStream } from '../options/layer-options.js';
 import { parseOptions } from '../options/parse-options.js';
@@ -21,9 +23,12 @@ import {
   type CommitOptions,
   commitOptions,
   hostOptions,
+  type ImageMountOptions,
   imageConfigSchema,
   type LoadOptions,
   loadOptions,
+  mountOptions,
+  nameOf,
   type OpenOptions,
   openOptions,
   type ParsedOpen,
@@ -36,6 +41,7 @@ import {
 import { addImage, streamFrom } from './layers/add-image.js';
 import { nameIndex } from './layers/name-index.js';
 import { kept, layered, type Use, type UsedImage, type UseOptions, useLayers } from './layers/used-layers.js';
+import { mountImage } from './mount-image.js';
 import { pull } from './pull.js';
 import { push } from './push.js';
 import { removeFromStore } from './remove-from-store.js';
@@ -176,7 +182,7 @@ export class Image {
     const settings = { ...rest, signal, ...(reference === undefined ? {} : { reference: nameOf(reference) }) };
     const what = `load ${typeof source === 'string' ? source : 'an archive'}`;
     const loaded = await asImageErrors(what, () => load(source, settings), { signal });
-    return Promise.all(loaded.map((image) => Image.#stored(image.reference, image.digest, rest.limits)));
+    return Promise.all(loaded.map((image) => Image.ofStored(image.reference, image.digest, rest.limits)));
   }
 
   /**
@@ -189,7 +195,7 @@ export class Image {
   static async pull(reference: string, options: PullOptions = {}): Promise<Image> {
     const parsed = parseRegistryName(reference);
     const settings = parseOptions(pullOptions, options, 'options');
-    return Image.#stored(formatReference(parsed), await pull(parsed, settings), settings.limits);
+    return Image.ofStored(formatReference(parsed), await pull(parsed, settings), settings.limits);
   }
 
   /**
@@ -199,7 +205,7 @@ export class Image {
    */
   static async pullUnnamed(reference: string, options: PullOptions): Promise<Image> {
     const settings = parseOptions(pullOptions, options, 'options');
-    return Image.#stored(null, await pull(parseRegistryName(reference), settings, false), settings.limits);
+    return Image.ofStored(null, await pull(parseRegistryName(reference), settings, false), settings.limits);
   }
 
   /** The images in the store, in the order in which they came. @throws ImageError when it can't be read */
@@ -246,7 +252,7 @@ export class Image {
     const base = source.image ? source.image.withLayers('commit a container on') : null;
     const parts = { base, layers: source.layers?.() ?? [(options) => source.layer(options)], config: source.image?.config ?? {} };
     const digest = await asImageErrors('commit', () => commit(parts, reference, parsed), { reference });
-    return Image.#stored(reference, digest, DEFAULT_LIMITS);
+    return Image.ofStored(reference, digest);
   }
 
   /**
@@ -311,6 +317,19 @@ export class Image {
   }
 
   /**
+   * Mounts the image's files, for this machine to look at or as the `rootfs` of containers. What is written there is in memory, and gone with the mount:
+   * the image stays as it is. The mount is for this user alone; devices in it open nothing. The layers stay in the store until it is unmounted.
+   *
+   * @param options.readOnly nothing can be written there. Default false
+   * @returns the mount, which goes with `unmount()` or with this process
+   * @throws NacelleError `ERR_INVALID_OPTION`; ImageError when a layer can't be trusted; UnsupportedError for the host, whose root is many mounts; SyscallError
+   */
+  async mount(options: ImageMountOptions = {}): Promise<OverlayFs> {
+    const { readOnly, cancelSignal } = parseOptions(mountOptions, options, 'options');
+    return mountImage(await this.use({ signal: cancelSignal, mounter: mounter(privilege()) }), readOnly, this.reference);
+  }
+
+  /**
    * How the image's root is to be mounted. Layers that are not in the store yet are unpacked first; a second use unpacks nothing. The
    * layers stay until the result is released.
    *
@@ -357,11 +376,7 @@ export class Image {
   }
 
   /** An image that has just come into the store. @internal */
-  static ofStored(reference: string | null, digest: string): Promise<Image> {
-    return Image.#stored(reference, digest, DEFAULT_LIMITS);
-  }
-
-  static async #stored(reference: string | null, digest: string, limits: ParsedLimits): Promise<Image> {
+  static async ofStored(reference: string | null, digest: string, limits: ParsedLimits = DEFAULT_LIMITS): Promise<Image> {
     const source = await asImageErrors(`open ${reference ?? digest}`, () => findEntry(reference, digest), { reference });
     if (source) return Image.#of(source, limits);
     throw new ImageError(`${reference ?? digest} was removed from the store meanwhile`, { reference, digest, code: 'ERR_NO_IMAGE' });
@@ -386,11 +401,4 @@ export interface Committable {
   layer(options?: LayerOptions): Promise<Readable>;
   /** Each layer's stream, the lowest first, where there are more layers than the changes. */
   layers?(): readonly LayerStream[];
-}
-
-/** A name that can be given. */
-function nameOf(reference: string): string {
-  const name = parseRegistryName(reference);
-  if (name.digest === null) return formatReference(name);
-  throw invalidOption('reference', `${JSON.stringify(reference)} has a digest, which is not given but follows from the bytes`);
 }

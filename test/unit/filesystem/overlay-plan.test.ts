@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type OverlaySource, planHold, planMake, planRead, planWork } from '../../../lib/filesystem/overlay-plan.js';
 import { encodePlan } from '../../../lib/native/encode.js';
 import type { Plan } from '../../../lib/plan/plan.js';
+import { MOUNT_ATTR } from '../../../lib/plan/recipe.js';
 import type { Op, Step } from '../../../lib/plan/steps.js';
 
 const stepsOf = (plan: Plan): readonly Step[] => plan.stages[0]?.steps ?? [];
@@ -14,7 +15,7 @@ function find<O extends Op>(steps: readonly Step[], op: O): Extract<Step, { op: 
 }
 
 function source(upper: OverlaySource['upper'], lower = ['/l1', '/l2']): OverlaySource {
-  return { source: 'nacelle-1', lower, upper, volatile: false, isUsers: false };
+  return { source: 'nacelle-1', lower, upper, volatile: false, attributes: 0, isUsers: false };
 }
 
 const tmpfs = { type: 'tmpfs', size: null, root: { mode: 0o750, uid: 5, gid: 6 } } as const;
@@ -49,6 +50,12 @@ describe('the plan that makes an overlay', () => {
     expect(overlay.lower).toHaveLength(2);
   });
 
+  it('has the attributes that are asked for, and those that follow', () => {
+    const made = (upper: OverlaySource['upper']) =>
+      find(stepsOf(planMake({ ...source(upper), attributes: MOUNT_ATTR.NODEV }).plan), 'overlay');
+    expect([made(tmpfs).attributes, made({ type: 'none' }).attributes]).toEqual([4, 5]);
+  });
+
   it('is private, returns the mount and the changes, and makes nothing on the host', () => {
     const { plan, mount, changes } = planMake(source(tmpfs));
     expect(ops(stepsOf(plan))[0]).toBe('set_propagation');
@@ -62,20 +69,29 @@ describe('the plan that holds an overlay', () => {
   const forget: Step[] = [{ op: 'unlink', host: true, at: -1, path: '/record' }];
 
   it('takes away what it has attached, by its descriptor, then its record', () => {
-    const { plan, slots } = planHold(7, '/target', { madeTarget: false, forget });
+    const { plan, slots } = planHold(7, '/target', { made: [], forget });
     const [mount] = [...slots.descriptors.keys()];
     expect(plan.prepare).toEqual([{ op: 'attach_at', host: true, mount, at: -1, path: '/target' }]);
     expect(plan.undo).toEqual([{ op: 'detach', host: true, at: mount, path: '.' }, ...forget]);
   });
 
   it('makes and removes a target of its own', () => {
-    const { plan } = planHold(7, '/target', { madeTarget: true, forget });
+    const { plan } = planHold(7, '/target', { made: ['/target'], forget });
     expect(ops(plan.prepare)).toEqual(['open', 'mkdir', 'close', 'attach_at']);
     expect(ops(plan.undo)).toEqual(['detach', 'remove_folder', 'unlink']);
   });
 
+  it('makes and removes the folders around a target, from outside in and from inside out', () => {
+    const { plan } = planHold(7, '/a/b', { made: ['/a', '/a/b'], forget });
+    const paths = (steps: readonly Step[], op: 'mkdir' | 'remove_folder') => steps.flatMap((step) => (step.op === op ? [step.path] : []));
+    expect([paths(plan.prepare, 'mkdir'), paths(plan.undo, 'remove_folder')]).toEqual([
+      ['/a', '/a/b'],
+      ['/a/b', '/a'],
+    ]);
+  });
+
   it('has nothing to undo when it is to persist, and says how it is undone by hand', () => {
-    for (const { plan, removal } of [planHold(7, '/target', { madeTarget: true, forget: null }), planWork('/work', null)]) {
+    for (const { plan, removal } of [planHold(7, '/target', { made: ['/target'], forget: null }), planWork('/work', null)]) {
       expect(plan.undo).toEqual([]);
       expect(removal.length).toBeGreaterThan(0);
     }
@@ -115,7 +131,7 @@ describe('the plan that reads changes', () => {
 
 it('all of them can be sent', () => {
   const read = planRead({ work: 'changes', lower: ['/l'], target: '/t', changes: 5, output: 6, userxattr: false });
-  const hold = planHold(7, '/t', { madeTarget: true, forget: [] });
+  const hold = planHold(7, '/t', { made: ['/t'], forget: [] });
   for (const [plan, descriptors] of [
     [planMake(source(tmpfs)).plan, new Map()],
     [read.plan, read.slots.descriptors],
