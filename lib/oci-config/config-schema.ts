@@ -4,7 +4,7 @@ import { absolute, id, list, maybe, plain, signed, unsigned } from './nullable.j
 import { resourcesSchema } from './resources-schema.js';
 
 // config.json of runtime-spec 1.3 (config.md, config-linux.md). Fields that the spec does not have are passed over, as it says ("Extensibility").
-// A field of which the value can't be kept is not left out here: what refuses it is refused-fields.ts.
+// A field of which the value can't be kept is not left out here: what refuses it is refused.ts.
 
 const namespaceSchema = z.object({
   type: z.enum(namespaceNames),

@@ -4,10 +4,10 @@ import { NacelleError } from '../errors.js';
 import { now } from '../native/clock.js';
 import type { BundleConfig, BundleProcess } from '../oci-config/config-schema.js';
 import { schedulerOf } from '../oci-config/process-scheduler.js';
+import { refuseDeadline, refuseUnapplied } from '../oci-config/refused.js';
 import { requireMapped, type UserMaps, userMapsOf } from './config/bundle-user-maps.js';
 import { capabilitySets, processLimits } from './config/process-facts.js';
 import { readConfig } from './config/read-config.js';
-import { refuseDeadline, refuseUnsupported } from './config/refused-fields.js';
 import { consoleOf } from './console-request.js';
 import { freezerOf, type GroupFolder, groupFolders, homeOfGroup } from './plan/bundle-groups.js';
 import type { ConsoleRequest } from './plan/bundle-input.js';
@@ -55,7 +55,7 @@ export interface CreateFacts extends Pick<BundleProgram, 'capabilities' | 'limit
 export async function createFacts(request: CreateRequest): Promise<CreateFacts> {
   const bundle = resolve(request.bundle);
   const { config, json } = readConfig(bundle);
-  refuseUnsupported(config);
+  refuseUnapplied(config);
   const { linux } = config;
   if (config.process === undefined)
     throw new NacelleError('process of config.json is missing: a container needs one', { code: 'ERR_INVALID_OPTION' });

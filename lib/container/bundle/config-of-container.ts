@@ -6,7 +6,7 @@ import { namesOf } from '../../security/capabilities.js';
 import type { SeccompProfile } from '../../security/oci-profile/profile-types.js';
 import { defaultDeviceRules } from '../../security/paths.js';
 import { type Rlimit, resolveUlimits, unlimited } from '../../security/rlimits.js';
-import type { ConfigForm, LinuxForm, ProcessForm } from './config-form.js';
+import type { ConfigForm, LinuxForm, MountForm, ProcessForm } from './config-form.js';
 import { type Bundled, leftOut } from './left-out.js';
 import { mountOfCaller, mountsOfTable } from './mounts-of-container.js';
 import { resourcesOfLimits } from './resources-of-limits.js';
@@ -40,28 +40,42 @@ export function configOfContainer(input: BundleInput): { readonly config: Config
   const { resources, left } = resourcesOfLimits(record.limits, [...rules, ...(record.limits.deviceRules ?? [])]);
   const callers = bundle.mounts.map((mount) => ({ mount, form: mountOfCaller(mount) }));
   const ownNames = options.namespaces.uts === 'new';
+  const mounts = [...mountsOfTable(bundle.table), ...callers.flatMap(({ form }) => (form === null ? [] : [form]))];
+  const linux = { ...linuxOf(input), resources };
   return {
     config: {
-      ociVersion: versionOf(record),
+      ociVersion: versionOf(input, { mounts, linux }),
       root: { path: root, readonly: options.readOnly },
       process: processOf(input),
       ...(ownNames ? { hostname: options.hostname } : {}),
       ...(options.domainname === null ? {} : { domainname: options.domainname }),
-      mounts: [...mountsOfTable(bundle.table), ...callers.flatMap(({ form }) => (form === null ? [] : [form]))],
+      mounts,
       ...(Object.keys(labels).length === 0 ? {} : { annotations: labels }),
-      linux: { ...linuxOf(input), resources },
+      linux,
     },
     left: [...leftOut(record), ...left, ...callers.flatMap(({ mount, form }) => (form === null ? [`mounts (${mount.target})`] : []))],
   };
 }
 
 /** The oldest version of the spec that has all that is said: some runtimes refuse a config.json that is newer than they are. */
-function versionOf({ options, limits, program }: Bundled): string {
+function versionOf(
+  { record: { options, limits, program }, seccomp }: BundleInput,
+  { mounts, linux: { resources } }: { readonly mounts: readonly MountForm[]; readonly linux: LinuxForm },
+): string {
   const isNewer =
     options.domainname !== null ||
     options.namespaces.time !== 'host' ||
-    [program.scheduler, limits.cpuIdle, limits.cpuBurst].some((option) => option !== undefined);
+    [program.scheduler, limits.cpuIdle, limits.cpuBurst, resources?.unified].some((option) => option !== undefined) ||
+    (seccomp !== null && isNewerFilter(seccomp)) ||
+    mounts.some((mount) => mount.options?.includes('rro') ?? false);
   return isNewer ? '1.1.0' : '1.0.2';
+}
+
+function isNewerFilter({ defaultAction, defaultErrnoRet, syscalls }: SeccompProfile): boolean {
+  const rules = [{ action: defaultAction, errnoRet: defaultErrnoRet }, ...(syscalls ?? [])];
+  return rules.some(
+    ({ action, errnoRet }) => errnoRet !== undefined || action === 'SCMP_ACT_KILL_PROCESS' || action === 'SCMP_ACT_KILL_THREAD',
+  );
 }
 
 function processOf({ record: { command, program, options }, user }: BundleInput): ProcessForm {

@@ -1,9 +1,9 @@
 import { limitsOf } from '../../oci-config/bundle-limits.js';
 import type { BundleProcess } from '../../oci-config/config-schema.js';
+import { refuse } from '../../oci-config/refused.js';
 import type { Resources } from '../../oci-config/resources-schema.js';
 import type { DeviceRule, Limits } from '../../options/limits.js';
 import { defaultDeviceRules } from '../../security/paths.js';
-import { refuse } from './refused-in-bundle.js';
 import { UNLIMITED_SWAP } from './resources-of-limits.js';
 
 /** linux.resources as options, but for the rules of devices. Pure. @throws UnsupportedError */

@@ -1,12 +1,12 @@
 import { posix } from 'node:path';
 import { type MountOptions, parseMountOptions } from '../../oci-config/bundle-mount-options.js';
 import type { BundleMount } from '../../oci-config/config-schema.js';
+import { refuse, refuseMaps } from '../../oci-config/refused.js';
 import { PROPAGATION } from '../../plan/constants.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Mount } from '../options/container-types.js';
 import { tidied } from '../options/mount-target.js';
 import type { MountForm } from './config-form.js';
-import { refuse } from './refused-in-bundle.js';
 
 /** Attributes of a mount in the order in which they are written, but for RDONLY. */
 const ATTRIBUTES = [
@@ -49,8 +49,8 @@ export function mountsOfConfig(mounts: readonly BundleMount[], own: readonly Mou
   });
 }
 
-function refuseOptions(at: string, mount: BundleMount, { remount, idmap, copyUp, superblock, clearBelow, setBelow }: MountOptions): void {
-  if (idmap || mount.uidMappings.length > 0 || mount.gidMappings.length > 0) refuse(`${at}.uidMappings`, 'ids of a mount are not mapped');
+function refuseOptions(at: string, mount: BundleMount, { remount, copyUp, superblock, clearBelow, setBelow }: MountOptions): void {
+  refuseMaps(at, mount);
   if (remount) refuse(`${at}.options`, 'what is mounted already is not mounted again');
   if (copyUp) refuse(`${at}.options`, 'a tmpfs has nothing of what is below it (tmpcopyup)');
   const rest = superblock.filter((name) => !['async', 'nolazytime', 'nomand'].includes(name));

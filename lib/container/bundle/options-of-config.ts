@@ -4,6 +4,7 @@ import type { BundleConfig, BundleDevice, BundleLinux, BundleProcess } from '../
 import { namedCapabilities } from '../../oci-config/named-capabilities.js';
 import { namespaceNames, namespaceTypeOf } from '../../oci-config/namespace-names.js';
 import { schedulerOf } from '../../oci-config/process-scheduler.js';
+import { refuse, refuseUnsaid, wrongField } from '../../oci-config/refused.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
 import { NONE } from '../../plan/plan.js';
 import type { IdMap } from '../../plan/user-maps.js';
@@ -15,7 +16,6 @@ import { defaultMounts } from '../plan/default-mounts.js';
 import { deviceRulesOfConfig, limitsOfConfig, type NumberedDevice, ulimitsOfConfig } from './limits-of-config.js';
 import { mountsOfConfig } from './mounts-of-config.js';
 import { mountsOfTable } from './mounts-of-container.js';
-import { refuse, refuseUnsaid, wrongField } from './refused-in-bundle.js';
 
 /** What of this machine the options of a bundle depend on. */
 export interface ConfigFacts {
@@ -45,7 +45,6 @@ export function optionsOfConfig(config: BundleConfig, facts: ConfigFacts): Conta
   const { access, rules } = deviceRulesOfConfig(linux.resources, devices);
   const mounts = mountsOfConfig(config.mounts, ownMounts(own, userns), facts.bundle);
   const ulimits = ulimitsOfConfig(process);
-  if ((process.scheduler?.flags ?? []).length > 0) refuse('process.scheduler.flags', 'no option says them');
   return without<ContainerOptions>({
     rootfs: posix.resolve(facts.bundle, root.path),
     readOnly: root.readonly === true ? true : undefined,

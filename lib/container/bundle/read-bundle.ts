@@ -10,6 +10,7 @@ import type { BundleConfig } from '../../oci-config/config-schema.js';
 import { exactJson } from '../../oci-config/exact-json.js';
 import { namedCapabilities } from '../../oci-config/named-capabilities.js';
 import { namespaceTypeOf } from '../../oci-config/namespace-names.js';
+import { refuse, wrongField } from '../../oci-config/refused.js';
 import { absolutePath } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
 import type { CapabilityMask } from '../../plan/capability-names.js';
@@ -20,7 +21,6 @@ import { ownArchitecture } from '../../security/own-architecture.js';
 import { parseRunOptions } from '../options/container-options.js';
 import type { ContainerOptions } from '../options/container-types.js';
 import { type ConfigFacts, optionsOfConfig } from './options-of-config.js';
-import { refuse, wrongField } from './refused-in-bundle.js';
 
 /** Bytes of config.json, far more than any has. */
 const MOST = 10 * 1024 ** 2;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { configSchema } from '../../../lib/oci-config/config-schema.js';
+import { refuseUnapplied } from '../../../lib/oci-config/refused.js';
 import { requireMapped, userMapsOf } from '../../../lib/runtime-cli/config/bundle-user-maps.js';
 import { checkedFile } from '../../../lib/runtime-cli/config/read-config.js';
-import { refuseUnsupported } from '../../../lib/runtime-cli/config/refused-fields.js';
 import { specText } from '../../../lib/runtime-cli/runtime-texts.js';
 import { configOf } from '../../../lib/runtime-cli/state/container-state.js';
 
@@ -22,7 +22,7 @@ describe('config.json', () => {
     const config = read(specText());
     expect(config.process?.args).toEqual(['sh']);
     expect(config.mounts).toHaveLength(7);
-    expect(() => refuseUnsupported(config)).not.toThrow();
+    expect(() => refuseUnapplied(config)).not.toThrow();
   });
 
   it('may have fields that the spec has not, and null for what is not there', () => {
@@ -95,23 +95,23 @@ describe('config.json', () => {
     [['linux', 'personality'], { domain: 'LINUX', flags: ['NO_RANDOM'] }, 'linux.personality.flags of config.json'],
     [['process', 'scheduler'], { policy: 'SCHED_OTHER', flags: ['SCHED_FLAG_RESET_ON_FORK'] }, 'process.scheduler.flags of config.json'],
   ] as const)('is refused for what can not be kept: %j', (path, value, message) => {
-    expect(() => refuseUnsupported(read(withValue(path, value)))).toThrow(message);
+    expect(() => refuseUnapplied(read(withValue(path, value)))).toThrow(message);
   });
 
   it('is refused for options of a proc that is made from outside', () => {
     const config: ReturnType<typeof JSON.parse> = JSON.parse(specText());
     config.mounts[0].options = ['hidepid=2'];
-    expect(() => refuseUnsupported(read(JSON.stringify(config)))).not.toThrow();
+    expect(() => refuseUnapplied(read(JSON.stringify(config)))).not.toThrow();
     config.linux.namespaces[0] = { type: 'pid', path: '/proc/1/ns/pid' };
-    expect(() => refuseUnsupported(read(JSON.stringify(config)))).toThrow('mounts[0].options of config.json');
+    expect(() => refuseUnapplied(read(JSON.stringify(config)))).toThrow('mounts[0].options of config.json');
   });
 
   it('has devices only where a file system for them is', () => {
     const devices = [{ type: 'c', path: '/dev/x', major: 1, minor: 3 }];
     const config = read(withValue(['linux', 'devices'], devices));
-    expect(() => refuseUnsupported(config)).not.toThrow();
+    expect(() => refuseUnapplied(config)).not.toThrow();
     const mounts = config.mounts.filter(({ destination }) => destination !== '/dev');
-    expect(() => refuseUnsupported({ ...config, mounts })).toThrow('linux.devices of config.json');
+    expect(() => refuseUnapplied({ ...config, mounts })).toThrow('linux.devices of config.json');
   });
 });
 

@@ -292,6 +292,17 @@ describe('options and config.json, two views of one thing', () => {
     expect(leftOut({ ...record, options: { ...record.options, upper: { type, size: null } } })).toEqual([name]);
   });
 
+  it.each<[string, string, ContainerOptions]>([
+    ['1.0.2', 'nothing of later versions', {}],
+    ['1.1.0', 'errnoRet of a filter', { seccomp: 'default' }],
+    ['1.1.0', 'unified', { memoryHigh: 2 ** 20 }],
+    ['1.1.0', 'rro', { mounts: [{ type: 'bind', source: '/a', target: '/b', readOnly: true }] }],
+    ['1.1.0', 'cpu.idle', { cpuIdle: true }],
+  ])('is of version %s with %s', (version, _, given) => {
+    const { config } = configOfContainer(inputOf({ rootfs: '/r', command: ['x'], seccomp: 'unconfined', ...given }));
+    expect(config.ociVersion).toBe(version);
+  });
+
   it('writes the same config.json of options that it has read', () => {
     fc.assert(
       fc.property(options, (given) => {
