@@ -81,7 +81,7 @@ function from(container: Container, name: string, does: 'ask' | 'read', host: st
   };
 }
 
-/** Round trips between two containers, and with the world, beside one detached container and beside fifty, which have tables of their own. */
+/** Round trips between two containers, and with the world, beside one detached container and beside fifty. */
 export const packets: Case = {
   name: 'packets',
   measure: (context) =>

@@ -16,6 +16,11 @@ export function runtimeDir(): string {
   return join(env.XDG_RUNTIME_DIR || sessionFolder() || sharedFolder(), OWN_NAME);
 }
 
+/** The folder where a shim serves that others can find: that of a detached container, or of a user's networks. The shim makes it. */
+export function shimFolder(id: string): string {
+  return join(runtimeDir(), 'containers', id);
+}
+
 /** Makes the folder that {@link runtimeDir} is to be in. @throws UnsupportedError when others could write there; SyscallError */
 export function makeRuntimeBase(): void {
   const base = dirname(runtimeDir());

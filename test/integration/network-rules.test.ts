@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
-import { isAlive, shimOf } from '../fixtures/host.js';
+import { isAlive, processInfo, shimOf } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { inside, names, useNets } from '../fixtures/nets.js';
 import { type NodeProgram, runNode, startNode } from '../fixtures/node.js';
@@ -268,6 +268,43 @@ describe('the rules of several owners', () => {
     expect(await rules(machine)).toMatch(/10\.89\.0\.2/);
     await inside({ ...machine.net, pid }, 'ping', '-c1', '-W5', '192.0.2.2');
     expect(await runNode('network-rules', ['remove', id], machine.from)).toEqual(['0', '0']);
+    await nothingLeft(machine);
+  });
+
+  it('are those of all detached containers together, as long as one of them lives, whichever ends first', async () => {
+    const machine = await machineInWorld(temporary);
+    await inside(machine.world, 'ip', 'route', 'add', '10.89.0.0/16', 'via', '192.0.2.1');
+    const made = (how = '') => runNode<{ id: string; pid: number }>('network-rules', ['detached', how], machine.from);
+    // one after the other, so that each process finds what another has made; with a terminal a program has no next run
+    const [first, second, third] = [await made('tty'), await made(), await made()];
+    const holds = async ({ pid }: { pid: number }, ip: string): Promise<void> => {
+      const own = { ...machine.net, pid };
+      await inside(own, 'ping', '-c1', '-W5', '192.0.2.2');
+      await inside(own, 'ip', 'addr', 'add', '10.89.0.99/32', 'dev', 'eth0');
+      const silent = { stdout: expect.stringContaining(' 0 received') };
+      await expect(inside(own, 'ping', '-I', '10.89.0.99', '-c1', '-W1', '10.89.0.1')).rejects.toMatchObject(silent);
+      await inside(own, 'ip', 'addr', 'del', '10.89.0.99/32', 'dev', 'eth0');
+      await expect(inside(machine.world, 'ping', '-c1', '-W1', ip)).rejects.toMatchObject(silent);
+    };
+    const killed = async ({ pid }: { pid: number }): Promise<void> => {
+      const shim = processInfo(pid)?.parent ?? 0;
+      expect(processInfo(shim)?.command).toBe('nacelle-shim');
+      process.kill(shim, 'SIGKILL');
+      await until('its shim and its program have ended', () => !isAlive(shim) && !isAlive(pid));
+    };
+    await until('the rules of the processes are gone', async () => (await tablesOf(machine)) === 2);
+    await holds(first, '10.89.0.2');
+    await killed(second);
+    await holds(third, '10.89.0.4');
+    await killed(first);
+    expect(await tablesOf(machine)).toBe(2);
+    await holds(third, '10.89.0.4');
+    await killed(third);
+    expect(await rules(machine)).toBe('');
+    // nobody is left whom the next one could ask
+    const last = await made();
+    await until('the rules of the process are gone', async () => (await tablesOf(machine)) === 2);
+    expect(await runNode('network-rules', ['remove', last.id], machine.from)).toEqual(['0', '0']);
     await nothingLeft(machine);
   });
 

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode } from '../../errors.js';
 import { requireOwn } from '../../native/own-folder.js';
-import { runtimeDir } from '../../native/runtime-dir.js';
+import { runtimeDir, shimFolder } from '../../native/runtime-dir.js';
 import { attempt } from '../../native/system-errors.js';
 
 // A detached container's place in the runtime folder, which goes at a reboot:
@@ -15,7 +15,7 @@ import { attempt } from '../../native/system-errors.js';
 
 /** The folder of one container. Its shim makes the folder. */
 export function containerFolder(id: string): string {
-  return join(runtimeDir(), 'containers', id);
+  return shimFolder(id);
 }
 
 export function namesFolder(): string {

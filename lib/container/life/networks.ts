@@ -65,7 +65,8 @@ interface Joined {
 }
 
 async function make(life: Life, links: LinksRecord, { attachment, isInternal, parts, place }: Joined): Promise<void> {
-  const { prepare, undo } = parts.steps(new Slots(firstSlotOf(place)));
+  const slots = new Slots(firstSlotOf(place));
+  const { prepare, undo } = parts.steps(slots);
   const leave = [...endSteps(attachment, place), ...undo];
   const link = linkRecord(attachment, { place, isInternal, leave, border: parts.border() });
   const after: LinksRecord = { ...links, isMember: true, list: [...links.list, link] };
@@ -85,7 +86,7 @@ async function make(life: Life, links: LinksRecord, { attachment, isInternal, pa
   // noted first: a link of which nobody knows would have its place, and the next one could not be made
   life.note(current);
   try {
-    await callInside(life, CONNECT, [
+    const steps = [
       keep(KEYS.leave(place), leave),
       ...(first?.kept ?? []),
       ...portSteps,
@@ -97,7 +98,8 @@ async function make(life: Life, links: LinksRecord, { attachment, isInternal, pa
       ...laterSteps(after, { bandwidth, service: serviceOf(after) }),
       ...nameSteps(current, { wasServed: links.isMember }),
       ...egressOn(current),
-    ]);
+    ];
+    await callInside(life, CONNECT, steps, slots.descriptors);
   } catch (error) {
     const names = first?.undo ?? nameSteps(before, { wasServed: true });
     const service = links.isMember ? serviceOf(links) : null;

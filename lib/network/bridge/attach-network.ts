@@ -150,7 +150,8 @@ export async function attach(
     await rules.guard(port);
     parts.add({ release: () => rules.release(port) });
   } else {
-    parts.add(heldRules(ruledNetwork(name, bridge.record), [port], of.owner));
+    const shared = await way.shared.guard([port]);
+    parts.add(heldRules(ruledNetwork(name, bridge.record), [port], { owner: of.owner, shared }));
   }
   if (of.bandwidth !== null && of.bandwidth.egress !== null) parts.add(recordedIfb(port, of));
   return { attachment, isInternal };
@@ -206,7 +207,8 @@ export async function share(
       parts.add({ release: () => (isLeased(name, port) ? rules.leave(port) : rules.release(port)) });
     }
   } else {
-    parts.add(heldRules(ruledNetwork(name, bridge.record), ports, of.owner));
+    const shared = await bridge.way.shared.guard(ports);
+    parts.add(heldRules(ruledNetwork(name, bridge.record), ports, { owner: of.owner, shared }));
   }
   return bridge;
 }

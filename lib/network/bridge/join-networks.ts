@@ -177,7 +177,7 @@ function stepsOf({ attachments, internal }: Attached, { of, parts, own }: Joinin
       return {
         prepare: [...each.flatMap(({ prepare }) => prepare), ...others.prepare],
         undo: canChange ? changeableEnd(leave, others.undo) : [...others.undo, ...leave.toReversed().flat()],
-        returns: others.returns,
+        returns: [...each.flatMap(({ returns }) => returns), ...others.returns],
       };
     },
     links() {

@@ -19,6 +19,7 @@ import { type LinkInfo, parseLink } from '../link.js';
 import { type LinkBelow, type ParentWay, parentWay } from '../macvlan/parent-way.js';
 import type { RuledNetwork } from '../rules/network-rules.js';
 import { OwnRules } from '../rules/own-rules.js';
+import { SharedRules } from '../rules/shared-rules.js';
 import { portsToHosts, requireFreeNumber, tellNames } from '../vxlan/network-tunnel.js';
 import { mtuThrough } from '../vxlan/vxlan-link.js';
 import { familyOfPeers } from '../vxlan/vxlan-place.js';
@@ -58,7 +59,10 @@ export interface KeptBridge {
 interface BridgeWay {
   /** The bridge's number. */
   readonly bridge: number;
+  /** For containers that end with this process. */
   readonly rules: OwnRules;
+  /** For those with shims of their own. */
+  readonly shared: SharedRules;
 }
 
 interface Keeper {
@@ -127,7 +131,8 @@ async function letGo(key: string, keeper: Keeper): Promise<void> {
   // who waits for the bridge was told why there is none
   const kept = await keeper.bridge.catch(() => null);
   if (!kept) return;
-  await doAll([() => releaseAll([{ task: kept.task, removal: [] }]), () => ('rules' in kept.way ? kept.way.rules.close() : undefined)]);
+  const tables = 'rules' in kept.way ? [kept.way.rules, kept.way.shared] : [];
+  await doAll([() => releaseAll([{ task: kept.task, removal: [] }]), ...tables.map((one) => () => one.close())]);
 }
 
 function begin(key: string, name: string, place: NetworksPlace): Keeper {
@@ -162,7 +167,9 @@ async function make(name: string, place: NetworksPlace): Promise<KeptBridge & { 
     const kept = { record, mtu, keeper: id, place, task };
     if ('parent' in way) return { ...kept, way };
     if (privilege().kind === 'root') await requireOpenForward(name, record);
-    return { ...kept, way: { ...way, rules: await OwnRules.open(ruledNetwork(name, record), place) } };
+    const network = ruledNetwork(name, record);
+    const rules = await OwnRules.open(network, place);
+    return { ...kept, way: { ...way, rules, shared: new SharedRules(name, network, place) } };
   } catch (error) {
     // not under the lock, for which the shim would wait
     throw await undone([{ task, removal: [] }], error);
@@ -172,7 +179,7 @@ async function make(name: string, place: NetworksPlace): Promise<KeptBridge & { 
 interface Found {
   readonly record: NetworkRecord;
   readonly mtu: number;
-  readonly way: Omit<BridgeWay, 'rules'> | ParentWay;
+  readonly way: Pick<BridgeWay, 'bridge'> | ParentWay;
 }
 
 async function findOrMake(name: string, task: Task, socket: Slot): Promise<Found> {

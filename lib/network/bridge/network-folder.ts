@@ -26,6 +26,7 @@ import type { TunnelPort } from '../vxlan/tunnel-plan.js';
 //   networks/NETNS/NAME@STORE/offers an address that a process has chosen for a container: its plan makes a lease of that, and an offer is
 //                                    void when the process does not keep the bridge any more. KEEPER.new is one that is being written
 //   networks/NETNS/NAME@STORE/last   the number of the address given last
+//   networks/NETNS/NAME@STORE/rules  who holds the tables of rules that detached containers have together (lib/network/rules/shared-note.ts)
 //   networks/NETNS/NAME@STORE/macs   a container has, or had, another MAC address than the one that follows from its address
 //   networks/NETNS/.forwarding       what has been changed so that packets are forwarded (lib/host/forwarding.ts)
 //
@@ -151,6 +152,10 @@ function macsFile(name: string): string {
   return join(networkFolder(name), 'macs');
 }
 
+export function sharedRulesFile(name: string): string {
+  return join(networkFolder(name), 'rules');
+}
+
 /** From now on until its bridge goes, neighbours in a network may remember another MAC address for an address than its own. */
 export function markOwnMacs(name: string): void {
   const path = macsFile(name);
@@ -175,7 +180,7 @@ export function removeNetworkFolder(name: string): void {
     try {
       rmdirSync(join(folder, 'uses'));
       rmSync(join(folder, 'last'), { force: true });
-      rmSync(macsFile(name), { force: true });
+      for (const path of [macsFile(name), sharedRulesFile(name)]) rmSync(path, { force: true });
       rmSync(join(folder, 'offers'), { recursive: true, force: true });
       rmSync(lockPath(name), { force: true });
       for (const path of [folder, dirname(folder), dirname(dirname(folder))]) rmdirSync(path);

@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { hasCode } from '../../errors.js';
 import { recordOwners, recordsDir, writeBeside } from '../../host/journal.js';
 import { readIfThere } from '../../native/read-if-there.js';
-import { runtimeDir } from '../../native/runtime-dir.js';
+import { shimFolder } from '../../native/runtime-dir.js';
 import { attempt } from '../../native/system-errors.js';
 
 // How the processes of an ordinary user find the network namespace that has the bridges of all of them: its holder, a shim, has written
@@ -33,7 +33,7 @@ export function noteHolder({ id, pid, namespace }: Holder): void {
 
 /** The folder where the holder's shim serves. */
 export function holderFolder(id: string): string {
-  return join(runtimeDir(), 'containers', id);
+  return shimFolder(id);
 }
 
 /**

@@ -1,16 +1,21 @@
-import type { Slots } from '../../plan/plan.js';
+import { closeDescriptor } from '../../native/load-addon.js';
+import { NETLINK_NETFILTER } from '../../plan/constants.js';
+import { NONE, type Slots } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { Request } from '../nftables/nfnetlink.js';
-import { batchStep, heldTables, tableName } from '../nftables/owner-table-plan.js';
+import { batchStep, tableName } from '../nftables/owner-table-plan.js';
 import type { Table } from '../nftables/table.js';
 import { createTable, deleteTable, haveTable } from '../nftables/table-requests.js';
 import { fixedConfinedRequests } from './confined-rules.js';
-import { borderRequests, type RuledNetwork } from './network-rules.js';
-import { fixedGuardRequests, type Port } from './port-rules.js';
+import type { RuledNetwork } from './network-rules.js';
+import type { Port } from './port-rules.js';
+import type { SharedHold } from './shared-rules.js';
 
-/** The rules of a network that a container's own shim holds, for it alone: they are made by its task, and go with that. */
+/** The rules of a network that a container's own shim holds: tables that all such containers have together, and its border, which it has alone. */
 export interface HeldRules {
-  steps(slots: Slots): { readonly prepare: readonly Step[]; readonly undo: readonly Step[] };
+  steps(slots: Slots): { readonly prepare: readonly Step[]; readonly undo: readonly Step[]; readonly returns: readonly Slot[] };
+  /** Lets go what this process has of them. Once or more often. */
+  release(): void;
   /** After `steps`. */
   border(): HeldBorder | null;
 }
@@ -23,23 +28,39 @@ export interface HeldBorder {
   readonly table: string;
 }
 
-/** @param ports the container's own, or those of the one whose network it shares, which may end before it */
-export function heldRules(network: RuledNetwork, ports: readonly Port[], owner: string): HeldRules {
-  const name = tableName(owner);
-  const [routed, bridged] = pairOf(name);
+/**
+ * @param ports the container's own, or those of the one whose network it shares, which may end before it
+ * @param of.owner its shim, which is called as the container is
+ * @param of.shared the tables in which the ports are guarded already
+ */
+export function heldRules(
+  network: RuledNetwork,
+  ports: readonly Port[],
+  { owner, shared }: { readonly owner: string; readonly shared: SharedHold },
+): HeldRules {
   const confined = ports.filter(({ isConfined }) => isConfined);
-  const border = `${name}-confined`;
-  const requests = [
-    ...borderRequests(routed, network),
-    ...fixedGuardRequests(bridged, ports),
-    ...(confined.length === 0 ? [] : confineRequests(border, network, confined)),
-  ];
+  const border = `${tableName(owner)}-confined`;
   const what = `make the rules of the bridge ${network.bridge}`;
   let socket: Slot | null = null;
+  let isReleased = false;
   return {
     steps(slots) {
       socket = slots.take();
-      return heldTables(socket, { what, tables: [routed, bridged], requests });
+      const tables = slots.give(shared.fd);
+      shared.note({ id: owner, slot: tables });
+      return {
+        prepare: [
+          { op: 'netlink_socket', host: true, out: socket, ns: NONE, protocol: NETLINK_NETFILTER },
+          ...(confined.length === 0 ? [] : [batchStep(socket, what, confineRequests(border, network, confined))]),
+        ],
+        undo: [socket, tables].map((slot): Step => ({ op: 'close', host: true, slot })),
+        // a task keeps those that it gives back
+        returns: [tables],
+      };
+    },
+    release() {
+      if (!isReleased) closeDescriptor(shared.fd);
+      isReleased = true;
     },
     border: () => (socket === null ? null : { socket, table: border }),
   };

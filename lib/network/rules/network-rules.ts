@@ -8,8 +8,8 @@ import { ifindex } from '../nftables/values.js';
 
 // The rules of a network, the same in the tables of all who have containers on it: so nothing changes when one of them ends. What another
 // table drops stays dropped, and what this one accepts may still be dropped by another: a packet gets through when no table drops it. Each
-// packet comes to the base chains of all tables, of which fifty containers with shims of their own have fifty: so what these chains ask of each
-// packet is numbers of links alone. Pure.
+// packet comes to the base chains of all tables: so what these chains ask of each packet is numbers of links alone, and detached containers have one
+// pair of tables together (shared-rules.ts). Pure.
 
 /** Whose packets the rules are about. */
 export interface RuledNetwork {

@@ -2,7 +2,7 @@ import { type Address, describe } from '../address.js';
 import { arpSaddrEther, arpSaddrIp, etherSaddr, icmpv6Type, iif, ip6Saddr, ipSaddr, neighbourTarget } from '../nftables/fields.js';
 import type { Request } from '../nftables/nfnetlink.js';
 import { addElements, addSet, addVerdicts, deleteElements } from '../nftables/set-requests.js';
-import { accept, drop, equals, family, goTo, inSet, notInSet, verdictOf } from '../nftables/statements.js';
+import { accept, drop, equals, family, inSet, notInSet, verdictOf } from '../nftables/statements.js';
 import type { Chain, NamedSet, Table, VerdictMap } from '../nftables/table.js';
 import { addChain, addRule } from '../nftables/table-requests.js';
 import { etherAddr, icmpv6, ifindex, ipv4Addr, ipv6Addr } from '../nftables/values.js';
@@ -41,17 +41,6 @@ export function guardRequests(table: Table): Request[] {
   const { ports } = guardOf(table);
   const prerouting = preroutingOf(table);
   return [addSet(ports), ...chainRequests(table), addChain(prerouting), addRule(prerouting, verdictOf([iif], ports))];
-}
-
-/** The rules for some ports that stay the same: other ports' frames leave them sooner than by a map. */
-export function fixedGuardRequests(table: Table, ports: readonly Port[]): Request[] {
-  const prerouting = preroutingOf(table);
-  return [
-    ...chainRequests(table),
-    ...addresses(table, ports, addElements),
-    addChain(prerouting),
-    ...ports.map(({ index }) => addRule(prerouting, equals(iif, ifindex(index)), goTo(GUARD))),
-  ];
 }
 
 const GUARD = 'guard';

@@ -96,14 +96,26 @@ describe('a confined port', () => {
 });
 
 describe('the rules that a container’s own shim holds', () => {
-  it('are there at once, and go with their socket', () => {
-    const { prepare, undo } = heldRules(network, [port], 'owner').steps(new Slots());
+  const holders: { id: string; slot: number }[] = [];
+  const of = { owner: 'owner', shared: { fd: 77, note: (holder: (typeof holders)[number]) => void holders.push(holder) } };
+
+  it('are in tables that it holds with others, by a socket that it keeps', () => {
+    const slots = new Slots();
+    const { prepare, undo, returns } = heldRules(network, [port], of).steps(slots);
+    expect(prepare.map(({ op }) => op)).toEqual(['netlink_socket']);
+    expect(undo.map(({ op }) => op)).toEqual(['close', 'close']);
+    const [slot = -1] = returns;
+    expect([...slots.descriptors]).toEqual([[slot, 77]]);
+    expect(holders).toEqual([{ id: 'owner', slot }]);
+  });
+
+  it('have the border of a confined port from the beginning', () => {
+    const { prepare } = heldRules(network, [{ ...port, isConfined: true }], of).steps(new Slots());
     expect(prepare.map(({ op }) => op)).toEqual(['netlink_socket', 'netlink_batch']);
-    expect(undo.map(({ op }) => op)).toEqual(['close']);
   });
 
   it('have the border in tables of its own, which one step makes, whatever was there, and another removes', () => {
-    const held = heldRules(network, [port], 'owner');
+    const held = heldRules(network, [port], of);
     expect(held.border()).toBeNull();
     held.steps(new Slots());
     const border = held.border();
