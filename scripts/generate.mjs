@@ -144,7 +144,18 @@ function renderProtocol(protocol, channel) {
     enumIn(protocol, name)
       .map(([constant, value]) => `\n  ${lowered(constant)}: ${value},`)
       .join('');
-  const places = ['kInPrepare', 'kInCall', 'kInUndo', 'kInClone', 'kInPlan', 'kInEnd', 'kInRemoval', 'kInPrepareAgain', 'kInStagesAgain'];
+  const places = [
+    'kInPrepare',
+    'kInCall',
+    'kInUndo',
+    'kInClone',
+    'kInPlan',
+    'kInEnd',
+    'kInRemoval',
+    'kInPrepareAgain',
+    'kInRun',
+    'kInStagesAgain',
+  ];
   return `// Generated from protocol.h and channel.h in addon/shim/wire by scripts/generate.mjs. Change these files, not this one.
 
 export const Request = {${object('Request')}

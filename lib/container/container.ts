@@ -5,6 +5,7 @@ import type { Image } from '../image/image.js';
 import type { Namespace } from '../namespace/namespace.js';
 import { asyncDispose } from '../native/async-dispose.js';
 import type { Connection } from '../native/connection.js';
+import { beginTrace, traced } from '../native/trace.js';
 import type { WantedNetwork } from '../network/bridge/attach-network.js';
 import type { EgressOptions } from '../network/egress/egress-options.js';
 import type { PortMapping, PublishedPort } from '../network/ports/port-mapping.js';
@@ -134,16 +135,19 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    */
   static run<E extends Encoding = 'utf8'>(options: RunOptions<E>): Execution<E> {
     try {
+      const trace = beginTrace('Container.run');
       const parsed = parseRunOptions(options);
+      trace?.did('check the options');
       if (parsed.detached) throw invalidOption('detach', 'is for Container.create: run waits for the end');
       if (parsed.restart) throw invalidOption('restart', 'is for Container.create: run is one run');
       const { process, entrypoint, command } = parsed;
-      return execute<E>(process, [...(entrypoint ?? []), ...(command ?? [])], async (program) => {
+      const start = async (program: Program<E>): Promise<Container<E>> => {
         const container = new Container<E>(await launchIsolated<E>(program, parsed, { park: false }));
         container.#life.runsOnce();
         program.begin();
         return container;
-      });
+      };
+      return execute<E>(process, [...(entrypoint ?? []), ...(command ?? [])], start, trace);
     } catch (error) {
       return refuse<E>(error);
     }
@@ -156,7 +160,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * @throws as {@link Container.run}, but for what the program did; the reason of `cancelSignal`, and nothing is left of the container
    */
   static async create<E extends Encoding = 'utf8'>(options: ContainerOptions<E>): Promise<Container<E>> {
-    return Container.#create<E>(parseRunOptions(options));
+    return traced('Container.create', () => Container.#create<E>(parseRunOptions(options)));
   }
 
   /** As {@link Container.create}, with files in memory, of which nothing comes into {@link Container.layer}. @internal */

@@ -21,6 +21,7 @@ import {
   decodeRemoved,
   decodeRunning,
   decodeStarted,
+  decodeTraced,
   decodeUpgraded,
   decodeWelcome,
   type Notice,
@@ -32,6 +33,7 @@ import { ownTable, type ShimTable, tableOf } from './shim-table.js';
 import { nativeError } from './system-errors.js';
 import type { Beginning, StartPlan, Task } from './task.js';
 import { isCut, output } from './task-output.js';
+import { traceOf, withTrace } from './trace.js';
 
 /** Makes the socket of a connection. */
 type OpenSocket = (onMessage: (type: number, id: number, body: Buffer, fds: number[]) => void, onClose: () => void) => ShimSocket;
@@ -89,7 +91,16 @@ export class Connection implements Carrier {
   }
 
   start(plan: Plan, descriptors: Descriptors): RunningTask {
-    return this.#start(Request.start, plan, descriptors, encodePlan(plan, descriptors, this.table));
+    // another version's shim may know of no trace
+    const wanted = this.table === ownTable ? withTrace(plan) : plan;
+    const trace = traceOf(wanted);
+    trace?.did('prepare and plan');
+    const body = encodePlan(wanted, descriptors, this.table);
+    trace?.did('encode the plan');
+    const task = this.#start(Request.start, wanted, descriptors, body);
+    trace?.did('send the plan');
+    task.traceTo(trace);
+    return task;
   }
 
   /** Sends the first part of a plan, which is `body` as it travels: it waits in the shim, and keeps no event loop alive. */
@@ -300,6 +311,7 @@ export class Connection implements Carrier {
     else if (type === Event.health) task.onHealth(decodeHealth(body));
     else if (type === Event.denied) task.onDenied(decodeDenied(body));
     else if (type === Event.refused) task.onRefused(decodeRefused(body));
+    else if (type === Event.traced) task.onTraced(decodeTraced(body));
   }
 
   /** The descriptors that have come ahead of a message. */

@@ -238,6 +238,7 @@ function* partsOf(plan: Plan, given: readonly Slot[], table: ShimTable): Generat
   if (plan.leavesTree) yield { op: 'leaves_tree' };
   if (plan.withClients) yield { op: 'with_clients' };
   if (plan.handsOver) yield { op: 'hands_over' };
+  if (plan.trace) yield { op: 'trace' };
   if (again) yield* againParts(again);
   if (health) yield healthPart(health, table);
   if (denials) yield { op: 'denials', ...denials, told: denials.told ? 1 : 0 };

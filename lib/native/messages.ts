@@ -163,6 +163,23 @@ export function decodeRefused(body: Buffer): RawRefusal {
   return { port, lost, atMs, address, host: decoder.bytes().toString('utf8') };
 }
 
+/** When a step of a plan began and ended, ms of CLOCK_MONOTONIC; its place is as that of a failure. */
+export interface TraceMark {
+  readonly where: number;
+  readonly index: number;
+  readonly beganMs: number;
+  /** `null`: no end is known. */
+  readonly endedMs: number | null;
+}
+
+export function decodeTraced(body: Buffer): TraceMark[] {
+  const decoder = new Decoder(body);
+  return decoder.list(() => {
+    const [where, index, beganMs, endedMs] = [decoder.i32(), decoder.u32(), decoder.num() / NS_PER_MS, decoder.num() / NS_PER_MS];
+    return { where, index, beganMs, endedMs: endedMs === 0 ? null : endedMs };
+  });
+}
+
 function readReports(decoder: Decoder): (Buffer | null)[] {
   return decoder.list(() => {
     const present = decoder.u8() === 1;

@@ -33,6 +33,7 @@ export const Event = {
   denied: 9,
   ahead: 10,
   refused: 11,
+  traced: 12,
   welcome: 256,
   listed: 257,
   attached: 258,
@@ -67,7 +68,7 @@ export const NoticeKind = {
 export const causes = ['none', 'caller', 'wall-time', 'cpu-time', 'output', 'cancel', 'owner', 'health'] as const;
 
 /** Where a step failed: the number of its stage, or one of these. */
-export const Where = { prepare: -1, call: -2, undo: -3, clone: -4, plan: -5, end: -6, removal: -7, prepareAgain: -8, stagesAgain: 16 } as const;
+export const Where = { prepare: -1, call: -2, undo: -3, clone: -4, plan: -5, end: -6, removal: -7, prepareAgain: -8, run: -9, stagesAgain: 16 } as const;
 
 /** Bytes of one message. Past it the shim would take the connection for broken. */
 export const MAX_BODY = 67108864;

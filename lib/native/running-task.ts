@@ -14,6 +14,7 @@ import {
   decodeStatus,
   type EndMessage,
   type StartedMessage,
+  type TraceMark,
 } from './messages.js';
 import { endedError, PendingCalls } from './pending-calls.js';
 import { causes, Request, TaskState } from './protocol.js';
@@ -33,6 +34,7 @@ import type {
   TaskWatcher,
 } from './task.js';
 import { cutError } from './task-output.js';
+import { type Trace, traceOf, withTrace } from './trace.js';
 
 /** What is left to be done of a task that is over. */
 const NOTHING = planOf({});
@@ -56,6 +58,7 @@ export class RunningTask implements Task, Beginning {
   readonly #watchers = new Set<TaskWatcher>();
   readonly #denials = new KeptEvents<RawDenial>();
   readonly #refusals = new KeptEvents<RawRefusal>();
+  #trace: Trace | null = null;
   #gone = false;
   #hasBegun = false;
   /** Why the task is of no use, though it has begun in the shim. */
@@ -107,6 +110,12 @@ export class RunningTask implements Task, Beginning {
     }
   }
 
+  /** Has its times told there. */
+  traceTo(trace: Trace | null): void {
+    this.#trace = trace;
+    trace?.awaits(this);
+  }
+
   /** Waits until the task has begun, and hears the signal until then. Afterwards those who have the task hear the signal. */
   async hear(cancelSignal: AbortSignal | null): Promise<Task> {
     const cancel = (): void =>
@@ -125,9 +134,13 @@ export class RunningTask implements Task, Beginning {
   }
 
   async goOn(rest: Plan, descriptors: Descriptors, cancelSignal: AbortSignal | null = null): Promise<Task> {
-    const body = encodePlan(rest, descriptors, this.#connection.table);
+    const wanted = this.#plan.trace ? withTrace(rest) : rest;
+    const trace = traceOf(wanted);
+    trace?.did('prepare and plan');
+    const body = encodePlan(wanted, descriptors, this.#connection.table);
+    trace?.did('encode the rest of the plan');
     this.ref();
-    this.#plan = joinParts({ first: this.#plan, rest }, { waits: true });
+    this.#plan = joinParts({ first: this.#plan, rest: wanted }, { waits: true });
     this.#slots = slotCount(stepsOf(rest), descriptors.keys());
     try {
       checkSize(body);
@@ -137,6 +150,8 @@ export class RunningTask implements Task, Beginning {
       await Promise.allSettled([this.close()]);
       throw error;
     }
+    trace?.did('send the rest of the plan');
+    this.traceTo(trace);
     return this.hear(cancelSignal);
   }
 
@@ -255,6 +270,7 @@ export class RunningTask implements Task, Beginning {
     this.#hasBegun = true;
     this.#isRunning = message.running;
     this.#hasRun = message.running;
+    this.#trace?.did(message.running ? 'wait until the program runs' : 'wait until it is made');
     if (this.#plan.stages.length === 0) this.unref();
     this.begun.resolve(this);
   }
@@ -268,11 +284,18 @@ export class RunningTask implements Task, Beginning {
   onRunning(message: StartedMessage): void {
     this.#pid = message.pid;
     this.#isRunning = true;
+    this.#trace?.did('wait until the program was started');
     this.#released?.resolve();
     this.#again?.resolve();
     this.#again = null;
     for (const watcher of this.#watchers) this.#hasRun ? watcher.ran() : watcher.began();
     this.#hasRun = true;
+  }
+
+  onTraced(marks: readonly TraceMark[]): void {
+    this.#trace?.did('wait until it has ended');
+    this.#trace?.tell(this, marks, this.#plan);
+    this.#trace = null;
   }
 
   onDied(end: RunEnd): void {
@@ -374,6 +397,8 @@ export class RunningTask implements Task, Beginning {
     if (!this.#isRunning) this.#released?.reject(why());
     this.#refuseAgain(why);
     this.#calls.end(why);
+    this.#trace?.forget(this);
+    this.#trace = null;
     // no step can fail any more, and a caller may keep the handle for long
     this.#plan = NOTHING;
     this.unref();

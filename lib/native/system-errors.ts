@@ -102,7 +102,7 @@ export async function attempting<T>(what: string, work: () => Promise<T>): Promi
 export function stepError(failure: StepFailure, steps: { plan: Plan; call?: readonly Step[] }, cleanupError?: Error): SyscallError {
   const step = stepAt(failure, steps);
   const name = errnoName(failure.errno);
-  const what = step ? describe(step) : (whereWords[failure.where] ?? 'run the plan');
+  const what = step ? wordsOfStep(step) : (whereWords[failure.where] ?? 'run the plan');
   const isOwnUser = steps.plan.stages.every(({ flags }) => (flags & CLONE.user) === 0);
   const hint = hintFor({ op: step?.op ?? null, errno: failure.errno, where: failure.where, isOwnUser });
   const detail = [errnoWords(failure.errno), failure.text.trim()].filter((part) => part !== '').join(': ');
@@ -135,7 +135,11 @@ export function undoErrorsOf(failures: readonly StepFailure[], plan: Plan): { un
   };
 }
 
-function stepAt({ where, index }: StepFailure, { plan, call }: { plan: Plan; call?: readonly Step[] }): Step | undefined {
+/** The step at a place that the shim names. */
+export function stepAt(
+  { where, index }: Pick<StepFailure, 'where' | 'index'>,
+  { plan, call }: { plan: Plan; call?: readonly Step[] },
+): Step | undefined {
   if (where === Where.prepare) return plan.prepare[index];
   if (where === Where.undo) return plan.undo[index];
   if (where === Where.removal) return plan.keep?.removal[index];
@@ -146,7 +150,7 @@ function stepAt({ where, index }: StepFailure, { plan, call }: { plan: Plan; cal
 }
 
 /** The step's words, with its fields filled in. */
-function describe(step: Step): string {
+export function wordsOfStep(step: Step): string {
   const fields: Readonly<Record<string, unknown>> = { ...step };
   return (rows.get(step.op)?.what ?? step.op).replaceAll(/\{(\w+)\}/g, (_, field: string) => String(fields[field] ?? ''));
 }

@@ -18,6 +18,7 @@ export type PlanPart =
   | { readonly op: 'leaves_tree'; }
   | { readonly op: 'with_clients'; }
   | { readonly op: 'hands_over'; }
+  | { readonly op: 'trace'; }
   | { readonly op: 'again'; readonly on: number | bigint; readonly most: number | bigint; readonly first: number | bigint; readonly longest: number | bigint; readonly lasting: number | bigint; readonly stop_signal: number | bigint; readonly prepare: readonly Step[]; }
   | { readonly op: 'again_stage'; readonly flags: number | bigint; readonly group: Slot; readonly steps: readonly Step[]; }
   | { readonly op: 'health'; readonly then: number | bigint; readonly retries: number | bigint; readonly interval: number | bigint; readonly start_period: number | bigint; readonly start_interval: number | bigint; readonly at: Slot; readonly frozen: string; readonly check: Uint8Array; }
@@ -46,6 +47,7 @@ export const partTable: readonly PartRow[] = [
   { op: 'leaves_tree', fields: [] },
   { op: 'with_clients', fields: [] },
   { op: 'hands_over', fields: [] },
+  { op: 'trace', fields: [] },
   { op: 'again', fields: [['NUM', 'on'], ['NUM', 'most'], ['NUM', 'first'], ['NUM', 'longest'], ['NUM', 'lasting'], ['NUM', 'stop_signal'], ['STEPS', 'prepare']] },
   { op: 'again_stage', fields: [['NUM', 'flags'], ['SLOT', 'group'], ['STEPS', 'steps']] },
   { op: 'health', fields: [['NUM', 'then'], ['NUM', 'retries'], ['NUM', 'interval'], ['NUM', 'start_period'], ['NUM', 'start_interval'], ['SLOT', 'at'], ['STR', 'frozen'], ['PLAN', 'check']] },

@@ -127,6 +127,8 @@ export interface Plan {
    * the subreaper above the shim (PR_SET_CHILD_SUBREAPER) becomes its parent when the shim ends.
    */
   readonly handsOver?: boolean;
+  /** Whoever hears of the task's end hears before it when each step began and ended. */
+  readonly trace?: boolean;
   /** The task outlives its clients, and stays after its end, with its slots, until it is closed. */
   readonly keep?: Keep;
   /** The program may run several times; each run after the first is as this says. */

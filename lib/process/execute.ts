@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { NacelleError } from '../errors.js';
+import type { Trace } from '../native/trace.js';
 import { isAbort } from './abort.js';
 import { cancelledBeforeStart } from './cancelled.js';
 import { executionLines, parseOutput } from './execution-lines.js';
@@ -18,28 +19,31 @@ export interface Running<E extends Encoding> {
 /**
  * Runs a program at once and gives its promise and streams; `run` of every class uses this. `start` makes what the program needs and starts
  * it: when it fails, the promise rejects with its error, and nothing is left. `command` is for the result of a program that was cancelled
- * before it started.
+ * before it started. `trace` notes what is done.
  */
 export function execute<E extends Encoding>(
   options: ParsedProcess,
   command: readonly string[],
   start: (program: Program<E>) => Promise<Running<E>>,
+  trace: Trace | null = null,
 ): Execution<E> {
   const program = new Program<E>(options);
   const { stdin, stdout, stderr } = program.streams;
-  const starting = start(program).catch((error: unknown) => {
+  const begun = trace === null ? start(program) : trace.during(() => start(program));
+  const starting = begun.catch((error: unknown) => {
     // a program that was cancelled has written nothing; one that could not be started has no streams
     if (isAbort(options.cancelSignal, error)) program.streams.end();
     program.streams.close();
     throw error;
   });
-  const result = starting.then(
+  const over = starting.then(
     (running) => running.wait(),
     (error: unknown) => {
       if (isAbort(options.cancelSignal, error)) return cancelledBeforeStart<E>(options, command);
       throw error;
     },
   );
+  const result = trace === null ? over : trace.ends(over);
   const lines: Execution<E>['lines'] = (from = 'stdout') => {
     const output = parseOutput(from);
     return executionLines({ output, open: () => program.streams.copies(output), result });

@@ -24,8 +24,8 @@ namespace {
 
 class Child {
  public:
-  Child(const Stages& stages, uint32_t stage, Slots& slots, unique_fd channel, int executable)
-      : stages_(&stages), stage_(stage), channel_(std::move(channel)), context_(slots) {
+  Child(const Stages& stages, uint32_t stage, Slots& slots, unique_fd channel, int executable, Trace& trace)
+      : stages_(&stages), stage_(stage), channel_(std::move(channel)), trace_(trace), context_(slots) {
     context_.channel = channel_.get();
     context_.executable = executable;
   }
@@ -42,7 +42,10 @@ class Child {
     Reader steps = stages_->items[stage_].steps;
     StepHead head;
     for (index_ = 0; next_step(steps, head); ++index_) {
+      // the shim notes what it does itself
+      mark_ = head.host ? Trace::kNone : trace_.begin(trace_.first_stage() + static_cast<int32_t>(stage_), index_);
       const int result = head.host ? wait_for_shim(Signal::kAtHostStep) : head.op == Op::rest ? take_rest(steps) : perform(head);
+      trace_.end(mark_);
       if (result < 0) fail(index_, result);
       // the shim has run this host step and all that follow it directly
       if (head.host) skip_host_steps(steps);
@@ -232,9 +235,12 @@ class Child {
     const int closed = let_go(a.keep, next);
     if (closed < 0) return closed;
     // CLONE_PARENT: the shim stays the parent of every stage, and reaps it
+    const int64_t skew = trace_.is_on() ? Trace::skew() : 0;
     const pid_t pid = clone_sibling(stages_->items[next]);
     if (pid < 0) return pid;
     if (pid > 0) _exit(0);
+    trace_.follow_clock(skew);
+    trace_.end(mark_);
     stage_ = next;
     index_ = 0;
     announce(Signal::kCloned);
@@ -316,7 +322,9 @@ class Child {
   uint32_t stage_;
   uint32_t index_ = 0;
   unique_fd channel_;
-  int32_t starter_ = -1;  // the slot of the named pipe in which a failure is told when the channel has gone
+  Trace& trace_;
+  size_t mark_ = Trace::kNone;  // of the step at hand
+  int32_t starter_ = -1;        // the slot of the named pipe in which a failure is told when the channel has gone
   Context context_;
 };
 
@@ -337,8 +345,8 @@ pid_t clone_stage(const Stage& stage, const Slots& slots, uint64_t extra_flags, 
   return sys_clone3(arguments);
 }
 
-void child_main(const Stages& stages, uint32_t stage, Slots& slots, unique_fd channel, int executable) {
-  Child(stages, stage, slots, std::move(channel), executable).run();
+void child_main(const Stages& stages, uint32_t stage, Slots& slots, unique_fd channel, int executable, Trace& trace) {
+  Child(stages, stage, slots, std::move(channel), executable, trace).run();
 }
 
 }  // namespace nacelle

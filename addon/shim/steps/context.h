@@ -12,6 +12,7 @@
 #include "../modes/served_pasta.h"
 #include "../modes/served_relay.h"
 #include "../wire/slots.h"
+#include "../wire/trace.h"
 #include "../wire/wire.h"
 #include "account.h"
 #include "kept_steps.h"
@@ -44,6 +45,7 @@ struct Context {
   ServedPasta* pasta = nullptr;           // host steps
   uint64_t served_id = 0;                 // of what this task has served by these
   KeptSteps kept;                         // host steps
+  Trace* trace = nullptr;                 // host steps: of a plan whose times are told
   JoinedNetworks networks;                // host steps: what networks_in has opened
   Account account;                        // child steps: who `user` found
   bool keeps_groups = false;              // child steps: keep_groups has run

@@ -76,6 +76,13 @@ Message refused_event(uint32_t sequence, const StepFailure& failure) {
   return message;
 }
 
+Message traced_event(const Trace& trace) {
+  Message message = event(Event::kTraced);
+  Writer writer(message.body);
+  trace.write(writer);
+  return message;
+}
+
 Message removed_event(const std::vector<StepFailure>& failures) {
   Message message = event(Event::kRemoved);
   Writer writer(message.body);

@@ -8,6 +8,7 @@
 
 #include "../egress/refusals.h"
 #include "../wire/message.h"
+#include "../wire/trace.h"
 #include "host_steps.h"
 #include "reports.h"
 
@@ -63,6 +64,8 @@ Message died_event(const End& end, uint64_t delay_ns);
 // What the process of modes/denials.h has told, as it is.
 Message denied_event(const std::string& denial);
 Message refused_event(const egress::Refusal& refusal);
+// When each step of a task began and ended.
+Message traced_event(const Trace& trace);
 // The answer to a task's removal, with what could not be removed.
 Message removed_event(const std::vector<StepFailure>& failures);
 // The answer to kAttach: what the task is at, or that there is none of that key.

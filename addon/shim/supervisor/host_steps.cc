@@ -72,6 +72,7 @@ HostSteps::Outcome HostSteps::run(Context& context, bool last_try, StepFailure& 
     const bool is_ours = kept_.empty() ? runs_in_shim(head.op) : may_be_kept(head.op);
     const bool apart = head.op == Op::remove_tree && where_ != kInPrepare;
     context.is_again = std::exchange(was_busy_, false);
+    const Span span(where_ == kInCall ? nullptr : context.trace, where_, index_);
     const int result = !is_ours ? -EPROTO : apart ? start_apart(context, head.arguments) : interpret(context, head.op, head.arguments);
     if (apart && result > 0) {
       apart_ = result;

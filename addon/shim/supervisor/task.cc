@@ -52,12 +52,19 @@ void Task::go() {
 
 // Keeps the plan and the descriptors of a message until fill_and_prepare() uses them.
 bool Task::take(Secret& body, Message& message, std::vector<unique_fd> ahead) {
+  const uint64_t began_ns = monotonic_ns();
   if (message.cut) return fail({kInPlan, 0, EMFILE, "take the descriptors"}), false;
   const int taken = body.take(message.body);
   if (taken < 0) return fail({kInPlan, 0, -taken, "keep the plan"}), false;
   Plan plan;
   // a rest that can't be read must not replace the plan, which has the undo steps of the first part
   if (!parse_plan(body.data(), body.size(), plan)) return fail({kInPlan, 0, EPROTO, "the plan can't be read"}), false;
+  if (plan.is_traced) {
+    const int traced = trace_.start();
+    if (traced < 0) return fail({kInPlan, 0, -traced, "keep a trace"}), false;
+    context_.trace = &trace_;
+    trace_.note(kInPlan, began_ns);
+  }
   next_plan_ = plan;
   next_fds_ = std::move(ahead);
   for (unique_fd& fd : message.fds) next_fds_.push_back(std::move(fd));
@@ -279,6 +286,8 @@ void Task::process_ended(pid_t pid) {
       // the channel's end would tell that the program ran, but the stage before may still hold the channel
       if (run_.executing && state_ == State::kSetUp) began();
       run_.has_exit = true;
+      trace_.end(mark_);
+      mark_ = trace_.begin(kInEnd, 0);
       run_.usage = usage;
       take_status(info);
       take_violation();

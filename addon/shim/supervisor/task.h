@@ -14,6 +14,7 @@
 #include "../wire/message.h"
 #include "../wire/plan.h"
 #include "../wire/secret.h"
+#include "../wire/trace.h"
 #include "calls.h"
 #include "clocks.h"
 #include "events.h"
@@ -153,6 +154,7 @@ class Task {
   void signal_first(int signal);
   void finish_when_empty();
   void end_unheard();
+  void tell_trace();
   bool leaves_others() const;
   int tree_is_populated();
   void give_up_on_tree(int left);
@@ -198,6 +200,8 @@ class Task {
   uint32_t prepared_ = 0, first_index_ = 0;  // how many `prepare` steps, and steps of the first stage, the first part had
   Slots slots_;
   Context context_;
+  Trace trace_;
+  size_t mark_ = Trace::kNone;  // of the program's run, then of the end of its tree
   std::string outputs_;
 
   unique_fd channel_;

@@ -17,7 +17,11 @@ void Task::finish() {
   close_channel();
   forget_failed_run();
   if (plan_.has_again) close_given();
-  if (run_.has_exit) run_.reports = read_reports(plan_.reports, slots_);
+  trace_.end(mark_);
+  if (run_.has_exit) {
+    const Span span(context_.trace, kInEnd, 1);
+    run_.reports = read_reports(plan_.reports, slots_);
+  }
   undo_ = HostSteps(plan_.undo, kInUndo);
   if (!undo_failures_.empty()) undo_.leave_in_use();
   deadline_ns_ = monotonic_ns() + kPatience;
@@ -82,6 +86,7 @@ Message Task::end_message() {
 // The evidence is on disk before anybody hears of the end, unless the container goes with its end.
 void Task::ended() {
   notice_program_end();
+  tell_trace();
   if (!stays()) {
     Message end = end_message();
     if (is_kept()) notice(NoticeKind::kEnded, end.body);
@@ -100,6 +105,14 @@ void Task::ended() {
   copy.body = end_.body;
   listeners_.tell(std::move(copy));
   if (plan_.auto_remove || is_closing_) remove_kept();
+}
+
+// What is done later, such as the removal, is in no trace.
+void Task::tell_trace() {
+  if (!trace_.is_on()) return;
+  listeners_.tell(traced_event(trace_));
+  context_.trace = nullptr;
+  trace_.stop();
 }
 
 // Whoever attaches when this shim is gone judges the end by this file. It is in memory (the runtime folder), so the write does not wait.

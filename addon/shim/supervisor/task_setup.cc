@@ -31,10 +31,15 @@ void Task::start_first_stage() {
   if (result < 0) return fail({kInClone, 0, -result, "make a channel"});
   int pidfd = -1;
   result = body.share(true);
+  if (result == 0) result = trace_.share(true);
   if (result < 0) return fail({kInClone, 0, -result, "share the plan"});
+  trace_.number_stages_from(restarts_ > 0 ? kInStagesAgain : 0);
+  const size_t mark = trace_.begin(kInClone, 0);
   const pid_t pid = clone_stage(plan_.stages.items[0], slots_, 0, &pidfd);
-  if (pid == 0) child_main(plan_.stages, 0, slots_, std::move(theirs), supervisor_.executable());
+  if (pid == 0) child_main(plan_.stages, 0, slots_, std::move(theirs), supervisor_.executable(), trace_);
+  trace_.end(mark);
   result = body.share(false);
+  if (result == 0) result = trace_.share(false);
   if (pid < 0) return fail({kInClone, 0, -pid, ""});
   new_process(pid, unique_fd(pidfd));
   state_ = State::kSetUp;
@@ -203,6 +208,7 @@ void Task::run_host_steps_of(const ChannelMessage& message) {
   uint32_t index = message.index;
   int result = 0;
   for (Reader ahead = steps; result >= 0 && next_step(ahead, head) && head.host; ++index) {
+    const Span span(context_.trace, trace_.first_stage() + static_cast<int32_t>(message.stage), index);
     result = runs_in_shim(head.op) ? interpret(context_, head.op, head.arguments) : -EPROTO;
     if (result < 0) break;
   }
@@ -289,6 +295,7 @@ void Task::began() {
   if (state_ == State::kRunning || state_ == State::kEnding || has_failed_) return;
   state_ = State::kRunning;
   set_up_clock_.stop();
+  mark_ = trace_.begin(kInRun, 0);
   if (!plan_.has_again) close_given();
   send_started(true);
   if (plan_.hands_over) return hand_over();
@@ -301,6 +308,7 @@ void Task::hand_over() {
   stop_clocks();
   for (const pid_t pid : processes_) supervisor_.forget_process(pid);
   processes_.clear();
+  tell_trace();
   gone();
 }
 

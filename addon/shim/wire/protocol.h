@@ -30,7 +30,9 @@
 //
 // A task whose plan says how it starts again tells each end that another run follows by kDied (as kEnded; behind it in how many ns, num),
 // and each next run by kRunning; one that keeps watch on its health tells each change by kHealth (HealthStatus, u8). One whose plan asks
-// for it tells of calls that its filter has refused by kDenied (Denial of modes/denials.h, and what is behind it).
+// for it tells of calls that its filter has refused by kDenied (Denial of modes/denials.h, and what is behind it). One with the part
+// `trace` tells by kTraced, just before its end, when each step began and ended: list of where (i32), index (u32), begin and end (num: ns
+// of the monotonic clock; an end of 0: none is known).
 //
 // A shim of its own, which a detached container has, is found by others, which may be of another version. So these messages, the header
 // and the bodies of kKill and kClose never change, but that bytes are added at the end of a body, which others don't read:
@@ -108,6 +110,7 @@ enum class Event : uint16_t {
   kDenied,
   kAhead,
   kRefused,
+  kTraced,
   kWelcome = 256,
   kListed,
   kAttached,
@@ -136,9 +139,11 @@ enum class Cause : uint8_t { kNone, kCaller, kWallTime, kCpuTime, kOutput, kCanc
 // How a program is, as its health check tells.
 enum class HealthStatus : uint8_t { kStarting, kHealthy, kUnhealthy };
 
-// Where a step failed: the number of its stage (of a later run: beyond those of the first), or one of these.
+// Where a step failed: the number of its stage (of a later run: beyond those of the first), or one of these. A trace has further marks of
+// the shim's: kInPlan when it took a plan, kInClone a clone, kInRun from when the program was known to run until its end was known, and
+// kInEnd, 0: from there until the tree was empty, 1: while the reports were read.
 constexpr int32_t kInPrepare = -1, kInCall = -2, kInUndo = -3, kInClone = -4, kInPlan = -5, kInEnd = -6, kInRemoval = -7,
-                  kInPrepareAgain = -8, kInStagesAgain = 16;
+                  kInPrepareAgain = -8, kInRun = -9, kInStagesAgain = 16;
 
 // A message on the control socket, from the addon that started the shim: it brings one descriptor, the socket of a new client.
 struct NewClient {

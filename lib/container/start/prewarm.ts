@@ -2,6 +2,7 @@ import { clearTimeout, setImmediate, setTimeout } from '../../native/clock.js';
 import { encodePlan } from '../../native/encode.js';
 import type { Shim } from '../../native/shim.js';
 import type { Beginning } from '../../native/task.js';
+import { withTrace } from '../../native/trace.js';
 import { newId } from '../../plan/id.js';
 import type { Descriptors, Plan } from '../../plan/plan.js';
 
@@ -25,8 +26,8 @@ export class FirstPart {
 
   constructor(id: string, plan: Plan) {
     this.id = id;
-    this.plan = plan;
-    this.body = Buffer.from(encodePlan(plan, none)).toString('latin1');
+    this.plan = withTrace(plan);
+    this.body = Buffer.from(encodePlan(this.plan, none)).toString('latin1');
   }
 }
 
