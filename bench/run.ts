@@ -20,6 +20,7 @@ import { importing } from './cases/import.js';
 import { ladder } from './cases/ladder.js';
 import { names } from './cases/names.js';
 import { network, networkCrowd } from './cases/network.js';
+import { oci } from './cases/oci.js';
 import { packets, throughput } from './cases/packets.js';
 import { memory, rate } from './cases/rate.js';
 import { relay } from './cases/relay.js';
@@ -56,6 +57,7 @@ const cases: readonly Case[] = [
   filterLoad,
   filterCalls,
   ladder,
+  oci,
   groupLife,
   stats,
   limits,

@@ -1,5 +1,5 @@
 // Writes what TypeScript shares with the shim: lib/plan/steps.ts from steps.def, the one list of steps, lib/plan/plan-parts.ts from plan.def,
-// the one list of a plan's parts, and lib/native/protocol.ts from the numbers of protocol.h and channel.h; and lib/security/ready-filters.ts, compiled
+// the one list of a plan's parts, lib/runtime-cli/front/front-steps.ts from front_steps.def, and lib/native/protocol.ts from the numbers of protocol.h and channel.h; and lib/security/ready-filters.ts, compiled
 // from TypeScript. `--check` fails when a file is out of date instead of writing it.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { renderReadyFilters } from './ready-filters.mjs';
@@ -113,6 +113,30 @@ ${parts.map(({ name, fields }) => `  { op: '${name}', fields: ${rowsOf(fields)} 
 `;
 }
 
+function parseFrontSteps(text) {
+  return text.split('\n').flatMap((line) => {
+    if (!line.startsWith('FRONT_STEP')) return [];
+    const match = /^FRONT_STEP\((\w+), (.*?)\)\s*(?:\/\/.*)?$/.exec(line);
+    if (!match) throw new Error(`front_steps.def: cannot read: ${line}`);
+    return [{ name: match[1], fields: fieldsIn(match[2]) }];
+  });
+}
+
+function renderFrontSteps(steps) {
+  const kinds = { STR: 'string', NUM: 'number' };
+  return `// Generated from addon/shim/front/front_steps.def by scripts/generate.mjs. Change that file, not this one.
+
+/** What the front of the command does without Node. */
+export type FrontStep =
+${steps.map(({ name, fields }) => `  | { readonly op: '${name}';${membersOf(fields, kinds)} }`).join('\n')};
+
+/** The fields of each step, in the order in which they are written. */
+export const frontFields: Readonly<Record<FrontStep['op'], readonly string[]>> = {
+${steps.map(({ name, fields }) => `  ${name}: [${fields.map(({ field }) => `'${field}'`).join(', ')}],`).join('\n')}
+};
+`;
+}
+
 /** 'kWallTime' is 'wallTime'; 'wall-time' with a hyphen. */
 function lowered(name, hyphen = '') {
   const words = name.replace(/^k(?:In)?/, '').split(/(?=[A-Z])/);
@@ -198,6 +222,7 @@ const read = (name) => readFileSync(`${root}addon/shim/${name}`, 'utf8');
 const generated = {
   'lib/plan/steps.ts': renderSteps(parseSteps(read('steps/steps.def'))),
   'lib/plan/plan-parts.ts': renderParts(parseParts(read('wire/plan.def'))),
+  'lib/runtime-cli/front/front-steps.ts': renderFrontSteps(parseFrontSteps(read('front/front_steps.def'))),
   'lib/native/protocol.ts': renderProtocol(read('wire/protocol.h'), read('wire/channel.h')),
   'lib/security/ready-filters.ts': await renderReadyFilters(),
 };

@@ -12,7 +12,7 @@ const typescript = {
   rooms: [
     ['lib/index.ts'],
     ['lib/runtime-cli'],
-    ['lib/runtime-cli/plan'],
+    ['lib/runtime-cli/plan', 'lib/runtime-cli/front'],
     ['lib/runtime-cli/state'],
     ['lib/runtime-cli/config'],
     ['lib/build'],
@@ -62,9 +62,9 @@ const cpp = {
     [
       'addon/shim/main.cc',
       'addon/shim/sanitize',
-      ...['egress', 'layer', 'names', 'relay', 'steps', 'supervisor'].map((room) => `addon/shim/${room}/fuzz`),
+      ...['egress', 'front', 'layer', 'names', 'relay', 'steps', 'supervisor'].map((room) => `addon/shim/${room}/fuzz`),
     ],
-    ['addon/shim/supervisor'],
+    ['addon/shim/supervisor', 'addon/shim/front'],
     ['addon/shim/child'],
     ['addon/shim/steps'],
     ['addon', 'addon/shim/layer', 'addon/shim/modes'],

@@ -1,7 +1,7 @@
 // The shim: started by the addon with the control socket as descriptor 3, the runtime directory and its own name as an
 // owner. It supervises every container of one Node process and ends when Node has ended and everything is cleaned up. With the argument
 // `detached` it is that of one detached container, which others find, and ends when that container is removed. With `mapped` it is root of
-// a user namespace (wire/mapping.h).
+// a user namespace (wire/mapping.h). With `nacelle-oci` it is that command (front/front.h).
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "front/front.h"
 #include "kernel/syscalls.h"
 #include "modes/by_name.h"
 #include "modes/mapped.h"
@@ -63,6 +64,7 @@ int map_ids(char** argv) {
 
 int main(int argc, char** argv) {
   nacelle::run_by_name(argc, argv);
+  if (argc >= 3 && std::strcmp(argv[1], nacelle::kFrontArgument) == 0) return nacelle::front_main(argc - 2, argv + 2);
   if (argc == 1 && std::strcmp(argv[0], nacelle::kDescribeName) == 0) return nacelle::describe() < 0 ? 1 : 0;
   const bool is_next = argc == 3 && std::strcmp(argv[0], nacelle::kTakeOverName) == 0;
   const bool is_back = argc == 3 && std::strcmp(argv[0], nacelle::kTakeBackName) == 0;

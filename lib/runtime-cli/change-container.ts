@@ -8,7 +8,7 @@ import { attempt } from '../native/system-errors.js';
 import { SIGKILL } from '../plan/constants.js';
 import { NONE, planOf } from '../plan/plan.js';
 import { checkSignal } from '../process/options/signals.js';
-import { NO_CONTAINER, NOT_RUNNING, refusal, usageError } from './config/runtime-error.js';
+import { ALREADY_PAUSED, NO_CONTAINER, NOT_PAUSED, NOT_RUNNING, notStopped, refusal, usageError } from './config/runtime-error.js';
 import { removeGroups } from './create-container.js';
 import { runEachHook } from './run-hooks.js';
 import { tell } from './runtime-output.js';
@@ -87,7 +87,7 @@ function send(pid: number, signal: number): void {
 export async function pauseContainer(folder: StateFolder): Promise<void> {
   const record = madeRecord(folder);
   const status = statusOf(folder, record);
-  if (status === 'paused') throw refusal('container is already paused');
+  if (status === 'paused') throw refusal(ALREADY_PAUSED);
   if (status !== 'running' && status !== 'created') throw refusal(NOT_RUNNING);
   freeze(record, true);
   await untilFrozen(record);
@@ -96,7 +96,7 @@ export async function pauseContainer(folder: StateFolder): Promise<void> {
 /** @throws NacelleError: 'container not paused' */
 export function resumeContainer(folder: StateFolder): void {
   const record = madeRecord(folder);
-  if (statusOf(folder, record) !== 'paused') throw refusal('container not paused');
+  if (statusOf(folder, record) !== 'paused') throw refusal(NOT_PAUSED);
   thaw(record);
 }
 
@@ -148,8 +148,7 @@ async function removeContainer(folder: StateFolder, force: boolean): Promise<Con
   if (record === null && !force) throw refusal(`${NO_CONTAINER}: whoever made it was killed (delete --force removes what is left)`);
   if (record !== null) {
     const status = statusOf(folder, record);
-    if (!force && status !== 'stopped' && status !== 'created')
-      throw refusal(`cannot delete container ${folder.id} that is not stopped: ${status}`);
+    if (!force && status !== 'stopped' && status !== 'created') throw refusal(notStopped(folder.id, status));
     if (status === 'paused') thaw(record);
     if (status !== 'stopped') send(record.pid, SIGKILL);
   }

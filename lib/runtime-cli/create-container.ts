@@ -6,6 +6,7 @@ import type { NamespaceType } from '../plan/namespace-types.js';
 import { NONE, planOf, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { type CreateFacts, type CreateRequest, createFacts, type KnownBefore } from './create-facts.js';
+import { writePlans } from './front/write-plans.js';
 import { type GroupFolder, homeOfGroup, planBundleGroups } from './plan/bundle-groups.js';
 import type { BundleInput } from './plan/bundle-input.js';
 import { hasRuntimeHooks, planBundle } from './plan/bundle-plan.js';
@@ -91,6 +92,7 @@ async function makeContainer(request: CreateRequest, facts: CreateFacts, making:
     const noted = record();
     if (request.pidFile !== null) writeWhole(resolve(request.pidFile), String(noted.pid));
     writeRecord(folder, noted);
+    writePlans(folder, noted, config);
     return { folder, record: noted, task };
   } catch (error) {
     throw await undoneAfter(error, () => (isShims ? task.close() : removeGroups(folders)));

@@ -5,14 +5,14 @@ import { NacelleError } from '../errors.js';
 import { attempt } from '../native/system-errors.js';
 
 /** Variables by which Node, or the OpenSSL in it, loads or writes files, or takes a descriptor for its parent's. */
-const CLEARED = [
+export const CLEARED = [
   ...['NODE_OPTIONS', 'NODE_PATH', 'NODE_EXTRA_CA_CERTS', 'NODE_REPL_EXTERNAL_MODULE', 'NODE_V8_COVERAGE', 'NODE_COMPILE_CACHE'],
   ...['NODE_DEBUG', 'NODE_DEBUG_NATIVE', 'NODE_REDIRECT_WARNINGS', 'NODE_ICU_DATA', 'NODE_CHANNEL_FD', 'NODE_UNIQUE_ID'],
   ...['OPENSSL_CONF', 'OPENSSL_CONF_INCLUDE', 'OPENSSL_MODULES', 'OPENSSL_ENGINES'],
 ];
 
 /**
- * A script that starts the runtime. Engines call it with no PATH and with an environment that is not theirs: so it names its Node by an absolute path, and
+ * A script that starts the runtime, where the shim's executable can be no script's interpreter. Engines call it with no PATH and with an environment that is not theirs: so it names its Node by an absolute path, and
  * nobody's NODE_OPTIONS has root load code. Variables that are the runtime's own affair, such as LISTEN_FDS, pass. Pure.
  */
 export function launcherText(node: string, script: string): string {

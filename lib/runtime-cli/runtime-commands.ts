@@ -13,7 +13,7 @@ import { psTable } from './ps-table.js';
 import { runContainer } from './run-container.js';
 import { print, tell } from './runtime-output.js';
 import { featuresText, specText } from './runtime-texts.js';
-import { startContainer } from './start-container.js';
+import { failureTold, startContainer } from './start-container.js';
 import { madeRecord, type StateFolder, stateFolder, stateOf, statusOf } from './state/container-state.js';
 import { processesIn } from './state/group-processes.js';
 import { askedResources, updateContainer } from './update-container.js';
@@ -115,9 +115,12 @@ export const commands: Readonly<Record<string, Command>> = {
     },
   },
   start: {
-    flags: {},
+    // by the front alone, which has sent the process on
+    flags: { told: 'value' },
     words: [1, 1],
     run: async (called) => {
+      const told = called.flags.value('told');
+      if (told !== null) throw failureTold(idOf('told', told));
       await startContainer(folderOf(called));
       return 0;
     },

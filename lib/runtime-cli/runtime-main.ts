@@ -1,15 +1,16 @@
-import { appendFileSync, chmodSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, realpathSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { geteuid } from 'node:process';
-import { fileURLToPath } from 'node:url';
 import { isNacelleError, toError, UnsupportedError } from '../errors.js';
 import { now } from '../native/clock.js';
+import { loadNative } from '../native/load-addon.js';
 import { endShim } from '../native/shim.js';
 import { attempt } from '../native/system-errors.js';
 import { type Flags, type FlagTable, parseFlags } from './command-line.js';
 import { usageError } from './config/runtime-error.js';
 import { OCI_VERSION } from './create-facts.js';
-import { launcherText, requireTrusted } from './launcher.js';
+import { frontText } from './front/front-file.js';
+import { CLEARED, launcherText, requireTrusted } from './launcher.js';
 import { commands, flagsOf } from './runtime-commands.js';
 import { print, tell } from './runtime-output.js';
 
@@ -32,7 +33,7 @@ USAGE:
 COMMANDS:
    create, start, run, state, kill, delete, exec, list, ps, pause, resume, update, events,
    spec, features
-   install FILE    writes an executable that starts this runtime by the absolute path of its Node
+   install FILE    writes an executable of this runtime that names all it starts by absolute paths
 
 docs/oci.md says what each takes.
 `;
@@ -103,10 +104,13 @@ function log(flags: Flags, message: string): void {
 function install(words: readonly string[]): number {
   const [path] = words;
   if (path === undefined || words.length > 1) throw usageError('nacelle-oci: "install" requires exactly 1 argument: the file to write');
-  const script = fileURLToPath(import.meta.url);
-  for (const file of [process.execPath, script]) requireTrusted(file);
+  // in the package this module is in another file than the one that Node is started with
+  const script = attempt('find the command', () => realpathSync(process.argv[1] ?? ''));
+  const { shim } = loadNative();
+  for (const file of [process.execPath, script, shim]) requireTrusted(file);
+  const front = frontText({ shim, node: process.execPath, script, root: DEFAULT_ROOT, unset: CLEARED });
   attempt(`write ${path}`, () => {
-    writeFileSync(path, launcherText(process.execPath, script));
+    writeFileSync(path, front ?? launcherText(process.execPath, script));
     chmodSync(path, 0o755);
   });
   return 0;

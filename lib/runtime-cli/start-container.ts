@@ -1,11 +1,11 @@
-import { closeSync, constants, openSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { hasCode, type SyscallError } from '../errors.js';
-import { nativeError } from '../native/system-errors.js';
+import { attempt, nativeError } from '../native/system-errors.js';
 import { SIGKILL } from '../plan/constants.js';
 import { killContainer } from './change-container.js';
-import { refusal } from './config/runtime-error.js';
+import { CANNOT_START_RUNNING, CANNOT_START_STOPPED, refusal } from './config/runtime-error.js';
 import { runHooks } from './run-hooks.js';
 import { type ContainerRecord, configOf, madeRecord, type StateFolder, stateOf, statusOf } from './state/container-state.js';
 import { GO, GOING, TOLD } from './state/state-files.js';
@@ -35,8 +35,8 @@ export async function startContainer(folder: StateFolder): Promise<void> {
 function begin(folder: StateFolder): { readonly record: ContainerRecord; readonly told: number } {
   const record = madeRecord(folder);
   const status = statusOf(folder, record);
-  if (status === 'stopped') throw refusal('cannot start a container that has stopped');
-  if (status !== 'created') throw refusal('cannot start an already running container');
+  if (status === 'stopped') throw refusal(CANNOT_START_STOPPED);
+  if (status !== 'created') throw refusal(CANNOT_START_RUNNING);
   const told = openSync(join(folder.path, TOLD), constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     renameSync(join(folder.path, GO), join(folder.path, GOING));
@@ -59,7 +59,7 @@ function sendByte({ path }: StateFolder, told: number): void {
     }
   } catch (error) {
     closeSync(told);
-    if (hasCode(error, 'ENXIO', 'EPIPE')) throw refusal('cannot start a container that has stopped');
+    if (hasCode(error, 'ENXIO', 'EPIPE')) throw refusal(CANNOT_START_STOPPED);
     throw error;
   }
 }
@@ -72,6 +72,11 @@ export function textOf(stream: Socket): Promise<string> {
     stream.on('error', reject);
     stream.on('close', () => resolve(Buffer.concat(parts).toString()));
   });
+}
+
+/** What the front has heard of the process that it has sent on, from a descriptor. */
+export function failureTold(fd: number): SyscallError {
+  return startFailure(attempt('read what the process has told', () => readFileSync(fd, 'utf8')));
 }
 
 /** What a process told that waited for its start: 'errno words', as addon/shim/child/child.cc writes it. */

@@ -13,3 +13,12 @@ export function usageError(message: string): NacelleError {
 /** delete and kill are told apart by these words: containerd and podman take them for success. */
 export const NO_CONTAINER = 'container does not exist';
 export const NOT_RUNNING = 'container not running';
+export const ALREADY_PAUSED = 'container is already paused';
+export const NOT_PAUSED = 'container not paused';
+export const CANNOT_START_STOPPED = 'cannot start a container that has stopped';
+export const CANNOT_START_RUNNING = 'cannot start an already running container';
+
+/** Of `delete` without `force`. Pure. */
+export function notStopped(id: string, status: string): string {
+  return `cannot delete container ${id} that is not stopped: ${status}`;
+}

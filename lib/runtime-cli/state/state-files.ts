@@ -10,5 +10,7 @@ export const GOING = 'starting';
 export const TOLD = 'failed';
 /** The container's groups: JSON, written before they are made. Whoever makes them may be killed before there is a record. */
 export const GROUPS = 'groups.json';
+/** What the front does by itself (lib/runtime-cli/front). */
+export const PLANS = 'plans';
 /** Locked by whoever makes, starts or removes the container. */
 export const LOCK = 'lock';

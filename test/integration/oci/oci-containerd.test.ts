@@ -1,14 +1,13 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, expect } from 'vitest';
-import { launcherText } from '../../../lib/runtime-cli/launcher.js';
 import { busyboxArchive, CONTAINERD_TOOLS, Containerd, IMAGE } from '../../fixtures/containerd.js';
 import { Cri } from '../../fixtures/cri/client.js';
 import { removeGroups } from '../../fixtures/groups.js';
 import { cgroupMounts } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
-import { programFile } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
+import { installFront } from '../../fixtures/runtime-bundle.js';
 import { scriptParts } from '../../fixtures/script-parts.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
@@ -20,7 +19,7 @@ const runtime = join(folder, 'nacelle-oci');
 let archive = '';
 
 beforeAll(() => {
-  writeFileSync(runtime, launcherText(process.execPath, programFile('nacelle-oci')), { mode: 0o755 });
+  installFront(runtime);
   archive = busyboxArchive(folder);
 });
 afterEach(() => removeGroups(...cgroupMounts().flatMap(({ path }) => [join(path, GROUP, 'one'), join(path, GROUP)])));

@@ -2,14 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect } from 'vitest';
-import { launcherText } from '../../../lib/runtime-cli/launcher.js';
 import { makeBusyboxRoot } from '../../fixtures/busybox-root.js';
 import { removeGroups } from '../../fixtures/groups.js';
 import { cgroupMounts } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
-import { programFile } from '../../fixtures/node.js';
 import { PODMAN_TOOLS, podmanScript } from '../../fixtures/podman.js';
 import { requires } from '../../fixtures/requires.js';
+import { installFront } from '../../fixtures/runtime-bundle.js';
 import { scriptParts } from '../../fixtures/script-parts.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
@@ -29,10 +28,8 @@ describe('podman', () => {
     writeFileSync(join(root, 'data/file'), 'of the image\n');
     const archive = join(folder, 'root.tar');
     execFileSync('tar', ['-c', '-C', root, '-f', archive, '.']);
-    const runtime = join(folder, 'nacelle-oci');
-    // in the script, for what podman starts to clean up is not told of the runtime's arguments
-    const text = launcherText(process.execPath, programFile('nacelle-oci')).replace('"$@"', `--root '${states}' "$@"`);
-    writeFileSync(runtime, text, { mode: 0o755 });
+    // in the file, for what podman starts to clean up is not told of the runtime's arguments
+    const runtime = installFront(join(folder, 'nacelle-oci'), { root: states });
     const limits = `--network=none --cgroup-parent=/${GROUP} --ulimit=nofile=1024:1024 --ulimit=nproc=1000:1000`;
     const printed = podmanScript(
       folder,

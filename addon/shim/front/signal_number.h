@@ -1,0 +1,11 @@
+#pragma once
+
+#include <string_view>
+
+namespace nacelle {
+
+// A signal as callers write it: a number from 1 to 64, or a name with or without SIG, in any case, RTMIN+N too. 0 for what is none of
+// these.
+int signal_number(std::string_view text);
+
+}  // namespace nacelle

@@ -1,0 +1,140 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { processInfo } from '../../test/fixtures/host.js';
+import { findTool } from '../../test/fixtures/tools.js';
+import { type Case, effort, NotHere } from '../case.js';
+import { inFolder } from '../folder.js';
+import { type Summary, summarise } from '../measure.js';
+import { bundleConfig, cannotRun } from '../peers/runtime.js';
+import type { Line } from '../table.js';
+
+/** In the order of a container's life. `run` is of a program that ends at once. */
+const COMMANDS = ['run', 'create', 'state', 'start', 'exec', 'kill', 'delete'] as const;
+
+/** Of runc's time, where there is an aim. */
+const TARGETS: Readonly<Record<string, number>> = { state: 0.5, start: 0.5, kill: 0.5, delete: 0.5 };
+
+interface Runtime {
+  readonly name: string;
+  readonly program: string;
+  readonly options: readonly string[];
+}
+
+/** The bundles of a runtime: of a program that stays, and of one that ends. */
+interface Bundles {
+  readonly stays: string;
+  readonly ends: string;
+}
+
+function makeBundles(folder: string, { name }: Runtime, rootfs: string): Bundles {
+  const make = (args: readonly string[]): string => {
+    const bundle = join(folder, `${name}-${args[0]?.slice('/bin/'.length)}`);
+    mkdirSync(bundle);
+    writeFileSync(join(bundle, 'config.json'), JSON.stringify(bundleConfig(rootfs, { name, args })));
+    return bundle;
+  };
+  return { stays: make(['/bin/sleep', '100000']), ends: make(['/bin/true']) };
+}
+
+/** ms. @throws Error when the command fails */
+function timed({ name, program, options }: Runtime, args: readonly string[]): number {
+  const begun = performance.now();
+  const { status, error, stderr } = spawnSync(program, [...options, ...args], {
+    stdio: ['ignore', 'ignore', args[0] === 'create' ? 'ignore' : 'pipe'],
+  });
+  const took = performance.now() - begun;
+  if (status !== 0) throw new Error(`${name} ${args[0]} failed: ${error?.message ?? String(stderr)}`);
+  return took;
+}
+
+/** What each command took in one life. */
+async function life(runtime: Runtime, { stays, ends }: Bundles, folder: string): Promise<Readonly<Record<string, number>>> {
+  const pidFile = join(folder, 'pid');
+  const took = {
+    run: timed(runtime, ['run', '--bundle', ends, 'ends']),
+    create: timed(runtime, ['create', '--bundle', stays, '--pid-file', pidFile, 'stays']),
+    state: timed(runtime, ['state', 'stays']),
+    start: timed(runtime, ['start', 'stays']),
+    exec: timed(runtime, ['exec', 'stays', '/bin/true']),
+    kill: timed(runtime, ['kill', 'stays', 'KILL']),
+  };
+  const pid = Number(readFileSync(pidFile, 'utf8'));
+  while ((processInfo(pid)?.state ?? 'Z') !== 'Z') await sleep(1);
+  return { ...took, delete: timed(runtime, ['delete', 'stays']) };
+}
+
+function runtimesIn(folder: string): readonly [Runtime, ...Runtime[]] {
+  const front = join(folder, 'nacelle-oci');
+  const command = fileURLToPath(new URL('../../dist/nacelle-oci.js', import.meta.url));
+  const installed = spawnSync(process.execPath, [command, 'install', front], { encoding: 'utf8' });
+  if (installed.status !== 0) throw new NotHere(installed.stderr.trim());
+  const peer = (name: string, options: readonly string[] = []): Runtime[] => {
+    const program = findTool(name);
+    return program === null ? [] : [{ name, program, options: [...options, '--root', join(folder, `states-${name}`)] }];
+  };
+  const own = { name: 'nacelle-oci', program: front, options: ['--root', join(folder, 'states')] };
+  // crun wants systemd or a tree of v2 alone for its groups: without them it does less than the others
+  return [own, ...peer('runc'), ...peer('crun', ['--cgroup-manager=disabled'])];
+}
+
+function linesOf(samples: ReadonlyMap<string, readonly Readonly<Record<string, number>>[]>): Line[] {
+  const summaries = (name: string, command: string): Summary =>
+    summarise((samples.get(name) ?? []).map((one) => one[command] ?? Number.NaN));
+  const peers = [...samples.keys()].slice(1);
+  return COMMANDS.flatMap((command) =>
+    peers.map((peer): Line => {
+      const value = peer === 'runc' ? TARGETS[command] : undefined;
+      return {
+        ...{ what: `nacelle-oci ${command}`, unit: 'ms', measured: summaries('nacelle-oci', command), compare: 'ratio' },
+        against: { name: `${peer} ${command}`, measured: summaries(peer, command) },
+        ...(value !== undefined && { target: { bound: 'at most', value } as const }),
+      };
+    }),
+  );
+}
+
+/** The lives of a runtime so far; what it said when it could not run here. */
+interface Lives {
+  readonly runtime: Runtime;
+  readonly bundles: Bundles;
+  readonly took: Record<string, number>[];
+  failure: unknown;
+}
+
+async function liveOnce(lives: Lives, folder: string, counts: boolean): Promise<void> {
+  try {
+    const took = await life(lives.runtime, lives.bundles, folder);
+    if (counts) lives.took.push(took);
+  } catch (error) {
+    lives.failure = error;
+    for (const id of ['ends', 'stays'])
+      spawnSync(lives.runtime.program, [...lives.runtime.options, 'delete', '--force', id], { stdio: 'ignore' });
+  }
+}
+
+/** Each command of an OCI runtime in the life of a container, its states in memory. */
+export const oci: Case = {
+  name: 'oci',
+  measure: (context) =>
+    inFolder(async (folder) => {
+      const all = runtimesIn(folder).map(
+        (runtime): Lives => ({ runtime, bundles: makeBundles(folder, runtime, context.rootfs), took: [], failure: null }),
+      );
+      const { rounds } = effort(context, { rounds: 40, batch: 1 }, { rounds: 10, batch: 1 });
+      // the first life of each only warms it up
+      for (let round = 0; round <= rounds; ++round) {
+        for (const lives of all) if (lives.failure === null) await liveOnce(lives, folder, round > 0);
+      }
+      const able = all.filter(({ failure }) => failure === null);
+      const unable = all.filter(({ failure }) => failure !== null);
+      if (able[0]?.runtime.name !== 'nacelle-oci') throw all[0]?.failure;
+      return [
+        ...linesOf(new Map(able.map(({ runtime, took }) => [runtime.name, took]))),
+        ...unable.map(({ runtime: { name }, failure }) => ({ what: `nacelle-oci and ${name}`, reason: cannotRun(name, failure).message })),
+      ];
+    }),
+};
