@@ -2,15 +2,15 @@
 
 /** What the front of the command does without Node. */
 export type FrontStep =
-  | { readonly op: 'print'; readonly text: string }
-  | { readonly op: 'refuse'; readonly text: string }
-  | { readonly op: 'signal'; readonly number: number }
-  | { readonly op: 'send_on'; readonly go: string; readonly going: string; readonly told: string; readonly ended: string }
-  | { readonly op: 'freeze' }
-  | { readonly op: 'thaw' }
-  | { readonly op: 'kill_group'; readonly path: string }
-  | { readonly op: 'remove_group'; readonly path: string }
-  | { readonly op: 'remove_state' };
+  | { readonly op: 'print'; readonly text: string; }
+  | { readonly op: 'refuse'; readonly text: string; }
+  | { readonly op: 'signal'; readonly number: number; }
+  | { readonly op: 'send_on'; readonly go: string; readonly going: string; readonly told: string; readonly ended: string; }
+  | { readonly op: 'freeze'; }
+  | { readonly op: 'thaw'; }
+  | { readonly op: 'kill_group'; readonly path: string; }
+  | { readonly op: 'remove_group'; readonly path: string; }
+  | { readonly op: 'remove_state'; };
 
 /** The fields of each step, in the order in which they are written. */
 export const frontFields: Readonly<Record<FrontStep['op'], readonly string[]>> = {
