@@ -47,6 +47,8 @@ export type * from './container/options/list-types.js';
 export type * from './container/options/log-types.js';
 export type { NetworkAttachment } from './container/options/network-option.js';
 export type * from './container/options/wait-types.js';
+export { ContainerPool, type PoolRunOptions } from './container/pool/container-pool.js';
+export type { PoolOptions } from './container/pool/pool-options.js';
 export { type GoJudgeResult, type IsolateMeta, toGoJudgeResult, toIsolateMeta } from './container/result/judge-formats.js';
 export { CniError, ImageError, NacelleError, SyscallError, UnsupportedError } from './errors.js';
 export type { Change } from './filesystem/change.js';

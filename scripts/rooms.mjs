@@ -27,6 +27,7 @@ const typescript = {
     ['lib/container/detached'],
     ['lib/container/exec', 'lib/container/files'],
     ['lib/container/bundle'],
+    ['lib/container/pool'],
     ['lib/container/start'],
     ['lib/container/plan', 'lib/container/result', 'lib/container/logs'],
     ['lib/container/options'],

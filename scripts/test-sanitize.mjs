@@ -100,7 +100,7 @@ const INSTRUMENTED = [
   ...integration('volume/', 'first-use in-containers'),
   ...integration('', 'build-mounts build-secrets'),
   // addon/shim/supervisor
-  ...integration('container/', 'cancel ended exec-tree health lifecycle prewarm pump restart streams tty wait-for'),
+  ...integration('container/', 'cancel ended exec-tree health lifecycle pool prewarm pump restart streams tty wait-for'),
   ...integration('detached/', 'connect detached events faults half-made logs lying-shim note spare-shim stdin terminal two-handles'),
   'test/integration/reap.test.ts',
   // addon/shim/relay, addon/shim/modes and addon/shim/names

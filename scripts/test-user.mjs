@@ -20,6 +20,7 @@ const FILES = [
     'network',
     'results',
     'run-events',
+    'pool',
     'streams',
     'connect-terminal',
     'copy-files',

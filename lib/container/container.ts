@@ -58,6 +58,8 @@ import type { ContainerFilter, ContainerInfo, ContainerPruneReport, State } from
 import type { LogOptions, LogRecord } from './options/log-types.js';
 import { parsePort, parsePublished } from './options/ports-option.js';
 import type { PortOptions, WaitCondition, WaitOptions } from './options/wait-types.js';
+import { ContainerPool } from './pool/container-pool.js';
+import type { PoolOptions } from './pool/pool-options.js';
 import { type ContainerRecord, networkNames } from './start/container-record.js';
 import type { Parts } from './start/launch.js';
 import { launchIsolated } from './start/launch-isolated.js';
@@ -180,6 +182,27 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
       program.streams.close();
       throw error;
     }
+  }
+
+  /**
+   * Makes containers of these options before they are needed, of which `pool.ready` wait for a run at any time: a run that finds one takes half the
+   * time of {@link Container.run}, or less. It resolves when all of them wait. Each is used once. What a run may have of its own is in
+   * {@link ContainerPool.run}; a command may be given there alone.
+   *
+   * Where the image is the host, each run looks whether its mounts or the files to be hidden have changed since: then those that wait are undone, and the
+   * run has a container of its own, as all have until others wait.
+   *
+   * @throws as {@link Container.run}; NacelleError `ERR_INVALID_OPTION` for what several containers can't have that nobody asks this process for: `name`,
+   * `detach`, `restart`, `healthcheck`, `tty`, `userns`, `timeOffsets`, `networks` and all that leads into or out of its network, `cgroup`,
+   * `cgroupParent`, namespaces that are joined, an upper on disk, `isolation: 'landlock'`
+   */
+  static pool<E extends Encoding = 'utf8'>(options: ContainerOptions<E>, pool: PoolOptions = {}): Promise<ContainerPool<E>> {
+    return ContainerPool.open<E>(options, pool, <F extends Encoding>(program: Program<F>, parts: Parts<F>) => {
+      const container = new Container<F>(parts);
+      container.#life.runsOnce();
+      program.begin();
+      return container;
+    });
   }
 
   /**

@@ -8,6 +8,7 @@ import type { Carrier } from './carrier.js';
 import { clearTimeout, setTimeout } from './clock.js';
 import { Deferred } from './deferred.js';
 import { Encoder, encodePlan } from './encode.js';
+import { FirstParts, type FirstPartsOf } from './first-parts.js';
 import { closeDescriptor, copyOfShim, loadNative } from './load-addon.js';
 import {
   decodeAttached,
@@ -17,6 +18,7 @@ import {
   decodeFailed,
   decodeHealth,
   decodeNotice,
+  decodeReady,
   decodeRefused,
   decodeRemoved,
   decodeRunning,
@@ -55,6 +57,7 @@ const PATIENCE = 5000;
 export class Connection implements Carrier {
   readonly #socket: ShimSocket;
   readonly #tasks = new Map<number, RunningTask>();
+  readonly #pools = new Map<number, FirstParts>();
   readonly #questions = new Map<number, Deferred<Buffer>>();
   #onNotice: ((notice: Notice) => void) | null = null;
   #nextId = 1;
@@ -108,6 +111,18 @@ export class Connection implements Carrier {
     const task = this.#start(Request.startLater, first, new Map(), body);
     task.unref();
     return task;
+  }
+
+  /** Has the shim keep so many first parts of a plan waiting. */
+  startFirstParts(of: FirstPartsOf, descriptors: Descriptors): FirstParts {
+    if (this.closed) throw new ShimError(this.#detached);
+    const plan = encodePlan(of.first, descriptors, this.table);
+    const body = Buffer.concat([new Encoder().u32(of.count).str(of.name).finish(), plan]);
+    checkSize(body);
+    const pool = new FirstParts(this, this.#nextId++, of);
+    this.send(Request.pool, pool.id, body, [...descriptors.values()]);
+    this.#pools.set(pool.id, pool);
+    return pool;
   }
 
   readonly startPlan: StartPlan = async (plan, descriptors, cancelSignal = null) => this.start(plan, descriptors).hear(cancelSignal);
@@ -292,6 +307,11 @@ export class Connection implements Carrier {
       this.#questions.get(id)?.resolve(body);
       return;
     }
+    const pool = this.#pools.get(id);
+    if (pool) {
+      this.#heardOfPool(pool, type, body);
+      return;
+    }
     const task = this.#tasks.get(id);
     if (!task) {
       for (const fd of fds) closeDescriptor(fd);
@@ -314,6 +334,21 @@ export class Connection implements Carrier {
     else if (type === Event.traced) task.onTraced(decodeTraced(body));
   }
 
+  #heardOfPool(pool: FirstParts, type: number, body: Buffer): void {
+    if (type === Event.ready) {
+      const { number, name } = decodeReady(body);
+      const task = new RunningTask(this, number, pool.first, new Map());
+      task.unref();
+      this.#tasks.set(number, task);
+      pool.onReady(name, task);
+    } else if (type === Event.failed) {
+      pool.onFailed(decodeFailed(body));
+    } else if (type === Event.removed) {
+      this.#pools.delete(pool.id);
+      pool.onRemoved(decodeRemoved(body));
+    }
+  }
+
   /** The descriptors that have come ahead of a message. */
   #takeAhead(id: number): readonly number[] {
     const fds = this.#ahead.get(id) ?? [];
@@ -326,6 +361,8 @@ export class Connection implements Carrier {
     this.#over.resolve();
     for (const id of [...this.#ahead.keys()]) for (const fd of this.#takeAhead(id)) closeDescriptor(fd);
     for (const answer of this.#questions.values()) answer.reject(why);
+    for (const pool of this.#pools.values()) pool.onLost(why);
+    this.#pools.clear();
     for (const task of [...this.#tasks.values()]) task.onLost(why);
   }
 }

@@ -113,6 +113,12 @@ function readEnd(decoder: Decoder): EndMessage {
   return { failure, undoFailures: decoder.list(() => decoder.failure()) };
 }
 
+/** A first part of a pool that waits: its number as a task, and its name. */
+export function decodeReady(body: Buffer): { readonly number: number; readonly name: string } {
+  const decoder = new Decoder(body);
+  return { number: decoder.u32(), name: decoder.str() };
+}
+
 export function decodeFailed(body: Buffer): EndMessage {
   return readEnd(new Decoder(body));
 }

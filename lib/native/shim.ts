@@ -17,7 +17,7 @@ function connected(): Connection {
 }
 
 /** Whoever carries plans out. */
-export type Shim = Pick<Connection, 'owner' | 'pid' | 'startPlan' | 'startLater'>;
+export type Shim = Pick<Connection, 'owner' | 'pid' | 'startPlan' | 'startLater' | 'startFirstParts'>;
 
 /** The shim of this process, which has this process's own rights. It is started when there is none. @throws SyscallError */
 export function ownShim(): Shim {

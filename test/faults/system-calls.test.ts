@@ -38,6 +38,7 @@ const SCENARIOS = [
   'rich',
   'host',
   'userns',
+  'pool',
   'life',
   'restart',
   'detached',

@@ -68,6 +68,7 @@ void Client::dispatch(Message& message) {
     fds = std::move(ahead->second);
     ahead_.erase(ahead);
   }
+  if (pool(message, fds)) return;
   translate(message);
   const auto known = tasks_.find(message.id);
   if (type == Request::kStart || type == Request::kStartLater) {
@@ -99,6 +100,7 @@ void Client::dispatch(Message& message) {
     case Request::kStart:
     case Request::kStartLater:
     case Request::kDescriptors:
+    case Request::kPool:
     case Request::kHello:
     case Request::kList:
     case Request::kAttach:
@@ -107,6 +109,28 @@ void Client::dispatch(Message& message) {
     case Request::kUpgrade:
       return;
   }
+}
+
+bool Client::pool(Message& message, std::vector<unique_fd>& ahead) {
+  const auto type = static_cast<Request>(message.type);
+  const auto found = pools_.find(message.id);
+  if (type == Request::kPool && found == pools_.end()) {
+    Pool& made = *(pools_[message.id] = std::make_unique<Pool>(supervisor_, *this, message.id));
+    return made.start(message, std::move(ahead)), true;
+  }
+  if (found == pools_.end()) return type == Request::kPool;
+  if (type == Request::kGo) found->second->fill();
+  if (type == Request::kClose) found->second->close();
+  return true;
+}
+
+void Client::forget_pool(uint32_t id) {
+  const auto found = pools_.find(id);
+  if (found == pools_.end()) return;
+  // the pool itself has called
+  std::shared_ptr<Pool> over = std::move(found->second);
+  pools_.erase(found);
+  supervisor_.loop().later([over] {});
 }
 
 bool Client::introduce(Message& message) {
@@ -275,6 +299,7 @@ void Client::close() {
   socket_.reset();
   supervisor_.notices().forget(*this);
   supervisor_.upgrade().forget(*this);
+  pools_.clear();
   std::vector<Task*> tasks;
   for (const auto& entry : tasks_) tasks.push_back(entry.second);
   tasks_.clear();
@@ -283,7 +308,8 @@ void Client::close() {
 }
 
 bool Client::is_settled() const {
-  return ahead_.empty() && std::all_of(unsent_.begin(), unsent_.end(), [](const Message& message) { return message.fds.empty(); });
+  return ahead_.empty() && pools_.empty() &&
+         std::all_of(unsent_.begin(), unsent_.end(), [](const Message& message) { return message.fds.empty(); });
 }
 
 void Client::save(Saved& to) const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <list>
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "../kernel/unique_fd.h"
 #include "../steps/shim_table.h"
 #include "../wire/message.h"
+#include "pool.h"
 
 namespace nacelle {
 
@@ -30,6 +32,9 @@ class Client {
   void send_notice(Message notice);
   void forget(uint32_t id) { tasks_.erase(id); }
   void know(uint32_t id, Task* task) { tasks_[id] = task; }
+  // For a task that the shim begins by itself: the client's own numbers are below.
+  uint32_t next_number() { return next_number_++; }
+  void forget_pool(uint32_t id);
   // No descriptor is on its way to the client or from it, but for what the socket holds.
   bool is_settled() const;
   bool is_closed() const { return closed_; }
@@ -45,6 +50,8 @@ class Client {
   // The messages that concern no task of this client yet. False for any other.
   bool introduce(Message& message);
   void attach(const Message& message);
+  // The messages that concern a pool. False for any other.
+  bool pool(Message& message, std::vector<unique_fd>& ahead);
   // Makes the plan or the steps in a message ours.
   void translate(Message& message) const;
   // Whether the table of the shim of that generation is the one that the client speaks from now on.
@@ -60,6 +67,8 @@ class Client {
   Timer again_;    // until there is room for a message again
   int tries_ = 0;  // for the message that is the next to go
   std::unordered_map<uint32_t, Task*> tasks_;
+  std::unordered_map<uint32_t, std::unique_ptr<Pool>> pools_;
+  uint32_t next_number_ = 1U << 31;
   std::unordered_map<uint32_t, std::vector<unique_fd>> ahead_;  // descriptors that came before their message
   std::list<Message> unsent_;
   std::string table_;  // that the client's plans are written with; '': ours

@@ -80,10 +80,17 @@ class Task {
 
   // For whoever keeps a task that no client hears of: calls `ended` once, with the task as it is then.
   void when_ended(std::function<void(const Task&)> ended) { when_ended_ = std::move(ended); }
+  // For whoever has begun a plan without its rest: calls `waits` when it is waited for, and `taken` when it has come.
+  void when_pooled(std::function<void()> waits, std::function<void()> taken, std::function<void(const Task&)> ended) {
+    when_waits_ = std::move(waits);
+    when_taken_ = std::move(taken);
+    when_ended_ = std::move(ended);
+  }
   int exit_status() const { return run_.program_status; }
   Cause cause() const { return run_.cause; }
   // nullptr where nothing failed.
   const StepFailure* failure() const { return has_failed_ ? &failure_ : nullptr; }
+  const std::vector<StepFailure>& undo_failures() const { return undo_failures_; }
 
   // Nothing is under way that another shim could not go on with.
   bool is_settled() const;
@@ -224,6 +231,7 @@ class Task {
   Timer next_run_;
   Health health_;
   std::function<void(const Task&)> when_ended_;
+  std::function<void()> when_waits_, when_taken_;
   Message end_;                                            // of a task that is kept
   std::vector<std::string> last_words_;                    // of clients, for those who watch
   HostSteps undo_;                                         // or the removal

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "../child/child.h"
 #include "../kernel/memfd.h"
@@ -149,6 +150,7 @@ void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, in
     case Signal::kAtRest:
       at_rest_ = true;
       first_index_ = message.index + 1;
+      if (when_waits_ && !has_failed_) std::exchange(when_waits_, {})();
       return give_rest();
     case Signal::kParked:
       return has_failed_ ? void() : parked();
@@ -236,6 +238,7 @@ int Task::give(ChannelMessage& reply, const std::vector<int32_t>& filled) {
 void Task::rest(Message& message, std::vector<unique_fd> ahead) {
   go();
   if (has_rest_ || state_ != State::kSetUp || has_failed_) return;
+  if (when_taken_) std::exchange(when_taken_, {})();
   has_rest_ = take(rest_body_, message, std::move(ahead));
   give_rest();
 }

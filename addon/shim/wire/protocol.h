@@ -25,6 +25,10 @@
 //   kClose        -                                         kEnded; for a task that is kept then kRemoved
 //   kAgain        signal, time until SIGKILL (ns)           ends the run; the end is followed by another run, at once: kDied, kRunning
 //   kStatus       sequence                                  kCalled; its output: see Task::status
+//   kPool         how many (u32), a name (str), the first   kReady for each that waits for its rest: its number (u32), the name that
+//                 part of a plan                            stands in its plan in that one's place (str). From then on the number is
+//                                                           a task's. kFailed: one could not be made, and none is begun before kGo.
+//                                                           kClose undoes those that wait: kRemoved. The numbers are from 2^31 on
 //
 // A message has up to kMaxDescriptors. More go ahead of it by kDescriptors, to the shim, and by kAhead, to Node, with the same id.
 //
@@ -89,6 +93,7 @@ enum class Request : uint16_t {
   kGo,
   kAgain,
   kStatus,
+  kPool,
   kHello = 256,
   kList,
   kAttach,
@@ -111,6 +116,7 @@ enum class Event : uint16_t {
   kAhead,
   kRefused,
   kTraced,
+  kReady,
   kWelcome = 256,
   kListed,
   kAttached,

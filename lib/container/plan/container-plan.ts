@@ -19,7 +19,7 @@ import { planMounts } from './mount-steps.js';
 import { DEV, PROC } from './mount-table.js';
 import { isNew, type NamespacePlan, planNamespaces } from './namespace-steps.js';
 import { keepsChildren, networkSteps } from './network-steps.js';
-import type { HeadInput, PlanInput } from './plan-input.js';
+import type { HeadInput, PlanInput, TreeInput } from './plan-input.js';
 import { oomScoreSteps, planProcess } from './process-steps.js';
 import { type Protection, planProtection } from './protect.js';
 import { planRoot, planRootAgain, type RootPlan, type RunBefore } from './root-mounts.js';
@@ -139,7 +139,7 @@ function closeKept(slot: Slot): Step[] {
 }
 
 /** Whoever makes a container, and does not only run it, may read and write its files until it is removed. */
-function keepsInside({ options, park }: PlanInput): boolean {
+function keepsInside({ options, park }: Pick<PlanInput, 'options' | 'park'>): boolean {
   return options.copyOut.length > 0 || park;
 }
 
@@ -215,8 +215,23 @@ interface RunOf {
   readonly before?: RunBefore;
 }
 
-function planRun(head: Head, input: PlanInput, { kept, listener, park, before }: RunOf): RunPlan {
-  const { options, slots } = input;
+/** A container's mounts, by steps that the run of a program has between them. */
+export interface TreePlan {
+  readonly prepare: readonly Step[];
+  readonly root: RootPlan;
+  readonly places: readonly Place[];
+  /** While the host's paths can be seen. */
+  readonly open: readonly Step[];
+  readonly build: readonly Step[];
+  /** The last one pivots. */
+  readonly attach: readonly Step[];
+  readonly readOnly: readonly Step[];
+  /** When nothing is written to the root any more but by way of mounts in it: names, and what is masked. */
+  confine(): Step[];
+}
+
+export function planTree(head: Head, input: TreeInput, before?: RunBefore): TreePlan {
+  const { options } = input;
   const { namespaces, staging, protection } = head;
   const [proc, dev] = [head.mounts.at(PROC), head.mounts.at(DEV)];
   const root = before ? planRootAgain(input, staging, before) : planRoot(input, staging);
@@ -224,36 +239,54 @@ function planRun(head: Head, input: PlanInput, { kept, listener, park, before }:
   const volumes = planVolumes(input, root.root);
   const mounts = planMounts(input, { root: root.root, proc, before: own.places, tmpfs: staging.slot, volumes: volumes.inMounts });
   const { places } = mounts;
+  return {
+    prepare: mounts.prepare,
+    root,
+    places,
+    open: [
+      // the process may be older than a mount of the host's, so the mount namespace is made only now
+      ...namespaces.mounts,
+      // later mounts of the host are seen here, but no mount of ours is seen on the host
+      { op: 'set_propagation', path: '/', propagation: PROPAGATION.slave },
+      ...oomScoreSteps(input.program),
+      ...head.make,
+      ...mounts.open,
+    ],
+    build: [...head.mounts.open, ...root.steps, ...volumes.steps, ...own.steps],
+    attach: [
+      ...bindDevices(input, { dev, root: root.root, places: own.places }),
+      ...mounts.attach,
+      ...planFiles(input, { root: root.root, staging: staging.slot, places }),
+      { op: 'pivot', root: root.root, between: 0 },
+    ],
+    readOnly: options.readOnly ? root.mounts.map(readOnlyMount) : [],
+    confine: () => [...identitySteps(input, proc), ...protection.protect(places, head.mounts.nullDevice)],
+  };
+}
+
+function planRun(head: Head, input: PlanInput, { kept, listener, park, before }: RunOf): RunPlan {
+  const { options, slots } = input;
+  const [proc, dev] = [head.mounts.at(PROC), head.mounts.at(DEV)];
+  const tree = planTree(head, input, before);
+  const { root, places } = tree;
   const copyIn = planCopyIn(input, root.root, places);
   const streams = planStreams(input.streams, slots, { dev, byShim: mayBeRefused(options) });
   const copies = keepsInside(input);
 
   const setUp: Step[] = [
-    // the process may be older than a mount of the host's, so the mount namespace is made only now
-    ...namespaces.mounts,
-    // later mounts of the host are seen here, but no mount of ours is seen on the host
-    { op: 'set_propagation', path: '/', propagation: PROPAGATION.slave },
-    ...oomScoreSteps(input.program),
-    ...head.make,
-    ...mounts.open,
+    ...tree.open,
     ...copyIn.open,
     ...streams.open,
-    ...head.mounts.open,
-    ...root.steps,
-    ...volumes.steps,
-    ...own.steps,
+    ...tree.build,
     ...streams.openNull,
-    ...bindDevices(input, { dev, root: root.root, places: own.places }),
-    ...mounts.attach,
-    ...planFiles(input, { root: root.root, staging: staging.slot, places }),
-    { op: 'pivot', root: root.root, between: 0 },
+    ...tree.attach,
     ...copyIn.accounts,
     // the user is looked up before the program can change these files
     ...findUser(input.program, groundOf(places, ...ACCOUNTS)),
     ...(streams.terminal ? terminalSteps(streams.terminal, input, { root: root.root, places }) : []),
     ...(copies ? saveUser(kept.user) : []),
     ...copyIn.others,
-    ...(options.readOnly ? root.mounts.map(readOnlyMount) : []),
+    ...tree.readOnly,
     ...networkSteps(input.networks, {
       slots,
       proc,
@@ -270,8 +303,7 @@ function planRun(head: Head, input: PlanInput, { kept, listener, park, before }:
     }),
     // what serves the list has stopped what the run before had
     ...hostPortSteps(options.hostPorts, { slots, isAgain: before !== undefined && options.egress === null }),
-    ...identitySteps(input, proc),
-    ...protection.protect(places, head.mounts.nullDevice),
+    ...tree.confine(),
     // whoever closes the last descriptor of a mount namespace waits for its mounts to go: so Node gets one only where it reads files there
     ...(copies ? [{ op: 'open_namespace', host: true, out: kept.mountNamespace, type: 'mnt' } as const] : []),
     ...(maybeAgain(input) ? root.mounts.map((slot): Step => ({ op: 'give', slot })) : []),
@@ -290,7 +322,7 @@ function planRun(head: Head, input: PlanInput, { kept, listener, park, before }:
       ...(park ? [{ op: 'park' } as const] : []),
     ],
   });
-  return { prepare: mounts.prepare, setUp, program, streams, root };
+  return { prepare: tree.prepare, setUp, program, streams, root };
 }
 
 /** The terminal, which is the console too, unless the caller mounts something there. */
@@ -299,7 +331,8 @@ function terminalSteps(terminal: TerminalPlan, { options, slots }: PlanInput, at
   return [...terminal.make, ...(isTaken ? [] : consoleSteps(terminal, slots, at))];
 }
 
-function saveUser(out: Slot): Step[] {
+/** Steps that note the user for those who read files for the program after its end. */
+export function saveUser(out: Slot): Step[] {
   return [
     { op: 'save_user', out },
     { op: 'give', slot: out },
@@ -372,7 +405,7 @@ function readOnlyMount(mount: Slot): Step {
 }
 
 /** Steps for the host and domain names, and for sysctls, which are set below /proc while that can still be written to. */
-function identitySteps({ options, hostname }: PlanInput, proc: Slot): Step[] {
+function identitySteps({ options, hostname }: Pick<PlanInput, 'options' | 'hostname'>, proc: Slot): Step[] {
   return [
     ...(isNew(options, 'uts') ? [{ op: 'sethostname', name: hostname } as const] : []),
     ...(isNew(options, 'uts') && options.domainname !== null ? [{ op: 'setdomainname', name: options.domainname } as const] : []),

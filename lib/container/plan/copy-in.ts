@@ -25,7 +25,7 @@ export interface CopyInPlan {
  * Steps for `copyIn`. A file for which no owner is given is the container's user's. Only the files in which the user is looked up are
  * copied before there is one, and are root's.
  */
-export function planCopyIn({ slots, options }: PlanInput, root: Slot, places: readonly Place[]): CopyInPlan {
+export function planCopyIn({ slots, options }: Pick<PlanInput, 'slots' | 'options'>, root: Slot, places: readonly Place[]): CopyInPlan {
   const [open, accounts, others]: [Step[], Step[], Step[]] = [[], [], []];
   for (const { target, source, content, mode, uid, gid } of options.copyIn) {
     const isAccounts = ACCOUNTS.some((path) => isWithin(path, target));

@@ -36,6 +36,9 @@ export type HeadInput = Pick<PlanInput, 'options' | 'slots' | 'root' | 'group' |
   readonly table: Omit<MountTable, 'files'>;
 };
 
+/** What the tree of a container's mounts depends on: nothing that is of one run of its program alone. */
+export type TreeInput = Omit<PlanInput, 'argv' | 'streams' | 'cpuClock' | 'health' | 'journal' | 'stopSignal'>;
+
 /** Everything that the plan of a container depends on: plain data, gathered by prepare.ts. */
 export interface PlanInput {
   readonly id: string;

@@ -24,7 +24,14 @@ import { namespacesToJoin } from '../plan/namespace-steps.js';
 import type { PlanInput } from '../plan/plan-input.js';
 import { mapsIn } from '../plan/userns-ids.js';
 import { anonymousVolumes } from './anonymous-volumes.js';
-import { basesOf, cpuClockOf, type NotEnforced, planContainerGroup, requireDeviceController } from './container-group.js';
+import {
+  basesOf,
+  cpuClockOf,
+  type NotEnforced,
+  type PlannedGroup,
+  planContainerGroup,
+  requireDeviceController,
+} from './container-group.js';
 import { networksFor } from './container-networks.js';
 import { type ContainerUsers, heldBy, usersFor } from './container-users.js';
 import { etcFiles } from './etc-files.js';
@@ -48,6 +55,8 @@ export type Prepared = Omit<PlanInput, 'streams' | 'park' | 'journal'> & {
   readonly notEnforced: NotEnforced;
   /** Where groups are made, by the mount points of their hierarchies. */
   readonly bases: Readonly<Record<string, string>>;
+  /** Plans the group of another container that is the same but for its id. */
+  readonly groupFor: (id: string, slots: Slots) => Promise<PlannedGroup>;
   /** Records of the container's group, for the journal. */
   readonly records: readonly HostRecord[];
   /** What the filter of system calls was made of. */
@@ -136,15 +145,15 @@ async function prepareOn(
   const ownHostname = options.namespaces.uts === 'new';
   const hostname = options.hostname ?? (ownHostname ? id.slice(0, 12) : hostHostname());
   const own = layout ?? (needsGroup(options) ? await layoutWithLimits(shim) : groupLayout());
-  const { group, limits, notEnforced, records } = await planContainerGroup(options, {
-    slots,
+  const place = {
     layout: own,
     owner: layout === undefined ? await owner(own, shim) : shim.owner,
-    id,
     devices,
     park,
     isOptional: user.kind === 'user' && options.namespaces.pid === 'new',
-  });
+  };
+  const groupFor: Prepared['groupFor'] = (id, slots) => planContainerGroup(options, { ...place, slots, id });
+  const { group, limits, notEnforced, records } = await groupFor(id, slots);
   // in a user namespace nobody can make a device, whatever capability a program has there
   requireDeviceController(group, { capabilities: users.plan.kind === 'none' ? capabilities : 0n, devices });
   const clock = cpuClockOf(options, group);
@@ -174,6 +183,7 @@ async function prepareOn(
     },
     hostname,
     group,
+    groupFor,
     userns: users.plan,
     networks,
     shim,

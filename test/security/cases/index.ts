@@ -9,6 +9,7 @@ import { lifetime } from './lifetime.js';
 import { mounts } from './mounts.js';
 import { namespaces } from './namespaces.js';
 import { networks } from './networks.js';
+import { pools } from './pools.js';
 import { proc } from './proc.js';
 import { setUp } from './set-up.js';
 import { syscalls } from './syscalls.js';
@@ -33,5 +34,6 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
   'Dockerfiles and contexts': builds,
   'Bundles of nacelle-oci': bundles,
   'Limits and lifetime': lifetime,
+  'Containers made before they are needed': pools,
   "With profile: 'untrusted'": untrusted,
 };

@@ -1,0 +1,171 @@
+import { isDeepStrictEqual } from 'node:util';
+import { invalidOption, UnsupportedError } from '../../errors.js';
+import { containerShim } from '../../host/container-shim.js';
+import { mounter, privilege } from '../../host/privilege.js';
+import type { FirstParts, Parked } from '../../native/first-parts.js';
+import { newId } from '../../plan/id.js';
+import { Slots } from '../../plan/plan.js';
+import type { RootRecipe } from '../../plan/recipe.js';
+import type { ParsedOptions } from '../options/container-options.js';
+import { planHead } from '../plan/container-plan.js';
+import { mayBePooled, type PooledPlan, planPooled } from '../plan/pool-plan.js';
+import { cpuClockOf } from '../start/container-group.js';
+import { requireUsers } from '../start/container-users.js';
+import { type Prepared, prepare } from '../start/prepare.js';
+import { argvOf, environment } from '../start/program-facts.js';
+import { requireWithoutRoot } from '../start/without-root.js';
+import { ShownSources } from './shown-sources.js';
+
+/** How many characters of a container's id its host name has, by which the shim tells its containers apart. */
+const NAMED = 12;
+
+/** A container that waits, and what it was planned with, under its own name. */
+export interface ParkedContainer {
+  readonly parked: Parked;
+  readonly prepared: Prepared;
+  readonly plan: PooledPlan;
+  /** To be called when the container is gone. */
+  readonly release: () => void;
+}
+
+/** The containers of one shape that wait in the shim. The layers and volumes below them stay until the last has gone. */
+export class ParkedContainers {
+  readonly #prepared: Prepared;
+  readonly #plan: PooledPlan;
+  readonly #parts: FirstParts;
+  /** Of the host: as it was when these were begun. */
+  #recipe: RootRecipe | null;
+  readonly #shown: ShownSources;
+  #users = 1;
+
+  private constructor(prepared: Prepared, plan: PooledPlan, parts: FirstParts, shown: ShownSources) {
+    this.#shown = shown;
+    this.#prepared = prepared;
+    this.#plan = plan;
+    this.#parts = parts;
+    this.#recipe = prepared.image?.reference === 'host' && prepared.root.type === 'recipe' ? prepared.root.recipe : null;
+  }
+
+  /** Prepares, plans and encodes once, and has the shim begin. @throws as `Container.run` */
+  static async begin(options: ParsedOptions, count: number): Promise<ParkedContainers> {
+    requireUsers(options);
+    requireWithoutRoot(options);
+    const shim = await containerShim();
+    const id = newId();
+    // what changes meanwhile is another then
+    const shown = new ShownSources(pathsOf(options));
+    const prepared = await prepare(options, { id, park: false, shim });
+    try {
+      requirePoolable(prepared);
+      const plan = planPooled(planHead(prepared), { ...prepared, park: false });
+      const parts = shim.startFirstParts({ first: plan.first, name: id.slice(0, NAMED), count }, prepared.slots.descriptors);
+      return new ParkedContainers(prepared, plan, parts, shown);
+    } catch (error) {
+      prepared.release();
+      throw error;
+    }
+  }
+
+  get ready(): number {
+    return this.#parts.ready;
+  }
+
+  /** Resolves when all wait. @throws why one could not be made */
+  get begun(): Promise<void> {
+    return this.#parts.begun;
+  }
+
+  /**
+   * Whether what these show of the host is what a container would show that is begun now. Of the host as an image they show nothing that is to be
+   * hidden since.
+   */
+  async isCurrent(): Promise<boolean> {
+    const { image } = this.#prepared;
+    if (!this.#shown.isCurrent()) return false;
+    if (this.#recipe === null || image === null) return true;
+    const { recipe, release } = await image.use({ mounter: mounter(privilege()) });
+    release();
+    if (recipe !== this.#recipe && !isDeepStrictEqual(recipe, this.#recipe)) return false;
+    this.#recipe = recipe;
+    return true;
+  }
+
+  /** Takes one for a run with these options; `null`: none waits, or none can have them. */
+  async take(options: ParsedOptions): Promise<ParkedContainer | null> {
+    if (!mayBePooled(options, this.#prepared.table)) return null;
+    const parked = this.#parts.take();
+    if (parked === null) return null;
+    try {
+      const prepared = await this.#preparedFor(parked.name, options);
+      this.#users++;
+      let isHeld = true;
+      const release = (): void => {
+        if (isHeld) this.#release();
+        isHeld = false;
+      };
+      return { parked, prepared, plan: this.#plan, release };
+    } catch (error) {
+      await Promise.allSettled([parked.beginning.close()]);
+      // no group here counts processor time: where that can be had is found out for the run alone
+      if (error instanceof UnsupportedError) return null;
+      throw error;
+    }
+  }
+
+  /** What was prepared, under the container's own name and with what the run has of its own. */
+  async #preparedFor(name: string, { command, labels, copyIn, copyOut, copyOutMax, process }: ParsedOptions): Promise<Prepared> {
+    const of = this.#prepared;
+    const id = name + of.id.slice(NAMED);
+    const options: ParsedOptions = { ...of.options, command, labels, copyIn, copyOut, copyOutMax, process };
+    const hostname = of.hostname === of.id.slice(0, NAMED) ? name : of.hostname;
+    const config = of.image?.config ?? {};
+    // the slots of the group are the first ones
+    const { group } = await of.groupFor(id, new Slots());
+    const clock = cpuClockOf(options, group);
+    return {
+      ...of,
+      id,
+      options,
+      hostname,
+      slots: new Slots(this.#plan.free),
+      argv: argvOf(options, config),
+      program: { ...of.program, env: environment(options, config, hostname) },
+      group,
+      cpuClock: clock.cpuClock,
+      release: () => undefined,
+    };
+  }
+
+  /** Undoes those that wait; runs that have taken one go on. Idempotent. @throws what could not be undone */
+  async close(): Promise<void> {
+    await this.#parts.close().finally(() => this.#release());
+  }
+
+  #release(): void {
+    if (--this.#users === 0) this.#prepared.release();
+  }
+}
+
+/** The host's paths that containers show by themselves; what the host shows as an image is another question. */
+function pathsOf({ root, mounts }: ParsedOptions): string[] {
+  const binds = mounts.flatMap(({ type, source }) => (type === 'bind' && source !== null ? [source] : []));
+  if (root.type === 'rootfs') return [...binds, typeof root.rootfs === 'string' ? root.rootfs : root.rootfs.path];
+  const reference = typeof root.image === 'string' ? root.image : (root.image.reference ?? '');
+  return reference.startsWith('dir:') ? [...binds, reference.slice('dir:'.length)] : binds;
+}
+
+/** What shows only when a container has been prepared. @throws NacelleError `ERR_INVALID_OPTION` */
+function requirePoolable({ options, root, bound, health, proc, slots, networks }: Prepared): void {
+  const wrong = (option: string, why: string) => invalidOption(option, `can't go with a pool: ${why}`);
+  if (root.type === 'recipe' && root.disk !== null) throw wrong('upper', 'what is written to the root can be on disk alone here');
+  if (root.type === 'folder' && root.bound !== null) throw wrong('rootfs', 'its mount can be given to one container alone');
+  if (bound.size > 0) throw wrong('mounts', `the mount at ${[...bound.keys()].join(', ')} can be given to one container alone`);
+  if (options.mounts.some(({ type, source }) => type === 'image' && source === 'host'))
+    throw wrong('mounts', "'host' is mounted: what is to be hidden may change");
+  if (health !== null) throw wrong('healthcheck', "the image has one: give 'none'");
+  if (proc !== null || networks.attachments.length > 0) throw wrong('namespaces', 'they are shared');
+  if (slots.descriptors.size > MOST_DESCRIPTORS) throw wrong('mounts', 'they need too many descriptors');
+}
+
+/** So that those of a run fit beside them into one message to the process. */
+const MOST_DESCRIPTORS = 200;

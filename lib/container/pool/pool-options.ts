@@ -1,0 +1,80 @@
+import * as z from 'zod';
+import { invalidOption } from '../../errors.js';
+import type { Encoding } from '../../process/options/process-types.js';
+import { type ParsedOptions, parseRunOptions } from '../options/container-options.js';
+import type { ContainerOptions, RunOptions } from '../options/container-types.js';
+
+/** How a pool is kept. */
+export interface PoolOptions {
+  /** How many containers wait for a run, 1 to 256. Each costs memory of the kernel, some 300 KB. Default: 2. */
+  ready?: number | undefined;
+}
+
+/** The options of {@link ContainerPool.run}: what may be another in each run. */
+export const RUN_NAMES = [
+  'command',
+  'env',
+  'input',
+  'copyIn',
+  'copyOut',
+  'stdin',
+  'stdout',
+  'stderr',
+  'timeout',
+  'cpuTimeLimit',
+  'maxBuffer',
+  'cancelSignal',
+  'reject',
+  'labels',
+  'encoding',
+  'buffer',
+] as const satisfies readonly (keyof RunOptions)[];
+
+export const poolSchema = z.strictObject({ ready: z.int().min(1).max(256).optional() });
+
+/**
+ * Checks the options of a pool. A command may be missing, since each run may have its own.
+ *
+ * @throws NacelleError `ERR_INVALID_OPTION`: as `Container.run`, or an option that a pool can't have
+ */
+export function parsePooled<E extends Encoding>(options: ContainerOptions<E>): ParsedOptions {
+  const isSilent = options.command === undefined && options.entrypoint === undefined;
+  const parsed = parseRunOptions(isSilent ? { ...options, command: ['-'] } : options);
+  for (const [option, why] of refusals(parsed)) throw invalidOption(option, `can't go with a pool: ${why}`);
+  return parsed;
+}
+
+/** What can't be the same for several containers that are made by the shim alone, with the reasons. */
+function* refusals(options: ParsedOptions): Generator<readonly [option: string, why: string]> {
+  const { namespaces, root, process } = options;
+  if (options.name !== null) yield ['name', 'a name is of one container'];
+  if (options.detached !== null) yield ['detach', 'its containers end with this process'];
+  if (options.restart !== null) yield ['restart', 'each container is one run'];
+  if (typeof options.healthcheck === 'object' && options.healthcheck !== null)
+    yield ['healthcheck', 'nobody asks for the health of one run'];
+  if (options.isolation === 'landlock') yield ['isolation', "'landlock' makes nothing that could be made before the program"];
+  if (options.userns !== 'host') yield ['userns', 'the ids of each container are taken by this process'];
+  for (const [type, namespace] of Object.entries(namespaces)) {
+    if (typeof namespace !== 'string') yield [`namespaces.${type}`, "must be 'new' or 'host'"];
+  }
+  if (options.timeOffsets !== null || namespaces.time === 'new') yield ['timeOffsets', 'the clocks would run while a container waits'];
+  if (options.networks.length > 0 || options.pasta || options.networkOf !== null) {
+    yield ['network', "must be 'none' or 'host': the addresses of each container are taken by this process"];
+  }
+  if (options.hostPorts.length > 0) yield ['hostPorts', 'what leads to them serves one container'];
+  if (options.egress !== null) yield ['egress', 'what leads there serves one container'];
+  if (options.cgroup !== null) yield ['cgroup', 'your group would have processes that you do not know of'];
+  if (options.cgroupParent !== null) yield ['cgroupParent', 'your group would have processes that you do not know of'];
+  if (root.type === 'image' && root.upper === 'disk') yield ['upper', "must be 'tmpfs': a folder on disk is noted before it is made"];
+  if (process.tty !== null) yield ['tty', 'a terminal is of one program'];
+  if (process.cancelSignal !== null) yield ['cancelSignal', 'give it to a run'];
+}
+
+/** The options of one run, laid over those of the pool. @throws NacelleError `ERR_INVALID_OPTION` for one that is the pool's */
+export function runOptionsOf(options: object, given: unknown): object {
+  if (typeof given !== 'object' || given === null) throw invalidOption('options', 'must be an object');
+  const names: readonly string[] = RUN_NAMES;
+  const other = Object.keys(given).find((name) => !names.includes(name));
+  if (other !== undefined) throw invalidOption(other, `is for Container.pool: a run may have ${RUN_NAMES.join(', ')}`);
+  return { ...options, ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) };
+}

@@ -1,0 +1,276 @@
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { beforeEach, expect } from 'vitest';
+import { prewarm } from '../../../lib/container/start/prewarm.js';
+import { Container, type ContainerOptions, Image, type PoolRunOptions, type RunResult, reap } from '../../../lib/index.js';
+import { descendants, makerOfContainers } from '../../fixtures/host.js';
+import { useLeakCheck } from '../../fixtures/leaks.js';
+import { startNode } from '../../fixtures/node.js';
+import { waiting } from '../../fixtures/prewarmed.js';
+import { requires } from '../../fixtures/requires.js';
+import { busybox } from '../../fixtures/sandbox.js';
+import { temporaryFolder } from '../../fixtures/temporary.js';
+import { until } from '../../fixtures/until.js';
+
+useLeakCheck();
+const { describe, it } = requires({ containers: true, tools: ['busybox'] });
+const groups = requires({ containers: true, groups: true, tools: ['busybox'] });
+const asRoot = requires({ root: true, tools: ['busybox'] });
+const folder = temporaryFolder('/var/tmp');
+
+async function options(more: ContainerOptions = {}): Promise<ContainerOptions> {
+  return { ...(await busybox()), ...more };
+}
+
+/** Of the supervisor that makes containers. */
+const processes = (): number[] => descendants(makerOfContainers() ?? 0).map(({ pid }) => pid);
+
+// what Container.run has prewarmed would be taken for one that waits in a pool
+beforeEach(() => prewarm.forget());
+
+/** All that a program sees of itself and of its container, but for what is the container's alone. */
+const LOOK = `
+  id; pwd; umask; ulimit -n; env | sort; hostname | wc -c; cat /proc/self/mountinfo | sed 's/^[0-9]* [0-9]* [0-9:]*//; s/upperdir.*//'
+  grep -E '^(Cap|NoNewPrivs|Seccomp|Groups|Umask|NSpid|SigBlk|SigIgn)' /proc/self/status; cat /proc/self/oom_score_adj
+  ls -l /dev | sed 's/ [A-Z][a-z][a-z] .* / /'; ls /proc/self/fd; cat /proc/sys/kernel/domainname; ls -a / /sys/class/net; cat /etc/hosts /etc/resolv.conf
+  cat /proc/keys 2>&1; touch /root-is-writable 2>&1; tr '\\0' ' ' < /proc/1/cmdline; cat /given 2>&1; cat; echo said >&2; exit 7`;
+
+/** Without what is of one container, or of one moment. */
+function comparable({ id, stdout, ...result }: RunResult): object {
+  const { startedAt, endedAt, durationMs, setupMs, cpuMs, usage, ...same } = result as RunResult & Record<string, unknown>;
+  return { ...same, usage: Object.keys(usage ?? {}).sort(), stdout: stdout.replaceAll(id.slice(0, 12), 'ID') };
+}
+
+/** Each shape with what its run has of its own. */
+const SHAPES: Record<string, [ContainerOptions, PoolRunOptions?]> = {
+  'nothing more': [{}],
+  'a root that is read-only, with a place to write': [{ readOnly: true, tmpfs: { '/tmp': 'size=1m' } }, { copyIn: { '/tmp/x': 'x' } }],
+  'a user, a mask and a folder': [{ user: '1234:1235', umask: 0o27, cwd: '/made/for/it', groupAdd: [77] }],
+  'no capability, and another filter': [{ capDrop: ['ALL'], seccomp: 'unconfined' }],
+  init: [{ init: true }],
+  'the profile for strangers’ code': [{ profile: 'untrusted', userns: 'host' }, { copyIn: { '/tmp/x': 'x' } }],
+  'masked paths of its own': [{ maskedPaths: ['/proc/uptime', '/proc/keys'], readonlyPaths: ['/etc'], hostname: 'own', domainname: 'dom' }],
+  'environment, input and files': [
+    { env: { A: 'pool', B: 'pool' }, labels: { a: 'b' } },
+    { env: { A: 'run' }, input: 'read\n', copyIn: { '/given': { content: 'given', mode: 0o600 } }, copyOut: ['/given', '/missing'] },
+  ],
+  'a table of users that comes with the run': [
+    { user: 'judge' },
+    { copyIn: { '/etc/passwd': 'judge:x:4321:4321::/:/bin/sh\n', '/etc/group': 'judge:x:4321:\n' } },
+  ],
+  'the network of the host, and sysctls': [{ network: 'host', sysctls: { 'kernel.msgmax': '4096' } }],
+};
+
+describe('a run in a pool', () => {
+  it.each(Object.entries(SHAPES))('has the result of Container.run: %s', async (_, [shape, own = {}]) => {
+    const given = await options(shape);
+    await using pool = await Container.pool(given, { ready: 1 });
+    const command = ['sh', '-c', LOOK];
+    const there = processes();
+    const pooled = pool.run({ command, ...own });
+    // taken, not made for it
+    expect(there).toContain(await pooled.pid);
+    const result = await pooled;
+    expect(result.stdout).not.toBe('');
+    expect(comparable(result)).toEqual(comparable(await Container.run({ ...given, command, ...own })));
+  });
+
+  it('has the process that has waited, and each process once', async () => {
+    await using pool = await Container.pool(await options({ command: ['sh', '-c', 'cat /mine; echo x > /mine; hostname > /etc/own'] }));
+    const seen = new Set<number>();
+    for (let i = 0; i < 6; i++) {
+      await until('one waits', () => pool.ready > 0);
+      const pids = waiting();
+      const run = pool.run();
+      const pid = await run.pid;
+      expect(pids).toContain(pid);
+      expect(seen).not.toContain(pid);
+      seen.add(pid);
+      expect(await run).toMatchObject({ stdout: '', exitCode: 0 });
+    }
+  });
+
+  it('is followed by another one that waits, though Node does nothing', async () => {
+    await using pool = await Container.pool(await options({ command: ['true'] }), { ready: 2 });
+    const before = new Set(waiting());
+    const run = pool.run();
+    await run.pid;
+    const pause = new Int32Array(new SharedArrayBuffer(4));
+    // the event loop does not go on in between
+    for (let i = 0; i < 12_000 && waiting().filter((pid) => !before.has(pid)).length === 0; i++) Atomics.wait(pause, 0, 0, 10);
+    expect(waiting().filter((pid) => !before.has(pid))).toHaveLength(1);
+    await run;
+  });
+
+  it('has its own streams, clocks, labels, cancel and encoding', async () => {
+    await using pool = await Container.pool(await options({ command: ['cat'] }), { ready: 4 });
+    const controller = new AbortController();
+    const cancelled = pool.run({ command: ['sleep', '1000'], cancelSignal: controller.signal });
+    await cancelled.pid;
+    const listed = await Container.list();
+    expect(listed.map(({ command }) => command)).toEqual([['sleep', '1000']]);
+    controller.abort();
+    expect(await cancelled).toMatchObject({ status: 'canceled' });
+    const [late, long, bytes, piped, labelled] = await Promise.all([
+      pool.run({ command: ['sleep', '1000'], timeout: 50 }),
+      pool.run({ command: ['yes'], maxBuffer: 1000 }),
+      pool.run({ stdin: Readable.from(['a', 'b']), encoding: 'buffer' }),
+      pool.run({ input: 'z'.repeat(300_000) }),
+      pool.run({ command: ['sh', '-c', 'exit 3'], labels: { own: 'label' } }),
+    ]);
+    expect(late).toMatchObject({ status: 'timeout' });
+    expect(long).toMatchObject({ status: 'output-limit' });
+    expect(bytes.stdout).toEqual(Buffer.from('ab'));
+    expect(piped.stdout).toHaveLength(300_000);
+    expect(labelled).toMatchObject({ status: 'nonzero-exit', exitCode: 3 });
+    await expect(pool.run({ command: ['false'], reject: true })).rejects.toMatchObject({ name: 'ContainerRunError' });
+    await expect(pool.run({ command: ['/missing'] })).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  it('reads and writes files of this machine, also where no container that waits can', async () => {
+    const [from, to] = [join(folder, 'from'), join(folder, 'to')];
+    writeFileSync(from, 'of this machine\n');
+    await using pool = await Container.pool(await options({ command: ['sh', '-c', 'cat; cat /in'] }), { ready: 1 });
+    const own = { stdin: { file: from }, stdout: { file: to }, copyIn: { '/in': { source: from } } } as const;
+    expect(await pool.run(own)).toMatchObject({ status: 'ok' });
+    expect(readFileSync(to, 'utf8')).toBe('of this machine\nof this machine\n');
+    expect(await pool.run({ stdout: { file: to }, copyIn: { '/in': 'x' } })).toMatchObject({ status: 'ok' });
+    expect(readFileSync(to, 'utf8')).toBe('x');
+  });
+
+  it('can be many at once', async () => {
+    await using pool = await Container.pool(await options(), { ready: 3 });
+    const all = await Promise.all(Array.from({ length: 12 }, (_, i) => pool.run({ command: ['echo', `${i}`] })));
+    expect(all.map(({ stdout }) => stdout)).toEqual(Array.from({ length: 12 }, (_, i) => `${i}\n`));
+    expect(new Set(all.map(({ id }) => id)).size).toBe(12);
+  });
+
+  groups.it('has a group of its own, with the limits of the pool and its own clock', async () => {
+    await using pool = await Container.pool(await options({ memory: '32m', pidsLimit: 20 }), { ready: 1 });
+    const burn = pool.run({ command: ['sh', '-c', 'while :; do :; done'], cpuTimeLimit: 100 });
+    expect(await burn).toMatchObject({ status: 'cpu-time-limit' });
+    await until('one waits', () => pool.ready > 0);
+    expect(await pool.run({ command: ['sh', '-c', 'x=$(yes | head -c 100000000); echo $x'] })).toMatchObject({ status: 'memory-limit' });
+    await until('one waits', () => pool.ready > 0);
+    const { usage } = await pool.run({ command: ['sh', '-c', 'sleep 0 & wait'] });
+    expect(usage.pidsPeak ?? 1).toBeLessThanOrEqual(20);
+  });
+});
+
+describe('a pool', () => {
+  it('ends with nothing left, but for runs that go on', async () => {
+    const pool = await Container.pool(await options({ command: ['cat'] }), { ready: 3 });
+    expect(pool.ready).toBe(3);
+    const run = pool.run({ stdin: 'pipe' });
+    await run.pid;
+    const closed = pool.close();
+    expect(pool.ready).toBe(0);
+    await expect(pool.run()).rejects.toMatchObject({ code: 'ERR_STATE' });
+    await until('those that wait are gone', () => waiting().length === 0);
+    run.stdin?.end('late');
+    expect(await run).toMatchObject({ stdout: 'late' });
+    await closed;
+    await pool.close();
+    expect(processes()).toEqual([]);
+  });
+
+  it('replaces one that was killed while it waited', async () => {
+    await using pool = await Container.pool(await options({ command: ['echo', 'x'] }), { ready: 1 });
+    const [pid = 0] = waiting();
+    process.kill(pid, 'SIGKILL');
+    await until('Node has heard of it', () => pool.ready === 0);
+    expect(await pool.run()).toMatchObject({ stdout: 'x\n' });
+    await until('another one waits', () => pool.ready === 1);
+    expect(waiting()).not.toContain(pid);
+  });
+
+  it('is not made where its containers can not be', async () => {
+    const impossible = await options({ mounts: [{ type: 'tmpfs', target: '/bin/busybox/below' }] });
+    await expect(Container.pool(impossible, { ready: 2 })).rejects.toThrow(/busybox/);
+    await expect(Container.pool(await options({ image: 'dir:/nonexistent' }))).rejects.toMatchObject({ code: 'ERR_IMAGE' });
+  });
+
+  it('undoes a container whose run fails, and goes on', async () => {
+    await using pool = await Container.pool(await options({ user: 'nobody-there' }), { ready: 1 });
+    const before = waiting();
+    await expect(pool.run({ command: ['true'] })).rejects.toThrow(/nobody-there/);
+    await until('another one waits', () => pool.ready === 1);
+    expect(waiting()).not.toEqual(before);
+  });
+
+  it.each<[string, ContainerOptions]>([
+    ['name', { name: 'one' }],
+    ['detach', { detach: true }],
+    ['restart', { restart: { on: 'failure' } }],
+    ['healthcheck', { healthcheck: { test: ['CMD', 'true'] } }],
+    ['tty', { tty: true }],
+    ['network', { network: 'bridge' }],
+    ['hostPorts', { hostPorts: [80] }],
+    ['egress', { egress: { allow: ['example.org'] } }],
+    ['timeOffsets', { timeOffsets: { monotonic: 1 } }],
+    ['cgroup', { cgroup: 'nacelle-test/pool' }],
+    ['cgroupParent', { cgroupParent: 'nacelle-test' }],
+    ['upper', { upper: 'disk' }],
+    ['userns', { userns: 'auto' }],
+  ])('is refused with %s', async (option, more) => {
+    const made = Container.pool(await options(more), { ready: 1 });
+    await expect(made).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION', message: expect.stringContaining(`option ${option}: `) });
+  });
+
+  it('refuses what it does not know, and a run’s options of the pool', async () => {
+    // @ts-expect-error: there is no such option
+    await expect(Container.pool(await options(), { size: 2 })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
+    await expect(Container.pool(await options(), { ready: 0 })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
+    await using pool = await Container.pool(await options(), { ready: 1 });
+    // @ts-expect-error: it is the pool's
+    await expect(pool.run({ user: '0' })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION', message: expect.stringContaining('user') });
+    await expect(pool.run({})).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION', message: expect.stringContaining('command') });
+    await expect(pool.run({ command: ['true'], timeout: -1 })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
+  });
+
+  it('shows nothing that is to be hidden since its containers began to wait', async () => {
+    mkdirSync(join(folder, 'keys'));
+    const image = Image.host({ hide: [join(folder, 'keys', '*.key')] });
+    await using pool = await Container.pool({ image, command: ['ls', join(folder, 'keys')] }, { ready: 2 });
+    for (const file of ['one', 'two', 'three']) {
+      writeFileSync(join(folder, 'keys', `${file}.key`), 'secret');
+      writeFileSync(join(folder, 'keys', `${file}.txt`), '');
+      expect(await pool.run()).toMatchObject({ stdout: expect.not.stringContaining('.key'), status: 'ok' });
+    }
+    await until('others wait', () => pool.ready === 2);
+    expect(await pool.run()).toMatchObject({ stdout: 'one.txt\nthree.txt\ntwo.txt\n' });
+  });
+
+  it('shows what is at the path of a bind now', async () => {
+    const [one, two] = [join(folder, 'one'), join(folder, 'two')];
+    for (const path of [one, two]) mkdirSync(path);
+    writeFileSync(join(two, 'second'), '');
+    await using pool = await Container.pool(
+      await options({ command: ['ls', '/seen'], mounts: [{ type: 'bind', source: one, target: '/seen' }] }),
+    );
+    expect(await pool.run()).toMatchObject({ stdout: '' });
+    renameSync(one, join(folder, 'away'));
+    renameSync(two, one);
+    expect(await pool.run()).toMatchObject({ stdout: 'second\n' });
+  });
+
+  // those of an ordinary user are below another process
+  asRoot.it('keeps no process alive, and goes with its process', async () => {
+    const idle = startNode('pool', ['idle']);
+    expect(await idle.ended).toMatchObject({ code: 0, stdout: 'ready\nran\n' });
+    for (const whom of ['Node', 'the shim'] as const) {
+      const program = startNode('pool', ['stay']);
+      expect((await program.lines.next()).value).toBe('ready');
+      const shim = Number((await program.lines.next()).value);
+      const pids = descendants(shim).map(({ pid }) => pid);
+      expect(pids.length).toBeGreaterThanOrEqual(2);
+      process.kill(whom === 'Node' ? program.pid : shim, 'SIGKILL');
+      await until('all have ended', () => descendants(shim).length === 0);
+      if (whom === 'the shim') program.process.kill('SIGTERM');
+      await program.ended;
+      // of a shim that was killed, the groups are left for whoever reaps
+      expect((await reap()).failures).toEqual([]);
+    }
+  });
+});

@@ -1,0 +1,107 @@
+import { describe, expect, it } from 'vitest';
+import { planContainer, planHead } from '../../../../lib/container/plan/container-plan.js';
+import { mayBePooled, planPooled, planPooledRun, slotsAfter } from '../../../../lib/container/plan/pool-plan.js';
+import { joinParts, type PlanParts } from '../../../../lib/plan/plan.js';
+import type { Op, Step } from '../../../../lib/plan/steps.js';
+import { type Facts, inputOf, last, mounting, ops } from '../../../fixtures/container-plan.js';
+
+/** As Container.pool plans it: what a run has of its own is not known when the first part is made. */
+function pooled(options: object, run: object = {}, facts: Facts = {}): PlanParts {
+  const input = inputOf(options, facts);
+  const plan = planPooled(planHead(input), input);
+  const own = inputOf({ ...options, ...run }, facts);
+  return planPooledRun(plan, { ...input, ...{ options: own.options, streams: own.streams, slots: slotsAfter(plan) } });
+}
+
+function whole(options: object, facts: Facts = {}): readonly Step[] {
+  const input = inputOf(options, facts);
+  return last(joinParts(planContainer(planHead(input), input), { waits: false }));
+}
+
+const run = { copyIn: { '/in': 'text', '/etc/passwd': 'x' }, copyOut: ['/out'], timeout: 5, killSignal: 'SIGTERM' };
+const shapes: [string, object, Facts?][] = [
+  ['nothing more', {}],
+  [
+    'much',
+    {
+      hostname: 'own',
+      sysctls: { 'net.ipv4.ip_forward': '1' },
+      tmpfs: { '/scratch': '' },
+      ulimits: { nofile: 64 },
+      readOnly: true,
+      init: true,
+    },
+  ],
+  ['a folder of the host', { mounts: [{ type: 'bind', source: '/data', target: '/data' }], oomScoreAdj: 100, noNewPrivileges: false }],
+  ['the volumes of an image', {}, { volumes: ['/data', '/data/below'] }],
+  [
+    'a user namespace',
+    {},
+    { userns: { kind: 'identity', uid: [{ inside: 0, outside: 0, count: 1 }], gid: [{ inside: 0, outside: 0, count: 1 }] } },
+  ],
+];
+
+describe('the plan of a container of a pool', () => {
+  it.each(shapes)('has the steps of a container that is made for a run: %s', (_, options, facts) => {
+    const steps = ops(last(joinParts(pooled(options, run, facts), { waits: false })));
+    expect([...steps].sort()).toEqual(ops(whole({ ...options, ...run }, facts)).sort());
+  });
+
+  it.each(shapes)('ends the first part when all is mounted, masked and named: %s', (_, options, facts) => {
+    const { first, rest } = pooled(options, run, facts);
+    const steps = first?.stages[0]?.steps ?? [];
+    expect(steps.at(-1)).toEqual({ op: 'rest' });
+    expect(ops(steps).indexOf('pivot')).toBeLessThan(ops(steps).indexOf('mask'));
+    const early: Op[] = ['mask', 'readonly', 'sethostname', ...mounting.filter((op) => op !== 'set_mount')];
+    expect(ops(rest.stages[0]?.steps ?? []).filter((op) => early.includes(op))).toEqual([]);
+  });
+
+  it.each(shapes)('has nothing of a run in the first part, which is the same for all: %s', (_, options, facts) => {
+    expect(pooled(options, run, facts).first).toEqual(pooled(options, {}, facts).first);
+    const late: Op[] = ['user', 'exec', 'stdio', 'capabilities', 'seccomp', 'no_new_privileges', 'rlimit', 'umask'];
+    const early = ops(pooled(options, run, facts).first?.stages[0]?.steps ?? []);
+    expect(early.filter((op) => late.includes(op))).toEqual([]);
+  });
+
+  it('looks the user up in the files that a run brings, and makes a root read-only after that', () => {
+    const steps = pooled({ readOnly: true }, run).rest.stages[0]?.steps ?? [];
+    const at = (fits: (step: Step) => boolean): number => steps.findIndex(fits);
+    const [accounts, user, file, readOnly] = [
+      at((step) => step.op === 'write_file' && step.path === '/etc/passwd'),
+      at((step) => step.op === 'user' && step.apply === 0),
+      at((step) => step.op === 'write_file' && step.path === '/in'),
+      at((step) => step.op === 'set_mount'),
+    ];
+    expect([accounts, user, file, readOnly]).toEqual([...new Set([accounts, user, file, readOnly])].sort((a, b) => a - b));
+    expect(accounts).toBeGreaterThanOrEqual(0);
+  });
+
+  it('has the clocks and the end of the run, and undoes the groups with either part', () => {
+    const { first, rest } = pooled({}, run);
+    expect(rest).toMatchObject({ timeoutMs: 5, ending: { signal: 15 } });
+    expect(first?.timeoutMs).toBeUndefined();
+    expect(first?.undo).toEqual(rest.undo);
+    expect(first?.undo).not.toEqual([]);
+  });
+});
+
+describe('a run that no container of a pool can have', () => {
+  const table = { maskedPaths: ['/proc/keys', '/etc/hidden'], readonlyPaths: ['/proc/sys'] };
+  const fits = (options: object): boolean => mayBePooled(inputOf(options).options, table);
+
+  it.each<[string, object, boolean]>([
+    ['text', { copyIn: { '/in': 'text' } }, true],
+    ['a file of the host', { copyIn: { '/in': { source: '/x' } } }, false],
+    ['text in what is masked', { copyIn: { '/etc/hidden/x': '' } }, false],
+    ['text at what is masked', { copyIn: { '/etc/hidden': '' } }, false],
+    ['text above what is masked', { copyIn: { '/etc': { content: '' } } }, false],
+    ['text beside what is masked', { copyIn: { '/etc/hidden2': '' } }, true],
+    ['text in what is read-only', { copyIn: { '/proc/sys/x': '' } }, false],
+    ['input', { input: 'x' }, true],
+    ['a file as input', { stdin: { file: '/x' } }, false],
+    ['a file as input that Node copies', { stdin: { file: '/x' }, profile: 'untrusted' }, true],
+    ['a file as output', { stdout: { file: '/x' } }, true],
+  ])('is known: %s', (_, options, expected) => {
+    expect(fits(options)).toBe(expected);
+  });
+});

@@ -1,0 +1,106 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { Carrier } from '../../../lib/native/carrier.js';
+import { FirstParts } from '../../../lib/native/first-parts.js';
+import { Request } from '../../../lib/native/protocol.js';
+import { RunningTask } from '../../../lib/native/running-task.js';
+import { ownTable } from '../../../lib/native/shim-table.js';
+import { planOf } from '../../../lib/plan/plan.js';
+
+const EIO = 5;
+const failure = { where: -4, index: 0, errno: EIO, text: 'what the shim says' };
+
+/** A connection that notes what is sent, with the references that are held to it. */
+class Noted implements Carrier {
+  readonly sent: [type: number, id: number][] = [];
+  references = 0;
+  readonly table = ownTable;
+  send(type: number, id: number): void {
+    this.sent.push([type, id]);
+  }
+  ref(): void {
+    this.references++;
+  }
+  unref(): void {
+    this.references--;
+  }
+  forget(): void {}
+  startPlan(): never {
+    throw new Error('nothing is started');
+  }
+}
+
+describe('first parts that wait in the shim', () => {
+  let connection: Noted;
+  let parts: FirstParts;
+  let next = 2 ** 31;
+
+  const ready = (name: string): RunningTask => {
+    const task = new RunningTask(connection, next++, parts.first, new Map());
+    task.unref();
+    parts.onReady(name, task);
+    return task;
+  };
+
+  beforeEach(() => {
+    connection = new Noted();
+    parts = new FirstParts(connection, 7, { first: planOf({}), name: 'name', count: 2 });
+  });
+
+  it('are there when all of them are', async () => {
+    let isThere = false;
+    const begun = parts.begun.then(() => {
+      isThere = true;
+    });
+    ready('a');
+    await Promise.resolve();
+    expect([isThere, parts.ready]).toEqual([false, 1]);
+    ready('b');
+    await begun;
+    expect([isThere, parts.ready, connection.references]).toEqual([true, 2, 0]);
+  });
+
+  it('are given in their order, each to one', () => {
+    const [a, b] = [ready('a'), ready('b')];
+    expect(parts.take()).toEqual({ name: 'a', beginning: a });
+    expect(parts.take()).toEqual({ name: 'b', beginning: b });
+    expect(parts.take()).toBeNull();
+    // the shim begins others by itself
+    expect(connection.sent).toEqual([[Request.go, 7]]);
+  });
+
+  it('that have ended are given to nobody', () => {
+    ready('a').onFailed({ failure, undoFailures: [] });
+    const b = ready('b');
+    expect(parts.ready).toBe(1);
+    expect(parts.take()).toEqual({ name: 'b', beginning: b });
+  });
+
+  it('are asked for again when one could not be made, once for each that is wanted', async () => {
+    parts.onFailed({ failure, undoFailures: [] });
+    await expect(parts.begun).rejects.toThrow(/what the shim says/);
+    ready('a');
+    parts.take();
+    expect(connection.sent).toEqual([[Request.go, 7]]);
+  });
+
+  it('are closed once, and what could not be undone is told', async () => {
+    ready('a');
+    const closed = [parts.close(), parts.close()];
+    expect(parts.ready).toBe(0);
+    expect(parts.take()).toBeNull();
+    expect(connection.sent).toEqual([[Request.close, 7]]);
+    expect(connection.references).toBe(2);
+    parts.onRemoved([failure]);
+    for (const one of closed) await expect(one).rejects.toThrow(/what the shim says/);
+    expect(connection.references).toBe(0);
+  });
+
+  it('go with the connection', async () => {
+    ready('a');
+    parts.onLost(new Error('it has gone'));
+    expect([parts.ready, parts.take()]).toEqual([0, null]);
+    await expect(parts.begun).rejects.toThrow('it has gone');
+    await parts.close();
+    expect(connection.sent).toEqual([]);
+  });
+});
