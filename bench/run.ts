@@ -22,6 +22,7 @@ import { names } from './cases/names.js';
 import { network, networkCrowd } from './cases/network.js';
 import { oci } from './cases/oci.js';
 import { packets, throughput } from './cases/packets.js';
+import { pool } from './cases/pool.js';
 import { memory, rate } from './cases/rate.js';
 import { relay } from './cases/relay.js';
 import { rootless, rootlessNetwork } from './cases/rootless.js';
@@ -33,6 +34,7 @@ import { type Line, type Report, render, toJson } from './table.js';
 const cases: readonly Case[] = [
   ...comparisons,
   ...exec,
+  pool,
   detachedStart,
   attaching,
   listing,
