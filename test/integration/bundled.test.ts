@@ -57,6 +57,14 @@ it('in a bundle of what requires it, its first use says so', async () => {
 });
 
 describe('of the package', () => {
+  it('the executable that `nacelle-oci install` writes is the command', () => {
+    const [file, link] = [join(folder, 'oci'), join(folder, 'linked-oci')];
+    // as npm links it
+    symlinkSync(join(project, 'dist/nacelle-oci.js'), link);
+    execFileSync(process.execPath, [link, 'install', file]);
+    expect(execFileSync(file, ['--version'], { encoding: 'utf8' })).toMatch(/^nacelle-oci version /);
+  });
+
   const read = `Object.keys(require.cache).map((file) => require('node:path').basename(file)).filter((name) => name.endsWith('.cjs')).sort()`;
   /** Which files of it are read by an import, and by a run. */
   const filesRead = (options: object): [string[], string[]] => {
