@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { chmod, chown, mkdir, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join, resolve } from 'node:path';
 import { NacelleError, UnsupportedError } from '../../errors.js';
 import { mounter, privilege } from '../../host/privilege.js';
 import { Image } from '../../image/image.js';
-import { attempt, attempting } from '../../native/system-errors.js';
+import { attempting } from '../../native/system-errors.js';
 import { configText } from '../../oci-config/config-text.js';
 import { absolutePath } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
@@ -28,8 +27,8 @@ export interface BundleSource {
   readonly record: ContainerRecord;
   /** The image that it was made from, where this process has it. */
   readonly image: Image | null;
-  /** The process that waits for its start, with the ids of the program; `null` where there is none. */
-  readonly waitingPid: number | null;
+  /** Reads /proc/PID/status of the process that waits for its start, with the ids of the program; `null` where there is none. */
+  readonly waitingStatus: (() => Promise<string>) | null;
 }
 
 /**
@@ -41,7 +40,7 @@ export interface BundleSource {
 export async function writeBundle(path: unknown, source: BundleSource): Promise<{ left: string[] }> {
   const bundle = parseOptions(absolutePath, typeof path === 'string' ? resolve(path) : path, 'path');
   const record = bundled(source.record);
-  const user = userOf(record, source.waitingPid);
+  const user = await userOf(record, source.waitingStatus);
   const seccomp = seccompOf(record.bundle, record.program.capabilities);
   const place = await freeFolder('path', bundle);
   const folder = record.options.rootfs;
@@ -77,18 +76,18 @@ function bundled(record: ContainerRecord): Bundled {
 const NUMBERS = /^(\d+):(\d+)$/;
 
 /** Whom the program runs as, by numbers. Names, and the groups that files say, are looked up where the program waits with all of them. */
-function userOf({ id, program, userns, options }: Bundled, waitingPid: number | null): BundleUser {
+async function userOf({ id, program, userns, options }: Bundled, waitingStatus: BundleSource['waitingStatus']): Promise<BundleUser> {
   const [, uid, gid] = NUMBERS.exec(program.user) ?? [];
   const groups = program.groupAdd.filter((group) => /^\d+$/.test(group));
   const isExact = program.notRoot === undefined && program.keepsGroups !== true && groups.length === program.groupAdd.length;
   if (uid !== undefined && gid !== undefined && isExact)
     return { uid: Number(uid), gid: Number(gid), groups: [...new Set([gid, ...groups].map(Number))] };
-  if (waitingPid === null || options.init)
+  if (waitingStatus === null || options.init)
     throw new NacelleError(
       `write a bundle of the container ${id}: its user ${JSON.stringify(program.user)} is known by numbers only before its start, and not with init. Give the option user as 'uid:gid'`,
       { code: 'ERR_STATE' },
     );
-  const status = attempt('read the ids of the program', () => readFileSync(`/proc/${waitingPid}/status`, 'utf8'));
+  const status = await waitingStatus();
   const ids = (field: string): number[] =>
     (new RegExp(`^${field}:\\s*(.*)$`, 'm').exec(status)?.[1] ?? '').split(/\s+/).filter(Boolean).map(Number);
   const inside = (map: 'uid' | 'gid', outside: number): number => (userns === null ? outside : (idInside(userns[map], outside) ?? outside));

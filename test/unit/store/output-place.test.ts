@@ -1,9 +1,11 @@
 import {
   chmodSync,
   chownSync,
+  closeSync,
   lchownSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   realpathSync,
   rmSync,
@@ -14,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { geteuid } from 'node:process';
 import { afterAll, expect, test } from 'vitest';
+import { tryLock } from '../../../lib/native/load-addon.js';
 import { freeFolder, outputPlace } from '../../../lib/store/output-place.js';
 import { writtenAside } from '../../../lib/store/written-aside.js';
 
@@ -73,6 +76,27 @@ test('gets what is whole, or nothing', async () => {
     }),
   ).rejects.toThrow('enough');
   expect([readdirSync(join(place, 'new')), readdirSync(made)]).toEqual([['made'], []]);
+});
+
+test('removes what a process left that was killed, and nothing of others', async () => {
+  const place = folder('left', 0o755);
+  // dead: nobody has the lock; living: this process has it; and two that only look like it
+  for (const name of ['.made-dead00', '.made-living', '.made-nolock', '.made-x']) mkdirSync(join(place, name, 'new'), { recursive: true });
+  for (const name of ['.made-dead00', '.made-living', '.made-x']) writeFileSync(join(place, name, 'nacelle.lock'), '');
+  const lock = openSync(join(place, '.made-living', 'nacelle.lock'), 'r+');
+  try {
+    expect(tryLock(lock, 'exclusive')).toBe(true);
+    await writtenAside(join(place, 'made'), async (temporary) => mkdirSync(temporary));
+    expect(readdirSync(place).sort()).toEqual(['.made-living', '.made-nolock', '.made-x', 'made']);
+  } finally {
+    closeSync(lock);
+  }
+  // its own lock is there while it is written
+  await writtenAside(join(place, 'made'), async (temporary) => {
+    await writtenAside(join(place, 'made'), async (other) => mkdirSync(other));
+    mkdirSync(temporary);
+  });
+  expect(readdirSync(place).sort()).toEqual(['.made-nolock', '.made-x', 'made']);
 });
 
 test.runIf(geteuid?.() === 0)('is neither in a folder of another user nor behind a link of one', () => {
