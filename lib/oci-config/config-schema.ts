@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { cpuMask } from './cpu-list.js';
 import { namespaceNames } from './namespace-names.js';
 import { absolute, id, list, maybe, plain, signed, unsigned } from './nullable.js';
 import { resourcesSchema } from './resources-schema.js';
@@ -58,6 +59,9 @@ const schedulerSchema = z.object({
 /** An offset of a clock (config-linux.md, "Offset for Time Namespace"). */
 const offsetSchema = z.object({ secs: maybe(signed), nanosecs: maybe(unsigned.max(999_999_999)) });
 
+/** Processors; an empty text is none, as Go writes it. */
+const processors = z.string().refine((list) => list === '' || cpuMask(list) !== null, "must be a list of processors such as '0-3,7'");
+
 export const processSchema = z.object({
   terminal: maybe(z.boolean()),
   consoleSize: maybe(z.object({ height: unsigned.max(65_535), width: unsigned.max(65_535) })),
@@ -83,7 +87,8 @@ export const processSchema = z.object({
       priority: maybe(unsigned.max(7)),
     }),
   ),
-  execCPUAffinity: maybe(z.unknown()),
+  /** Of programs of `exec`, before and after they are in the container's groups. */
+  execCPUAffinity: maybe(z.object({ initial: maybe(processors), final: maybe(processors) })),
 });
 
 const hookSchema = z.object({

@@ -105,11 +105,10 @@ function refuseMountData({ mounts, linux }: Pick<BundleConfig, 'mounts' | 'linux
 }
 
 /** What the runtime does not apply of a process, which `exec` has alone. @throws UnsupportedError */
-export function refuseOfProcess({ apparmorProfile, selinuxLabel, scheduler, execCPUAffinity }: BundleProcess): void {
+export function refuseOfProcess({ apparmorProfile, selinuxLabel, scheduler }: BundleProcess): void {
   if (scheduler !== undefined && scheduler.flags.length > 0) refuse('process.scheduler.flags', NOT_APPLIED);
   if (apparmorProfile) refuse('process.apparmorProfile', 'AppArmor profiles are not set');
   if (selinuxLabel) refuse('process.selinuxLabel', 'SELinux labels are not set');
-  if (execCPUAffinity !== undefined) refuse('process.execCPUAffinity', NOT_APPLIED);
 }
 
 /** A process under SCHED_DEADLINE starts no other (sched(7)). @throws UnsupportedError where the program is a child of the process that has the rights */

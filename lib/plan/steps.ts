@@ -112,6 +112,7 @@ export type Step =
   | { readonly op: 'raise_limit'; readonly host?: never; readonly name: string; readonly resource: number | bigint; readonly hard: number | bigint; }
   | { readonly op: 'scheduler'; readonly host?: never; readonly policy: number | bigint; readonly nice: number | bigint; readonly priority: number | bigint; readonly runtime: number | bigint; readonly deadline: number | bigint; readonly period: number | bigint; }
   | { readonly op: 'io_priority'; readonly host?: never; readonly priority: number | bigint; }
+  | { readonly op: 'cpu_affinity'; readonly host?: boolean; readonly mask: Uint8Array; }
   | { readonly op: 'personality'; readonly host?: never; readonly persona: number | bigint; }
   | { readonly op: 'oom_score_adj'; readonly host?: never; readonly value: string; }
   | { readonly op: 'umask'; readonly host?: never; readonly mask: number | bigint; }
@@ -141,6 +142,7 @@ export type Step =
   | { readonly op: 'parent_death_signal'; readonly host?: never; readonly signal: number | bigint; }
   | { readonly op: 'seccomp'; readonly host?: never; readonly filter: Uint8Array; }
   | { readonly op: 'load_call_filter'; readonly host?: never; readonly out?: Slot; readonly filter: Uint8Array; readonly flags: number | bigint; }
+  | { readonly op: 'send_listener'; readonly host: true; readonly listener: Slot; readonly path: string; readonly state: readonly string[]; }
   | { readonly op: 'init'; readonly host?: never; }
   | { readonly op: 'rest'; readonly host?: never; }
   | { readonly op: 'park'; readonly host?: never; }
@@ -282,6 +284,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'raise_limit', call: 'prlimit', what: 'raise ulimit {name}', fields: [['STR', 'name'], ['NUM', 'resource'], ['NUM', 'hard']] },
   { op: 'scheduler', call: 'sched_setattr', what: 'set the scheduler', fields: [['NUM', 'policy'], ['NUM', 'nice'], ['NUM', 'priority'], ['NUM', 'runtime'], ['NUM', 'deadline'], ['NUM', 'period']] },
   { op: 'io_priority', call: 'ioprio_set', what: 'set the I/O priority', fields: [['NUM', 'priority']] },
+  { op: 'cpu_affinity', call: 'sched_setaffinity', what: 'set the processors', fields: [['BYTES', 'mask']] },
   { op: 'personality', call: 'personality', what: 'set the execution domain', fields: [['NUM', 'persona']] },
   { op: 'oom_score_adj', call: 'write', what: 'set oomScoreAdj', fields: [['STR', 'value']] },
   { op: 'umask', call: 'umask', what: 'set the umask', fields: [['NUM', 'mask']] },
@@ -311,6 +314,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'parent_death_signal', call: 'prctl', what: 'die with the shim', fields: [['NUM', 'signal']] },
   { op: 'seccomp', call: 'seccomp', what: 'load the system call filter', fields: [['BYTES', 'filter']] },
   { op: 'load_call_filter', call: 'seccomp', what: 'load the system call filter', fields: [['OUT', 'out'], ['BYTES', 'filter'], ['NUM', 'flags']] },
+  { op: 'send_listener', call: 'sendmsg', what: 'send the listener of system calls to {path}', fields: [['SLOT', 'listener'], ['STR', 'path'], ['LIST', 'state']] },
   { op: 'init', call: 'clone3', what: 'start the init process', fields: [] },
   { op: 'rest', call: 'recvmsg', what: 'wait for the rest of the plan', fields: [] },
   { op: 'park', call: 'recvmsg', what: 'wait to be started', fields: [] },

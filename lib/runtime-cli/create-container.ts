@@ -7,6 +7,7 @@ import { NONE, planOf, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { type CreateFacts, type CreateRequest, createFacts, type KnownBefore } from './create-facts.js';
 import { writePlans } from './front/write-plans.js';
+import { listenerState } from './listener-state.js';
 import { type GroupFolder, homeOfGroup, planBundleGroups } from './plan/bundle-groups.js';
 import type { BundleInput } from './plan/bundle-input.js';
 import { hasRuntimeHooks, planBundle } from './plan/bundle-plan.js';
@@ -105,6 +106,8 @@ function planInput(
   { folder, joined, procs, isAttached, slots }: Making & { readonly slots: Slots },
 ): BundleInput {
   const { linux } = config;
+  const creating = stateAround(known, 'creating');
+  const listener = facts.filter?.listener ?? null;
   const hasCgroupNamespace = linux?.namespaces.some(({ type, path }) => type === 'cgroup' && !path) ?? false;
   return {
     ...{ ...facts, slots, config, process: program, joined, folder: folder.path, newKeyring },
@@ -112,7 +115,8 @@ function planInput(
     mounts: { sources, procs, groups: folders, mode: groups.layout.mode, hasCgroupNamespace, devices: linux?.devices ?? [] },
     streams: facts.console === null ? [0, 1, 2] : null,
     handsOver: !isAttached,
-    states: { creating: stateAround(known, 'creating'), created: stateAround(known, 'created') },
+    listenerState: listener === null ? [] : listenerState(listener, [creating.before, creating.after]),
+    states: { creating, created: stateAround(known, 'created') },
   };
 }
 

@@ -68,7 +68,7 @@ export async function createFacts(request: CreateRequest): Promise<CreateFacts> 
   const console = consoleOf(request.consoleSocket, program);
   const capabilities = capabilitySets(program);
   const limits = processLimits(program);
-  const filter = filterOf(linux, capabilities);
+  const filter = filterOf(linux, capabilities, bundle);
   const rootfs = rootOf(bundle, config);
   const sources = sourcesOf(bundle, config);
   const groups = await groupFacts(linux?.resources);

@@ -13,13 +13,14 @@ import { capabilitySets, processLimits } from './config/process-facts.js';
 import { readProcess } from './config/read-config.js';
 import { refusal, usageError } from './config/runtime-error.js';
 import { consoleOf } from './console-request.js';
+import { listenerState } from './listener-state.js';
 import { planBundleExec } from './plan/bundle-exec-plan.js';
 import { ENTERING_MS } from './plan/bundle-process.js';
 import { preservedDescriptors } from './preserved-descriptors.js';
 import { closeAll, filterOf, joinedTypes, openGroups, openNamespacesOf } from './runtime-machine.js';
 import { shellStatus } from './runtime-output.js';
 import { startFailure, textOf } from './start-container.js';
-import { configOf, madeRecord, type StateFolder, statusOf, writeWhole } from './state/container-state.js';
+import { configOf, madeRecord, type StateFolder, stateOf, statusOf, writeWhole } from './state/container-state.js';
 import { isLiving, processSeen } from './state/process-identity.js';
 
 export interface ExecRequest {
@@ -61,7 +62,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
   const console = consoleOf(request.consoleSocket, program);
   const capabilities = capabilitySets(program);
   const { descriptors } = preservedDescriptors(request.preservedFds, {});
-  const filter = filterOf(linux, capabilities);
+  const filter = filterOf(linux, capabilities, record.bundle);
   const limits = processLimits(program);
   const groups = openGroups(record.groups);
   try {
@@ -73,6 +74,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
       const streams = console === null ? ([0, 1, 2] as const) : null;
       const plan = planBundleExec({
         slots,
+        listenerState: filter?.listener ? listenerState(filter.listener, [JSON.stringify(stateOf(record, status))]) : [],
         process: program,
         linux,
         groups,

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { readGroupFile } from '../cgroup/files/group-files.js';
 import { groupFiles } from '../cgroup/group-probe.js';
 import { joinedProc } from '../container/start/joined-proc.js';
-import { invalidOption } from '../errors.js';
+import { invalidOption, UnsupportedError } from '../errors.js';
 import { inspectGroups } from '../host/cgroup-base.js';
 import { deviceFilter } from '../host/device-filter-support.js';
 import { isNamespaceFile, typeOf } from '../namespace/namespace-files.js';
@@ -14,7 +14,7 @@ import { parseMountOptions } from '../oci-config/bundle-mount-options.js';
 import type { BundleConfig, BundleLinux } from '../oci-config/config-schema.js';
 import { namespaceTypeOf } from '../oci-config/namespace-names.js';
 import type { NamespaceType } from '../plan/namespace-types.js';
-import { bundleProfile } from '../security/oci-profile/bundle-profile.js';
+import { bundleProfile, listenedProfile } from '../security/oci-profile/bundle-profile.js';
 import { compiledProfile } from '../security/oci-profile/compiled-profile.js';
 import { ownArchitecture } from '../security/own-architecture.js';
 import type { CapabilitySets } from './config/process-facts.js';
@@ -146,12 +146,30 @@ function handsOn(path: string): HandedOn | null {
   return available === undefined || enabled === undefined ? null : { available, enabled };
 }
 
-/** The filter of linux.seccomp. @throws NacelleError `ERR_INVALID_OPTION` by the path; UnsupportedError */
-export function filterOf(linux: BundleLinux | undefined, { bounding }: Pick<CapabilitySets, 'bounding'>): LoadedFilter | null {
+/**
+ * The filter of linux.seccomp.
+ *
+ * @param bundle where a relative path of the listener's socket begins
+ * @throws NacelleError `ERR_INVALID_OPTION` by the path; UnsupportedError
+ */
+export function filterOf(
+  linux: BundleLinux | undefined,
+  { bounding }: Pick<CapabilitySets, 'bounding'>,
+  bundle: string,
+): LoadedFilter | null {
   if (linux?.seccomp === undefined) return null;
-  const profile = bundleProfile(linux.seccomp);
-  const { filter } = compiledProfile(profile, { arch: ownArchitecture(), capabilities: bounding, kernel: release() });
-  return { filter, flags: profile.flags };
+  const given = bundleProfile(linux.seccomp);
+  const { listener, notifies } = given;
+  if (notifies && listener === null) throw invalidOption('linux.seccomp.listenerPath', 'is missing: there is a rule with SCMP_ACT_NOTIFY');
+  const profile = notifies ? listenedProfile(linux.seccomp, given) : given;
+  const { filter, mayRefuseHandOver } = compiledProfile(profile, { arch: ownArchitecture(), capabilities: bounding, kernel: release() });
+  if (notifies && mayRefuseHandOver)
+    throw new UnsupportedError(
+      'linux.seccomp of config.json',
+      'with SCMP_ACT_NOTIFY sendmsg has to be allowed, whatever its arguments are: by that call the listener is handed over',
+    );
+  const asked = notifies && listener !== null ? { ...listener, path: resolve(bundle, listener.path) } : null;
+  return { filter, flags: profile.flags, listener: asked };
 }
 
 /** A folder of groups, opened. */

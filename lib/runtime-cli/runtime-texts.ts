@@ -18,7 +18,7 @@ export function featuresText(): string {
         cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
         seccomp: {
           enabled: true,
-          actions: Object.keys(actionNames).filter((name) => name !== 'SCMP_ACT_NOTIFY'),
+          actions: Object.keys(actionNames),
           operators: ['NE', 'LT', 'LE', 'EQ', 'GE', 'GT', 'MASKED_EQ'].map((name) => `SCMP_CMP_${name}`),
           archs: architectureNames,
         },

@@ -7,6 +7,8 @@ export function returnValue(action: Action): number {
       return 0x7fff_0000;
     case 'log':
       return 0x7ffc_0000;
+    case 'notify':
+      return 0x7fc0_0000;
     case 'trap':
       return 0x0003_0000;
     case 'kill-thread':

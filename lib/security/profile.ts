@@ -2,9 +2,17 @@ import type { CapabilityName } from '../plan/capability-names.js';
 
 /**
  * What happens to a system call: it goes on, with a line in the kernel's log for 'log'; it fails with an errno; the process gets SIGSYS;
- * a tracer is asked, and hears the number; the thread, or the whole process, is killed as if by SIGSYS.
+ * a tracer is asked, and hears the number; whoever has the filter's listener is asked; the thread, or the whole process, is killed as if by SIGSYS.
  */
-export type Action = 'allow' | 'log' | { readonly trace: number } | { readonly errno: number } | 'trap' | 'kill-thread' | 'kill-process';
+export type Action =
+  | 'allow'
+  | 'log'
+  | { readonly trace: number }
+  | 'notify'
+  | { readonly errno: number }
+  | 'trap'
+  | 'kill-thread'
+  | 'kill-process';
 
 /** Comparisons of an argument, as the OCI runtime spec names them (without SCMP_CMP_). All are unsigned. */
 export type Operator = 'NE' | 'LT' | 'LE' | 'EQ' | 'GE' | 'GT' | 'MASKED_EQ';

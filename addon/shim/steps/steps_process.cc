@@ -11,6 +11,7 @@
 
 #include <climits>
 #include <cstring>
+#include <vector>
 
 #include "../kernel/procfs.h"
 #include "../kernel/syscalls.h"
@@ -125,6 +126,14 @@ int run(Context& context, const args::scheduler& a) {
 }
 
 int run(Context&, const args::io_priority& a) { return checked_int(syscall(SYS_ioprio_set, kWhoProcess, 0, static_cast<int>(a.priority))); }
+
+int run(Context&, const args::cpu_affinity& a) {
+  // the kernel wants whole words
+  std::vector<unsigned long> words((a.mask.size + sizeof(unsigned long) - 1) / sizeof(unsigned long));
+  if (words.empty()) return -EINVAL;
+  std::memcpy(words.data(), a.mask.data, a.mask.size);
+  return checked_int(syscall(SYS_sched_setaffinity, 0, words.size() * sizeof words[0], words.data()));
+}
 
 int run(Context&, const args::personality& a) { return checked_int(::personality(static_cast<unsigned long>(a.persona))); }
 

@@ -88,7 +88,8 @@ function decoded(path: string, bytes: Uint8Array): string {
 /** The filter: 'default' for nacelle's own, as `Container.toBundle` writes it. */
 function seccompOf({ linux }: BundleConfig, capabilities: CapabilityMask): ConfigFacts['seccomp'] {
   if (linux?.seccomp === undefined) return null;
-  const profile = bundleProfile(linux.seccomp, 'Use the option onDenied.');
+  const profile = bundleProfile(linux.seccomp);
+  if (profile.notifies) refuse('linux.seccomp', 'nobody is told of calls (SCMP_ACT_NOTIFY)', 'Use the option onDenied.');
   const subject = { arch: ownArchitecture(), capabilities, kernel: release() };
   const document = profileDocument(profile, subject);
   return isDeepStrictEqual(document, defaultDocument(subject)) ? 'default' : document;

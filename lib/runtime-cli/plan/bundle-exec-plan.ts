@@ -3,6 +3,7 @@ import type { BundleProcess } from '../../oci-config/config-schema.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
 import { ANYWHERE, type Plan, planOf, type Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
+import { affinitySteps } from './affinity-steps.js';
 import type { GroupFolder } from './bundle-groups.js';
 import type { ConsoleRequest } from './bundle-input.js';
 import { type BundleProgram, bundleProgramSteps, ENTERING_MS, enterBundlePid, findBundleUser } from './bundle-process.js';
@@ -11,6 +12,8 @@ import { prioritySteps } from './priority-steps.js';
 /** Everything that the plan of a program in a container depends on. */
 export interface BundleExecInput extends Pick<BundleProgram, 'linux' | 'capabilities' | 'limits' | 'filter'> {
   readonly slots: Slots;
+  /** What is sent with the filter's listener, cut where the number of the process stands. */
+  readonly listenerState: readonly string[];
   readonly process: BundleProcess;
   /** The container's groups, as descriptors of their folders. */
   readonly groups: readonly (Pick<GroupFolder, 'version'> & { readonly fd: number })[];
@@ -41,14 +44,17 @@ export function planBundleExec(input: BundleExecInput): Plan {
   const unified = groups.find(({ version }) => version === 2);
   const { detached } = input;
   const wait: Step[] = detached === null ? [] : [{ op: 'await_start', go: slots.give(detached.go), told: slots.give(detached.told) }];
+  const listening = input.filter?.listener ? { slot: slots.take(), state: input.listenerState } : null;
+  const affinity = affinitySteps(process);
   const program = bundleProgramSteps(
-    { ...input, streams: used, hasTerminal: terminal !== null, passed, maySchedule: false },
+    { ...input, listening, streams: used, hasTerminal: terminal !== null, passed, maySchedule: false },
     { cwd: { create: 0, ...ANYWHERE }, wait },
   );
   const join: Step[] = [
     { op: 'umask', mask: 0 },
     { op: 'dumpable', value: 0 },
     ...groups.filter(({ version }) => version === 1).map(({ slot }): Step => ({ op: 'join_group', group: slot, file: 'cgroup.procs' })),
+    ...affinity.after,
     ...(process.oomScoreAdj === undefined ? [] : [{ op: 'oom_score_adj', value: String(process.oomScoreAdj) } as const]),
     ...prioritySteps(process),
     ...(input.hasOwnUsers ? input.limits.map(({ name, resource, hard }): Step => ({ op: 'raise_limit', name, resource, hard })) : []),
@@ -66,6 +72,7 @@ export function planBundleExec(input: BundleExecInput): Plan {
   ];
   const { outside, inside } = enterBundlePid(program, { stage: 1 });
   return planOf({
+    prepare: [...affinity.before],
     stages: [
       { flags: 0, ...(unified === undefined ? {} : { group: unified.slot }), steps: [...join, ...outside] },
       { flags: 0, steps: inside },

@@ -32,6 +32,8 @@ export interface BundleInput extends Pick<BundleProgram, 'capabilities' | 'limit
   readonly streams: readonly [number, number, number] | null;
   readonly console: ConsoleRequest | null;
   readonly newKeyring: boolean;
+  /** What is sent with the filter's listener, cut where the number of the process stands. */
+  readonly listenerState: readonly string[];
   /** The ids of a user namespace of its own; `null`: it has none. */
   readonly maps: UserMaps | null;
   /** The container goes on without the runtime. */

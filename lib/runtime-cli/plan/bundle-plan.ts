@@ -43,9 +43,10 @@ export function planBundle(input: BundleInput): Plan {
   const ofCreation = hookSteps(config.hooks?.createContainer, creating, input.states.creating);
   const ofStart = hookSteps(config.hooks?.startContainer, created, input.states.created);
   const protection = planBundleProtection(config.linux, mounts, slots);
+  const listening = input.filter?.listener ? { slot: slots.take(), state: input.listenerState } : null;
   const cwd = { create: 1, ...groundOf(mounts.places, process.cwd) } as const;
   const program = bundleProgramSteps(
-    { ...input, linux: config.linux, streams, hasTerminal: terminal !== null, passed, maySchedule: input.maps === null },
+    { ...input, listening, linux: config.linux, streams, hasTerminal: terminal !== null, passed, maySchedule: input.maps === null },
     { cwd, wait: [start.wait, ...ofStart.run] },
   );
   const inside: Step[] = [

@@ -1,6 +1,7 @@
 import type { BundleLinux, BundleProcess } from '../../oci-config/config-schema.js';
 import { ANYWHERE, cloneStep, type Ground, NONE, REFUSE_DESCRIPTORS } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
+import type { SeccompListener } from '../../security/oci-profile/parsed-profile.js';
 import type { Rlimit } from '../../security/rlimits.js';
 import { type CapabilitySets, processEnvironment } from '../config/process-facts.js';
 import { personalitySteps, prioritySteps } from './priority-steps.js';
@@ -10,6 +11,14 @@ export interface LoadedFilter {
   readonly filter: Uint8Array;
   /** SECCOMP_FILTER_FLAG_*. */
   readonly flags: number;
+  /** Who is asked of the calls of SCMP_ACT_NOTIFY. */
+  readonly listener: SeccompListener | null;
+}
+
+/** The slot for a filter's listener, and what is sent with it, cut where the number of the process stands. */
+export interface Listening {
+  readonly slot: Slot;
+  readonly state: readonly string[];
 }
 
 /** Everything that the program's own steps depend on. */
@@ -20,6 +29,8 @@ export interface BundleProgram {
   readonly capabilities: CapabilitySets;
   readonly limits: readonly Rlimit[];
   readonly filter: LoadedFilter | null;
+  /** `null`: the filter has no listener. */
+  readonly listening: Listening | null;
   /** The slots that become 0, 1 and 2. */
   readonly streams: readonly [Slot, Slot, Slot];
   /** The first of the streams is a terminal. */
@@ -46,11 +57,11 @@ export function findBundleUser({ user: { uid, gid, additionalGids } }: BundlePro
  * needs CAP_SYS_ADMIN, so it comes before that goes; else it comes last, so that it need not allow what sets the process up. Pure.
  */
 export function bundleProgramSteps(
-  { process, linux, capabilities, limits, filter, streams, hasTerminal, passed, maySchedule }: BundleProgram,
+  { process, linux, capabilities, limits, filter, listening, streams, hasTerminal, passed, maySchedule }: BundleProgram,
   { cwd, wait }: { readonly cwd: { readonly create: 0 | 1 } & Ground; readonly wait: readonly Step[] },
 ): { readonly confine: readonly Step[]; readonly run: readonly Step[] } {
   const noNewPrivileges = process.noNewPrivileges ?? false;
-  const load = filter === null ? [] : [loadStep(filter)];
+  const load = filter === null ? [] : loadSteps(filter, listening);
   const [program = ''] = process.args;
   const env = processEnvironment(process);
   const { bounding, effective, permitted, inheritable, ambient } = capabilities;
@@ -76,8 +87,19 @@ export function bundleProgramSteps(
   };
 }
 
-function loadStep({ filter, flags }: LoadedFilter): Step {
-  return flags === 0 ? { op: 'seccomp', filter } : { op: 'load_call_filter', out: NONE, filter, flags };
+/** The listener is sent before anything else is done: whoever gets it answers the calls of all that follows. */
+function loadSteps({ filter, flags, listener }: LoadedFilter, listening: Listening | null): Step[] {
+  if (listener === null || listening === null)
+    return [flags === 0 ? { op: 'seccomp', filter } : { op: 'load_call_filter', out: NONE, filter, flags }];
+  const { slot, state } = listening;
+  return [
+    { op: 'load_call_filter', out: slot, filter, flags },
+    { op: 'give', slot },
+    { op: 'send_listener', host: true, listener: slot, path: listener.path, state },
+    // calls fail with ENOSYS when all who have the listener are gone
+    { op: 'close', host: true, slot },
+    { op: 'close', slot },
+  ];
 }
 
 /** ms that a process in a joined pid namespace may take until its program runs: it has next to nothing to do there. */

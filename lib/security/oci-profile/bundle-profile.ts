@@ -1,4 +1,4 @@
-import { invalidOption, UnsupportedError } from '../../errors.js';
+import { invalidOption } from '../../errors.js';
 import { checkOptions } from '../../options/parse-options.js';
 import type { ParsedProfile } from './parsed-profile.js';
 import { profileSchema } from './profile-schema.js';
@@ -8,20 +8,26 @@ import { profileSchema } from './profile-schema.js';
  * so docker's conditions are none here. Pure.
  *
  * @param seccomp with exact numbers
- * @param fix what else lets somebody hear of calls, where something does
- * @throws NacelleError `ERR_INVALID_OPTION`, by the path of the field; UnsupportedError for calls of which somebody is to be told
+ * @throws NacelleError `ERR_INVALID_OPTION`, by the path of the field
  */
-export function bundleProfile(seccomp: Readonly<Record<string, unknown>>, fix?: string): ParsedProfile {
+export function bundleProfile(seccomp: Readonly<Record<string, unknown>>): ParsedProfile {
   const checked = checkOptions(profileSchema, knownOf(seccomp));
   if (!('value' in checked)) {
     const [first] = checked.problems;
     throw invalidOption(`linux.seccomp.${first?.name ?? ''}`, first?.text ?? 'is wrong');
   }
-  const profile = checked.value;
-  const [unsupported] = profile.unsupported;
-  if (unsupported !== undefined || profile.notifies)
-    throw new UnsupportedError('linux.seccomp of config.json', 'nobody is told of calls (SCMP_ACT_NOTIFY)', fix);
-  return profile;
+  return checked.value;
+}
+
+/**
+ * The profile of a filter that has a listener, which is asked of the calls of SCMP_ACT_NOTIFY. Pure.
+ *
+ * @throws NacelleError `ERR_INVALID_OPTION` where that is the default: the listener is handed over by calls, too
+ */
+export function listenedProfile(seccomp: Readonly<Record<string, unknown>>, profile: ParsedProfile): ParsedProfile {
+  if (seccomp.defaultAction === 'SCMP_ACT_NOTIFY')
+    throw invalidOption('linux.seccomp.defaultAction', 'must not be SCMP_ACT_NOTIFY: the listener is handed over by calls, too');
+  return { ...profile, groups: profile.groups.map((group) => (group.notifies ? { ...group, action: 'notify' } : group)) };
 }
 
 const PROFILE = ['defaultAction', 'defaultErrnoRet', 'architectures', 'flags', 'listenerPath', 'listenerMetadata', 'syscalls'];

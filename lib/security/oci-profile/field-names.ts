@@ -1,8 +1,8 @@
 import type { Door } from '../filter.js';
 import type { Action } from '../profile.js';
 
-/** An action as it is named; with a number of its own, or 'notify', which refuses and is told. */
-export type NamedAction = Exclude<Action, object> | 'notify' | { readonly takes: 'errno' | 'trace' };
+/** An action as it is named; some have a number of their own. */
+export type NamedAction = Exclude<Action, object> | { readonly takes: 'errno' | 'trace' };
 
 export const actionNames = {
   SCMP_ACT_KILL: 'kill-thread',

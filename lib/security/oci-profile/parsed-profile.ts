@@ -10,15 +10,25 @@ export interface ParsedProfile {
   readonly groups: readonly ParsedGroup[];
   /** SECCOMP_FILTER_FLAG_* that change something here. */
   readonly flags: number;
-  /** It has SCMP_ACT_NOTIFY: such a call is refused with EPERM, where somebody is told of that. */
+  /** It has SCMP_ACT_NOTIFY: such a call is refused with EPERM, where somebody is told of that, unless a listener is asked: see bundle-profile.ts. */
   readonly notifies: boolean;
-  /** What it asks for that can't be had; it must not be used then. */
-  readonly unsupported: readonly string[];
+  /** Whom it wants to be asked; `null`: nobody by a socket. */
+  readonly listener: SeccompListener | null;
+}
+
+/** Where a filter's listener is sent (config-linux.md, "Seccomp"). */
+export interface SeccompListener {
+  /** Of a stream socket. */
+  readonly path: string;
+  /** Handed on as it is. */
+  readonly metadata: string;
 }
 
 export interface ParsedGroup {
   readonly names: readonly string[];
   readonly action: Action;
+  /** SCMP_ACT_NOTIFY was asked for. */
+  readonly notifies?: true;
   readonly args: readonly ParsedArgument[];
   readonly includes: ParsedConditions;
   readonly excludes: ParsedConditions;

@@ -85,6 +85,7 @@ function plainNumber(value: number | bigint): number | bigint {
 const plainActions: Readonly<Record<Extract<Action, string>, SeccompAction>> = {
   allow: 'SCMP_ACT_ALLOW',
   log: 'SCMP_ACT_LOG',
+  notify: 'SCMP_ACT_NOTIFY',
   trap: 'SCMP_ACT_TRAP',
   'kill-thread': 'SCMP_ACT_KILL_THREAD',
   'kill-process': 'SCMP_ACT_KILL_PROCESS',

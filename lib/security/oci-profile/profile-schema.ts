@@ -166,9 +166,9 @@ export const profileSchema = z
       archMap: Object.fromEntries(
         (given.archMap ?? []).map(({ architecture, subArchitectures }) => [architecture, subArchitectures ?? []]),
       ),
-      groups: groups.map(({ asked, ...rest }) => rest),
+      groups: groups.map(({ asked, ...rest }) => (asked === 'notify' ? { ...rest, notifies: true } : rest)),
       flags: (given.flags ?? []).reduce((all, flag) => all | filterFlags[flag], 0),
       notifies: [given.defaultAction, ...groups.map(({ asked }) => asked)].includes('notify'),
-      unsupported: given.listenerPath ? ['listenerPath'] : [],
+      listener: given.listenerPath ? { path: given.listenerPath, metadata: given.listenerMetadata ?? '' } : null,
     };
   });

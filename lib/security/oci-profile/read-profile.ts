@@ -30,8 +30,7 @@ export async function readProfile(path: string): Promise<ParsedProfile> {
 
 /** @throws UnsupportedError for a profile that needs what can't be had */
 export function refuseUnsupported(profile: ParsedProfile): ParsedProfile {
-  const [first] = profile.unsupported;
-  if (first !== undefined) throw new UnsupportedError(`${first} of a seccomp profile`, 'onDenied alone is told of calls');
+  if (profile.listener !== null) throw new UnsupportedError('listenerPath of a seccomp profile', 'onDenied alone is told of calls');
   return profile;
 }
 

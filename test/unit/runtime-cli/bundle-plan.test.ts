@@ -5,6 +5,7 @@ import type { Slot, Step } from '../../../lib/plan/steps.js';
 import { capabilitySets, processLimits } from '../../../lib/runtime-cli/config/process-facts.js';
 import { planBundleExec } from '../../../lib/runtime-cli/plan/bundle-exec-plan.js';
 import { planBundle } from '../../../lib/runtime-cli/plan/bundle-plan.js';
+import type { LoadedFilter } from '../../../lib/runtime-cli/plan/bundle-process.js';
 import { specText } from '../../../lib/runtime-cli/runtime-texts.js';
 
 type Change = (config: ReturnType<typeof JSON.parse>) => void;
@@ -23,7 +24,8 @@ function parsed(change: Change) {
   return { config, process, capabilities: capabilitySets(process), limits: processLimits(process) };
 }
 
-const filter = { filter: new Uint8Array(8), flags: 0 };
+const filter = { filter: new Uint8Array(8), flags: 0, listener: null };
+const listener = { path: '/run/agent', metadata: '' };
 
 /** The plan of a container: its pid namespace is 40, joined, unless `joined` is false. */
 function planned({
@@ -42,23 +44,23 @@ function planned({
     groups: { prepare: [], join: [], unified: undefined, killGroup: { at: NONE, path: '.' }, undo: [] },
     mounts: { sources: new Map(), groups: [], mode: 'v2', hasCgroupNamespace: true, devices: [], procs },
     joined: new Map(joined ? [['pid', 40]] : []),
-    ...{ newKeyring: true, handsOver: true, preserved: [], maps: null },
+    ...{ newKeyring: true, handsOver: true, preserved: [], maps: null, listenerState: ['{', '}'] },
     states: { creating: { before: '{', after: '}' }, created: { before: '{', after: '}' } },
   });
   return { plan, slots, pid: [...slots.descriptors].find(([, fd]) => fd === 40)?.[0] };
 }
 
-function execPlanned(): Plan {
+function execPlanned(filtered: LoadedFilter = filter): Plan {
   const { process, ...program } = parsed(() => undefined);
   return planBundleExec({
-    ...{ ...program, slots: new Slots(), process, filter, groups: [], streams: [0, 1, 2], console: null },
+    ...{ ...program, slots: new Slots(), process, filter: filtered, groups: [], streams: [0, 1, 2], console: null },
     namespaces: new Map([
       ['net', 30],
       ['pid', 31],
       ['mnt', 32],
     ]),
     detached: { go: 20, told: 21 },
-    ...{ hasOwnUsers: false, linux: undefined, preserved: [60] },
+    ...{ hasOwnUsers: false, linux: undefined, preserved: [60], listenerState: ['{', '}'] },
   });
 }
 
@@ -66,6 +68,13 @@ const ops = (steps: readonly Step[] = []): string[] => steps.map((step) => (step
 const inPidNamespace = ['dumpable', 'setsid', 'rlimit nproc', 'await_start', 'exec'];
 
 describe('a pid namespace that is joined', () => {
+  it('has the listener of its filter sent when that is loaded, before anything else', () => {
+    const [outside, inside] = execPlanned({ ...filter, listener }).stages.map(({ steps }) => ops(steps));
+    const sent = ['load_call_filter', 'give', 'send_listener', 'close', 'close'];
+    expect(outside?.slice(-7)).toEqual([...sent, 'refuse_descriptors', 'clone']);
+    expect(inside).not.toContain('send_listener');
+  });
+
   it('is entered by a program of `exec` when it can do nothing more than the program', () => {
     const [outside, inside] = execPlanned().stages.map(({ steps }) => ops(steps));
     expect(inside).toEqual(['dumpable', 'setsid', 'pass_descriptors', ...inPidNamespace.slice(2)]);

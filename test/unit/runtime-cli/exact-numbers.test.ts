@@ -41,9 +41,9 @@ describe('numbers of 64 bits in config.json', () => {
       writeRecord(own, recordOf(json));
       const noted = configOf(readRecord(own) ?? expect.fail('there is no record'));
       expect(noted).toEqual(config);
-      const loaded = filterOf(config.linux, { bounding: 0n });
-      expect(filterOf(noted.linux, { bounding: 0n })).toEqual(loaded);
-      expect(filterOf(readConfig(bundleWith(value - 1n)).config.linux, { bounding: 0n })).not.toEqual(loaded);
+      const loaded = filterOf(config.linux, { bounding: 0n }, folder);
+      expect(filterOf(noted.linux, { bounding: 0n }, folder)).toEqual(loaded);
+      expect(filterOf(readConfig(bundleWith(value - 1n)).config.linux, { bounding: 0n }, folder)).not.toEqual(loaded);
     },
   );
 

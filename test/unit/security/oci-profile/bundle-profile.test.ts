@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bundleProfile } from '../../../../lib/security/oci-profile/bundle-profile.js';
+import { bundleProfile, listenedProfile } from '../../../../lib/security/oci-profile/bundle-profile.js';
 
 const rule = { names: ['personality'], action: 'SCMP_ACT_ERRNO', errnoRet: 7, args: [{ index: 0, value: 2n ** 63n, op: 'SCMP_CMP_EQ' }] };
 const profile = { defaultAction: 'SCMP_ACT_ALLOW', architectures: ['SCMP_ARCH_X86_64'], syscalls: [rule] };
@@ -30,12 +30,12 @@ describe('linux.seccomp of config.json', () => {
     );
   });
 
-  it.each([
-    ['where they go', { listenerPath: '/run/x' }],
-    ['of which they are', { syscalls: [{ ...rule, action: 'SCMP_ACT_NOTIFY', errnoRet: null }] }],
-  ])('tells nobody of calls, whether it says %s', (_, more) => {
-    expect(() => bundleProfile({ ...profile, ...more }, 'Do this.')).toThrow(
-      expect.objectContaining({ code: 'ERR_UNSUPPORTED', fix: 'Do this.' }),
-    );
+  it('asks the listener of the calls of SCMP_ACT_NOTIFY alone, and never by default', () => {
+    const asked = { ...profile, listenerPath: '/run/x', syscalls: [rule, { ...rule, action: 'SCMP_ACT_NOTIFY', errnoRet: null }] };
+    const parsed = bundleProfile(asked);
+    expect(parsed).toMatchObject({ notifies: true, listener: { path: '/run/x', metadata: '' } });
+    const [before, after] = [parsed, listenedProfile(asked, parsed)].map(({ groups }) => groups.map(({ action }) => action));
+    expect([before?.[0], before?.[1], after?.[0], after?.[1]]).toEqual([before?.[0], { errno: 1 }, before?.[0], 'notify']);
+    expect(() => listenedProfile({ ...asked, defaultAction: 'SCMP_ACT_NOTIFY' }, parsed)).toThrow('linux.seccomp.defaultAction');
   });
 });

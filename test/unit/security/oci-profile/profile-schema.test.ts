@@ -17,7 +17,7 @@ describe('profileSchema', () => {
       architectures: [],
       archMap: {},
       groups: [],
-      unsupported: [],
+      listener: null,
     });
     expect(parse(deny).defaultAction).toEqual({ errno: 1 });
   });
