@@ -162,6 +162,7 @@ function frames({ mac, ip, linkLocal }: { mac: string; ip: string; linkLocal: st
     neighbour: ipv6(own, `8800000020000000${stranger}`),
     router: ipv6(own, '86000000000007080000000000000000'),
     redirect: ipv6(own, `8900000000000000${stranger}${stranger}`),
+    'report of a group': ipv6(own, '8f0000000000000104000000ff0200000000000000000001ff000063'),
     VLAN: ipv4({ ...own, ip: otherIp }).replace('0800', '810000010800'),
     'group of the link': `0180c200000e${VICTIM}88cc`,
     'another protocol': `${BROADCAST}${mac}88b5`,

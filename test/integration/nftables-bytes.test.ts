@@ -199,6 +199,7 @@ describe('the rules of a network', () => {
         meta protocol arp meta iif . arp saddr ip @ipv4 accept
         meta protocol ip6 icmpv6 type nd-router-advert drop
         meta protocol ip6 icmpv6 type nd-redirect drop
+        meta protocol ip6 icmpv6 type mld2-listener-report drop
         meta iif . ip6 saddr @ipv6 accept
         drop
       }

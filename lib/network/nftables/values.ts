@@ -50,7 +50,13 @@ const statuses = { expected: 1, 'seen-reply': 2, assured: 4, confirmed: 8, snat:
 export type Status = keyof typeof statuses;
 
 /** ICMPV6_*: `nft describe icmpv6_type`. */
-const icmpv6Types = { 'nd-router-advert': 134, 'nd-neighbor-solicit': 135, 'nd-neighbor-advert': 136, 'nd-redirect': 137 } as const;
+const icmpv6Types = {
+  'nd-router-advert': 134,
+  'nd-neighbor-solicit': 135,
+  'nd-neighbor-advert': 136,
+  'nd-redirect': 137,
+  'mld2-listener-report': 143,
+} as const;
 export type Icmpv6Type = keyof typeof icmpv6Types;
 
 /** @throws RangeError for a name that no link can have */

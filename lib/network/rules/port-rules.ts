@@ -51,7 +51,8 @@ function preroutingOf(table: Table): Chain {
 
 /**
  * What a frame of a container has to be: it has the container's MAC address and is ARP, IPv4 or IPv6, from its own addresses and about these
- * alone; no container is a router of IPv6.
+ * alone; no container is a router of IPv6. Which groups of IPv6 it listens to (RFC 3810) is told to nobody: the bridge sends what belongs to a group to
+ * all ports, and each report as well, of which each link that comes up has some: to five hundred others.
  */
 function chainRequests(table: Table): Request[] {
   const { macs, ipv4, ipv6 } = guardOf(table);
@@ -68,6 +69,7 @@ function chainRequests(table: Table): Request[] {
     addRule(guard, family('ip6'), equals(icmpv6Type, icmpv6('nd-router-advert')), drop),
     addRule(guard, family('ip6'), equals(icmpv6Type, icmpv6('nd-redirect')), drop),
     addRule(guard, family('ip6'), equals(icmpv6Type, icmpv6('nd-neighbor-advert')), notInSet([iif, neighbourTarget], ipv6), drop),
+    addRule(guard, family('ip6'), equals(icmpv6Type, icmpv6('mld2-listener-report')), drop),
     addRule(guard, inSet([iif, ip6Saddr], ipv6), accept),
     addRule(guard, drop),
   ];
