@@ -46,8 +46,11 @@ export class FirstParts {
 
   /** How many wait. */
   get ready(): number {
-    this.#waiting = this.#waiting.filter(({ task }) => !task.over);
-    return this.#waiting.length;
+    const left = this.#waiting.filter(({ task }) => !task.over);
+    // the shim begins none in the place of one that has died while it waited
+    this.#hasFailed ||= left.length < this.#waiting.length;
+    this.#waiting = left;
+    return left.length;
   }
 
   /** Resolves when all wait for the first time; rejects when one could not be made. */

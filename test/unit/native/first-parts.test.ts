@@ -73,6 +73,8 @@ describe('first parts that wait in the shim', () => {
     const b = ready('b');
     expect(parts.ready).toBe(1);
     expect(parts.take()).toEqual({ name: 'b', beginning: b });
+    // and another takes the place of the one that has died
+    expect(connection.sent).toEqual([[Request.go, 7]]);
   });
 
   it('are asked for again when one could not be made, once for each that is wanted', async () => {
