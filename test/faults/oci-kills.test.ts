@@ -19,7 +19,7 @@ import { temporaryFolder } from '../fixtures/temporary.js';
 import { until } from '../fixtures/until.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox', 'runc'] });
+const { describe, it } = requires({ root: true, tools: ['busybox', 'runc', 'strace'] });
 const folder = temporaryFolder();
 const { oci, states } = useRuntimes(folder);
 const moments = rounds(2, 100);
@@ -162,6 +162,51 @@ describe('a command that is killed', () => {
       }
       // what shims that were killed have noted of themselves
       await reap();
+    },
+  );
+});
+
+/** What the front does itself. */
+const OF_THE_FRONT: typeof COMMANDS = [
+  ['created', 'start', 'one'],
+  ['running', 'kill', 'one', 'KILL'],
+  ['running', 'pause', 'one'],
+  ['paused', 'resume', 'one'],
+  ['created', 'delete', 'one'],
+  ['paused', 'delete', '--force', 'one'],
+];
+
+/** The front under strace(1). @returns the names of its system calls, in their order */
+async function tracedFront(words: readonly string[], options: readonly string[]): Promise<string[]> {
+  const log = join(folder, 'trace');
+  const child = spawn('strace', ['-o', log, ...options, '--', `${states}-nacelle-oci`, '--root', states, ...words], { stdio: 'ignore' });
+  await once(child, 'exit');
+  return [...readFileSync(log, 'utf8').matchAll(/^(\w+)\(/gm)].map(([, name = '']) => name);
+}
+
+describe('the front that is killed', () => {
+  it.each(OF_THE_FRONT.map(([before, ...command]) => ({ before, command, title: command.join(' ') })))(
+    `$before, $title, at ${moments} system calls: the next delete --force leaves nothing (seed ${seed})`,
+    LONG,
+    async ({ before, command }) => {
+      const random = seededRandom(seed);
+      const bundle = makeBundle(folder, ['busybox', 'sleep', '1000']);
+      await prepare(before, bundle);
+      const calls = await tracedFront(command, []);
+      // Node would have been executed after the front
+      expect(calls.filter((name) => name === 'execve')).toHaveLength(1);
+      expect(await oci('delete', '--force', 'one')).toMatchObject({ code: 0, stderr: '' });
+      for (let round = 0; round < moments; ++round) {
+        await prepare(before, bundle);
+        const at = 1 + Math.floor(random() * (calls.length - 1));
+        const [name = '', when] = [calls[at], calls.slice(0, at + 1).filter((other) => other === calls[at]).length];
+        const done = await tracedFront(command, [`--inject=${name}:signal=KILL:when=${when}`]);
+        const told = `${command.join(' ')} killed at ${name} number ${when}`;
+        // whatever waits calls the kernel more or less often
+        expect(done.length, told).toBeGreaterThan(0);
+        expect(await oci('delete', '--force', 'one'), told).toMatchObject({ code: 0 });
+        await nothingLeft(told);
+      }
     },
   );
 });
