@@ -1,11 +1,15 @@
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   readlinkSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
@@ -19,8 +23,10 @@ import { madeFolderMode, parseChmod } from '../../lib/build/files/chmod.js';
 import { EMPTY_TREE, FolderTree, resolveIn } from '../../lib/build/files/file-tree.js';
 import { type CopyRequest, layerFiles } from '../../lib/build/files/layer-files.js';
 import { padding, TAR_END, type TarEntry, tarHeader } from '../../lib/build/files/tar-header.js';
+import { uniquePaths } from '../../lib/build/files/unique-paths.js';
 import { IgnoreRules } from '../../lib/build/language/ignore-file.js';
 import { hasWildcard } from '../../lib/build/language/ignore-pattern.js';
+import { rounds } from '../fixtures/rounds.js';
 
 const root = mkdtempSync(join(tmpdir(), 'nacelle-build-'));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -50,7 +56,7 @@ async function modesOfMade(chmod: string, openArchive?: CopyRequest['openArchive
   const tree = await FolderTree.open(folder({ a: '' }));
   try {
     const common = { ignored: null, onto: EMPTY_TREE, excludes: new IgnoreRules([]), inline: [], owner: null, chmod: null, madeAt: 0 };
-    const files = await layerFiles({
+    const laid = await layerFiles({
       ...common,
       from: tree,
       sources: ['a'],
@@ -58,7 +64,7 @@ async function modesOfMade(chmod: string, openArchive?: CopyRequest['openArchive
       folderMode: madeFolderMode(chmod),
       openArchive,
     });
-    return files.flatMap(({ path, type, mode }) => (type === 'folder' ? `${path} ${mode.toString(8)}` : []));
+    return [...laid].flatMap(({ path, type, mode }) => (type === 'folder' ? `${path} ${mode.toString(8)}` : []));
   } finally {
     await tree.close();
   }
@@ -71,7 +77,7 @@ async function copied(
 ): Promise<string[]> {
   const trees = [await FolderTree.open(folder(from)), onto && (await FolderTree.open(folder(onto)))] as const;
   try {
-    const files = await layerFiles({
+    const laid = await layerFiles({
       from: trees[0],
       ignored: ignored ? new IgnoreRules(ignored) : null,
       onto: trees[1] ?? EMPTY_TREE,
@@ -83,7 +89,7 @@ async function copied(
       madeAt: 0,
       ...rest,
     });
-    return files.map(({ path, type }) => (type === 'folder' ? `${path}/` : path));
+    return [...laid].map(({ path, type }) => (type === 'folder' ? `${path}/` : path));
   } finally {
     for (const tree of trees) await tree?.close();
   }
@@ -121,11 +127,11 @@ describe('layerFiles', () => {
     const there = { kind: 'folder', mode: 0o711, uid: 7, gid: 8, mtime: 9, size: 0, inode: null } as const;
     const onto = { ...EMPTY_TREE, get: async (name: string) => (name.endsWith('z') ? null : there) };
     try {
-      const files = await layerFiles({
+      const laid = await layerFiles({
         ...{ from: tree, ignored: null, onto, excludes: new IgnoreRules([]), inline: [], target: '/', folderMode: 0o755, madeAt: 0 },
         ...{ owner: { uid: 0, gid: 0 }, chmod: null, ...copy },
       });
-      const folders = files.filter(({ type }) => type === 'folder');
+      const folders = [...laid].filter(({ type }) => type === 'folder');
       expect(folders.map((file) => `${file.path} ${file.mode.toString(8)} ${file.uid}:${file.gid} ${file.mtime}`)).toEqual(wanted);
     } finally {
       await tree.close();
@@ -306,6 +312,67 @@ describe('tarHeader', () => {
         },
       ),
     );
+  });
+});
+
+describe('several sources in one folder', () => {
+  const name = fc.constantFrom('a', 'b', 'c');
+  const path = fc.array(name, { minLength: 1, maxLength: 3 }).map((names) => names.join('/'));
+
+  /** What is left of paths when none is both a file and in a folder's place. */
+  function asTree(paths: readonly string[]): Record<string, string> {
+    const kept = paths.filter((one) => !paths.some((other) => other.startsWith(`${one}/`)));
+    return Object.fromEntries(kept.map((one) => [one, one]));
+  }
+
+  test('are what cp -a of one after the other makes', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.array(path, { maxLength: 6 }), { minLength: 1, maxLength: 3 }), async (trees) => {
+        const from = folder(
+          Object.fromEntries(trees.flatMap((paths, index) => Object.keys(asTree(paths)).map((one) => [`s${index}/${one}`, `${index}`]))),
+        );
+        const sources = trees.flatMap((_, index) => (existsSync(join(from, `s${index}`)) ? [`s${index}`] : []));
+        const target = folder({});
+        let isRefused = false;
+        for (const source of sources) {
+          const { status } = spawnSync('cp', ['-a', `${join(from, source)}/.`, target]);
+          isRefused ||= status !== 0;
+        }
+        const tree = await FolderTree.open(from);
+        try {
+          const common = { from: tree, ignored: null, excludes: new IgnoreRules([]), inline: [], owner: null, chmod: null, madeAt: 0 };
+          const laying = layerFiles({ ...common, onto: EMPTY_TREE, sources, target: '/t/', folderMode: 0o755 });
+          if (isRefused) {
+            await expect(laying).rejects.toThrow(/cannot (copy to non-directory|replace to directory)/);
+            return;
+          }
+          const laid = await laying;
+          const files = laid.areUnique ? [...laid] : uniquePaths([...laid]);
+          expect(files).toHaveLength(new Set(files.map((file) => file.path)).size);
+          const bytes: Record<string, string> = {};
+          for (const { path, bytes: at } of files) {
+            if (at && 'tree' in at) bytes[path] = readFileSync(join(from, at.path), 'utf8');
+          }
+          const copied = readdirSync(target, { recursive: true, encoding: 'utf8' }).filter((one) => statSync(join(target, one)).isFile());
+          expect(bytes).toEqual(Object.fromEntries(copied.map((one) => [`t/${one}`, readFileSync(join(target, one), 'utf8')])));
+        } finally {
+          await tree.close();
+        }
+      }),
+      { numRuns: rounds(20, 500) },
+    );
+  });
+
+  test('are no more than a layer may have', async () => {
+    const tree = await FolderTree.open(folder({ 'd/a': '', 'd/b': '', 'd/c': '' }));
+    try {
+      const copy = { from: tree, ignored: null, excludes: new IgnoreRules([]), inline: [], owner: null, chmod: null, madeAt: 0 };
+      const laid = (most: number) => layerFiles({ ...copy, onto: EMPTY_TREE, sources: ['.'], target: '/', folderMode: 0o755, most });
+      expect([...(await laid(4))].map((file) => file.path)).toEqual(['d', 'd/a', 'd/b', 'd/c']);
+      await expect(laid(3)).rejects.toThrow('more than 3 files are copied, which is more than a layer may have');
+    } finally {
+      await tree.close();
+    }
   });
 });
 

@@ -12,7 +12,7 @@ import { layerTar } from '../files/layer-tar.js';
  * @throws the reason of `options.signal`; as {@link layerTar}
  */
 export async function addLayer(
-  files: readonly LayerFile[],
+  files: Iterable<LayerFile>,
   options: {
     readonly latest: number | null;
     readonly known?: KnownBytes | undefined;

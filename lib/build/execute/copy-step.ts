@@ -168,7 +168,7 @@ async function copied(
         madeAt: epoch ?? now,
         openArchive: unpacks === 'none' ? undefined : openArchive,
       });
-      return await addLayer(uniquePaths(files), { latest: epoch, known, signal });
+      return await addLayer(files.areUnique ? files : uniquePaths([...files]), { latest: epoch, known, signal });
     } finally {
       for (const { close } of opened) await close();
       await spools.close();

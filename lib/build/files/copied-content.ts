@@ -54,8 +54,9 @@ export async function copiedContent(
   const bytes = await hashesOf(files, signal);
   const all = createHash('sha256');
   for (const [index, source] of sources.entries()) if (isRemote(source)) all.update(`${JSON.stringify([index, ...source.key])}\n`);
-  for (const [place, file] of files.entries()) {
-    if (place % AT_A_TIME === AT_A_TIME - 1) await nextTurn();
+  let seen = 0;
+  for (const file of files) {
+    if (++seen % AT_A_TIME === 0) await nextTurn();
     all.update(`${JSON.stringify([...fieldsOf(file), bytesOf(file, bytes)])}\n`);
   }
   return { digest: `sha256:${all.digest('hex')}`, bytes };
@@ -78,22 +79,22 @@ function bytesOf({ bytes }: LayerFile, known: KnownBytes): string | null {
   return 'path' in bytes ? (known.get(bytes.path) ?? null) : (bytes.hash ?? null);
 }
 
-async function hashesOf(files: readonly LayerFile[], signal: AbortSignal | undefined): Promise<KnownBytes> {
+async function hashesOf(files: Iterable<LayerFile>, signal: AbortSignal | undefined): Promise<KnownBytes> {
   const known = new OrderedHashes();
-  for await (const batch of contentBatches(distinct(files, known))) {
+  for await (const batch of contentBatches(withBytes(files))) {
     signal?.throwIfAborted();
     for (const [place, { bytes, size }] of batch.files.entries()) {
+      if (!bytes || !('tree' in bytes)) continue;
       const content = batch.contentOf(place);
-      if (content) known.push(hash('sha256', content));
-      else if (bytes && 'tree' in bytes) known.push(await hashOf(bytes, size, signal));
+      known.push(bytes.path, content ? hash('sha256', content) : await hashOf(bytes, size, signal));
     }
   }
   return known;
 }
 
-/** Those that have bytes in a tree, each once. */
-function* distinct(files: readonly LayerFile[], known: OrderedHashes): Generator<LayerFile, void, undefined> {
-  for (const file of files) if (file.bytes && 'tree' in file.bytes && known.begin(file.bytes.path)) yield file;
+/** Those that have bytes in a tree. */
+function* withBytes(files: Iterable<LayerFile>): Generator<LayerFile, void, undefined> {
+  for (const file of files) if (file.bytes && 'tree' in file.bytes) yield file;
 }
 
 async function hashOf(

@@ -4,7 +4,7 @@ import { hasCode, NacelleError } from '../../errors.js';
 import { systemError } from '../../native/system-errors.js';
 import { type FileAttribute, fileAttributes, listFolder, readContents } from '../../native/tree-files.js';
 import { O_PATH } from '../../plan/constants.js';
-import { EMPTY_LISTING, type FolderListing, folderListing } from './folder-listing.js';
+import { EMPTY_LISTING, type FolderListing, folderListing, namesOf } from './folder-listing.js';
 import type { TarEntry } from './tar-header.js';
 import type { FolderAttributes, TreeEntry, TreeIds } from './tree-entry.js';
 
@@ -145,7 +145,7 @@ export class FolderTree implements FileTree {
     return this.#asked(path, async () => {
       const found = await listFolder(this.#root.fd, path, keep?.most ?? 0);
       const listing = folderListing(path, found, this.#ids);
-      return { ...listing, attributes: keep ? keep.keep(found.attributes(listing.names), path) : new Map() };
+      return { ...listing, attributes: keep ? keep.keep(found.attributes(namesOf(listing)), path) : new Map() };
     });
   }
 

@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { InstructionProblem } from '../language/build-error.js';
-import type { FileTree } from './file-tree.js';
+import { EMPTY_TREE, type FileTree } from './file-tree.js';
+import { type CopiedFolder, LaidFiles } from './laid-files.js';
 import type { TarEntry } from './tar-header.js';
 import type { TreeEntry } from './tree-entry.js';
 
@@ -25,12 +26,14 @@ interface Linked {
 /** What an instruction has made so far, over the files that were there. */
 export class Landing implements Pick<FileTree, 'get' | 'readLink'> {
   /** In the order of the layer: of two with one path the later counts. */
-  readonly files: LayerFile[] = [];
+  readonly files = new LaidFiles();
   readonly #onto: FileTree;
   readonly #made = new Map<string, LayerFile>();
   readonly #linked = new Map<string, Linked>();
   /** Folders where nothing was: all that is in them was made by this instruction. */
   readonly #newFolders = new Set<string>();
+  /** Those of them in which nothing is yet. */
+  readonly #empty = new Set<string>();
   /** The first name of each file that has several, and the other way round. */
   readonly #inodes = new Map<string, string>();
   readonly #inodeAt = new Map<string, string>();
@@ -40,24 +43,29 @@ export class Landing implements Pick<FileTree, 'get' | 'readLink'> {
 
   constructor(onto: FileTree) {
     this.#onto = onto;
+    if (onto === EMPTY_TREE) this.#empty.add('');
   }
 
   async get(path: string): Promise<TreeEntry | null> {
     if (isBelow(path, this.#replaced)) return null;
-    const made = this.#made.get(path);
+    const made = this.#find(path);
     if (made) return { ...made, kind: this.#meant(made).kind, inode: null };
     return isBelow(path, this.#fresh) ? null : this.#onto.get(path);
   }
 
   async readLink(path: string): Promise<string> {
-    const made = this.#made.get(path);
+    const made = this.#find(path);
     return made ? this.#meant(made).leadsTo : this.#onto.readLink(path);
+  }
+
+  #find(path: string): LayerFile | undefined {
+    return this.#made.get(path) ?? this.files.find(path);
   }
 
   /** Whether it is sure that nothing is at a path, without a look at the tree. */
   isFree(path: string): boolean {
     const end = path.lastIndexOf('/');
-    return end > 0 && this.#newFolders.has(path.slice(0, end)) && !this.#made.has(path);
+    return end > 0 && this.#newFolders.has(path.slice(0, end)) && this.#find(path) === undefined;
   }
 
   #meant(file: LayerFile): Linked {
@@ -66,7 +74,12 @@ export class Landing implements Pick<FileTree, 'get' | 'readLink'> {
 
   /** Whether this instruction has made what is at a path. */
   has(path: string): boolean {
-    return this.#made.has(path);
+    return this.#find(path) !== undefined;
+  }
+
+  /** Whether nothing is in a folder yet, said once: whoever asks fills it with files of different names. */
+  beginIn(folder: string): boolean {
+    return this.#empty.delete(folder);
   }
 
   /** The first name of a file that has several; `undefined`: this is the first. */
@@ -87,20 +100,28 @@ export class Landing implements Pick<FileTree, 'get' | 'readLink'> {
   }
 
   /** Adds a folder where nothing is. */
-  addNewFolder(folder: LayerFile): void {
-    this.add(folder);
+  addNewFolder(folder: LayerFile, isFirst = false): void {
+    this.add(folder, null, isFirst);
     this.#newFolders.add(folder.path);
+    this.#empty.add(folder.path);
   }
 
-  /** @param inode of a file that may have other names */
-  add(file: LayerFile, inode: string | null = null): void {
-    const name = file.path.slice(file.path.lastIndexOf('/') + 1);
-    if (['', '.', '..'].includes(name) || file.path.includes('\0'))
-      throw new InstructionProblem(`${JSON.stringify(`/${file.path}`)} is no name of a file`);
-    if (name.startsWith('.wh.'))
-      throw new InstructionProblem(
-        `/${file.path}: a layer has names that begin with .wh. for what was removed, and can't have files with them`,
-      );
+  /** Adds a file that has one name, of a folder in which this instruction has begun. */
+  addFrom(folder: CopiedFolder, place: number, path: string): void {
+    requireName(path);
+    this.files.pushFrom(folder, place);
+  }
+
+  /**
+   * @param inode of a file that may have other names
+   * @param isFirst nothing has that path: this instruction has begun in its folder
+   */
+  add(file: LayerFile, inode: string | null = null, isFirst = false): void {
+    requireName(file.path);
+    if (!isFirst) {
+      this.#empty.delete(file.path.slice(0, Math.max(0, file.path.lastIndexOf('/'))));
+      if (this.has(file.path)) this.files.areUnique = false;
+    }
     // what takes the place of a file is none that others are names of
     const before = this.#inodeAt.get(file.path);
     if (before !== undefined) this.#inodes.delete(before);
@@ -110,7 +131,7 @@ export class Landing implements Pick<FileTree, 'get' | 'readLink'> {
       this.#inodeAt.set(file.path, inode);
     }
     // what a hard link is one more name of may get another name later, and is that file still
-    const first = file.type === 'hardlink' ? this.#made.get(file.target) : undefined;
+    const first = file.type === 'hardlink' ? this.#find(file.target) : undefined;
     if (first) this.#linked.set(file.path, this.#meant(first));
     else this.#linked.delete(file.path);
     this.#made.set(file.path, file);
@@ -135,6 +156,15 @@ export class Landing implements Pick<FileTree, 'get' | 'readLink'> {
     }
     this.add(file);
   }
+}
+
+/** @throws InstructionProblem for what a layer can't have */
+function requireName(path: string): void {
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  if (['', '.', '..'].includes(name) || path.includes('\0'))
+    throw new InstructionProblem(`${JSON.stringify(`/${path}`)} is no name of a file`);
+  if (name.startsWith('.wh.'))
+    throw new InstructionProblem(`/${path}: a layer has names that begin with .wh. for what was removed, and can't have files with them`);
 }
 
 function kindOf({ type }: LayerFile): TreeEntry['kind'] {

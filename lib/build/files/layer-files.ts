@@ -1,12 +1,16 @@
+import { DEFAULT_LIMITS } from '../../image/formats/unpack-limits.js';
 import { nextTurn } from '../../native/clock.js';
 import { InstructionProblem } from '../language/build-error.js';
-import { IgnoreRules, type Matched } from '../language/ignore-file.js';
+import { IgnoreRules } from '../language/ignore-file.js';
 import { cleanPath, hasWildcard, wildcardTest } from '../language/ignore-pattern.js';
 import { type ArchiveEntry, unpackOnto } from './archive-files.js';
 import type { ChangeMode } from './chmod.js';
 import type { Owner } from './chown.js';
+import { childOf, type FileFacts, type Found, type Look, NOTHING_LEFT_OUT, nameOf, type Walk } from './copy-walk.js';
 import type { FetchedFile, NotedFile } from './fetch-file.js';
 import { type FileTree, resolveIn } from './file-tree.js';
+import type { FolderListing } from './folder-listing.js';
+import type { CopiedFolder, LaidFiles } from './laid-files.js';
 import { Landing, type LayerFile } from './landing.js';
 import type { TreeEntry } from './tree-entry.js';
 
@@ -32,6 +36,8 @@ export interface CopyRequest {
   readonly folderMode: number;
   readonly madeAt: number;
   readonly signal?: AbortSignal | undefined;
+  /** How many files a layer may have. Default: as many as are unpacked again (docs/images.md#limits). */
+  readonly most?: number | undefined;
   /** What is in a source that is an archive, which is unpacked then; `null`: it is none, and is copied. */
   readonly openArchive?: ((source: ArchiveSource) => Promise<readonly ArchiveEntry[] | null>) | undefined;
 }
@@ -50,7 +56,7 @@ export type ArchiveSource = { readonly path: string; readonly size: number } | F
  *
  * @throws InstructionProblem for a source that is missing, and for a file where a folder is and the other way round
  */
-export async function layerFiles(request: CopyRequest): Promise<LayerFile[]> {
+export async function layerFiles(request: CopyRequest): Promise<LaidFiles> {
   const landing = new Landing(request.onto);
   const copier = new Copier(request, landing);
   for (const source of request.sources) {
@@ -81,7 +87,7 @@ class Copier {
     this.#isOwn = isOwn;
   }
 
-  get files(): LayerFile[] {
+  get files(): LaidFiles {
     return this.#landing.files;
   }
 
@@ -176,20 +182,28 @@ class Copier {
   }
 
   async #folder(path: string, target: string, walk: Walk): Promise<void> {
-    const { names, attributes, entry: entryAt } = await this.#request.from.folder(path);
-    for (const [place, name] of names.entries()) {
+    const listing = await this.#request.from.folder(path);
+    const copied = this.#copiedFolder(path, target, listing);
+    // where nothing was, nothing is looked for: there are the files of this folder, which have different names
+    const isNew = this.#landing.beginIn(target);
+    for (let place = 0; place < listing.count; place++) {
       if (++this.#seen % AT_A_TIME === 0) await this.#pause();
-      const child = path === '' ? name : `${path}/${name}`;
-      const entry = entryAt(place);
+      const name = listing.name(place);
+      const child = childOf(path, name);
+      const entry = listing.entry(place);
       if (!entry) throw new InstructionProblem(`/${child} was removed while it was copied`);
       const { isOut, mayHold, below } = this.#look(child, name, walk);
-      // most copies have the paths of what they are copies of: one string for both is half the memory
-      const next = target === path ? child : target === '' ? name : `${target}/${name}`;
-      const found = { entry, xattrs: attributes.get(name) };
+      const next = childOf(target, name);
+      const found = { entry, xattrs: listing.attributes.get(name), isNew };
+      if (!isOut) this.#requireRoom();
       if (entry.kind === 'file') {
         if (isOut) continue;
-        if (!this.#landing.isFree(next)) await this.#refuseFolderAt(next);
-        this.#addFile(next, { ...entry, xattrs: found.xattrs }, this.#bytesAt(child));
+        if (isNew && entry.inode === null) {
+          this.#landing.addFrom(copied, place, next);
+          continue;
+        }
+        if (!isNew && !this.#landing.isFree(next)) await this.#refuseFolderAt(next);
+        this.#addFile(next, { ...entry, xattrs: found.xattrs, isNew }, this.#bytesAt(child));
         continue;
       }
       if (entry.kind !== 'folder') {
@@ -201,6 +215,26 @@ class Copier {
       await this.#folderEntry(next, { ...found, isOnTheWay: below.isOnTheWay === true });
       await this.#folder(child, next, below);
     }
+  }
+
+  /** The files of a folder as they are copied, each of which has one name. */
+  #copiedFolder(path: string, target: string, { name, entry: entryAt, attributes }: FolderListing): CopiedFolder {
+    const file = (place: number): LayerFile => {
+      const own = name(place);
+      const child = childOf(path, own);
+      const entry = entryAt(place);
+      // whoever asks was told before that something is there
+      if (!entry) throw new InstructionProblem(`/${child} was removed while it was copied`);
+      return this.#fileOf(childOf(target, own), { ...entry, xattrs: attributes.get(own) }, this.#bytesAt(child));
+    };
+    return { target, name, file };
+  }
+
+  /** @throws InstructionProblem */
+  #requireRoom(): void {
+    const { most = DEFAULT_LIMITS.maxEntries } = this.#request;
+    if (this.files.length < most) return;
+    throw new InstructionProblem(`more than ${most.toLocaleString('en')} files are copied, which is more than a layer may have`);
   }
 
   /** Others have their turn. @throws the reason of `signal` */
@@ -252,41 +286,30 @@ class Copier {
     return false;
   }
 
-  async #folderEntry(
-    target: string,
-    { entry, isOnTheWay, xattrs }: { readonly entry: TreeEntry; readonly isOnTheWay: boolean } & Pick<LayerFile, 'xattrs'>,
-  ): Promise<void> {
-    const before = await this.#landing.get(target);
+  async #folderEntry(target: string, { entry, isOnTheWay, xattrs, isNew }: Found & { readonly isOnTheWay: boolean }): Promise<void> {
+    const before = isNew ? null : await this.#landing.get(target);
     if (before !== null && before.kind !== 'folder') throw new InstructionProblem(`cannot copy to non-directory: /${target}`);
     // of a folder that is there, one that only leads to what is copied changes the mode alone
     const { uid, gid, mtime } = before && isOnTheWay ? before : { ...this.#ownerOf(entry), mtime: entry.mtime };
     const mode = before && isOnTheWay ? entry.mode : this.#modeOf(entry, true);
     const folder = { path: target, type: 'folder', ...{ mode, uid, gid, mtime }, size: 0, target: '', bytes: null, xattrs } as const;
     if (before) this.#landing.add(folder);
-    else this.#landing.addNewFolder(folder);
+    else this.#landing.addNewFolder(folder, isNew);
   }
 
-  async #entry(path: string, { entry, xattrs }: { readonly entry: TreeEntry } & Pick<LayerFile, 'xattrs'>, target: string): Promise<void> {
+  async #entry(path: string, { entry, xattrs, isNew = false }: Found, target: string): Promise<void> {
     const { from } = this.#request;
     if (entry.kind === 'other') throw new InstructionProblem(`/${path} is a device, a FIFO or a socket: it can't be copied`);
     if (entry.kind === 'file') return this.#file(target, { ...entry, xattrs }, this.#bytesAt(path));
-    await this.#refuseFolderAt(target);
+    if (!isNew) await this.#refuseFolderAt(target);
     const link = await from.readLink(path);
-    this.#landing.add({
-      path: target,
-      type: 'link',
-      ...this.#ownerOf(entry),
-      mode: 0o777,
-      mtime: entry.mtime,
-      size: 0,
-      target: link,
-      bytes: null,
-    });
+    const common = { path: target, type: 'link', ...this.#ownerOf(entry), mode: 0o777, mtime: entry.mtime } as const;
+    this.#landing.add({ ...common, size: 0, target: link, bytes: null }, null, isNew);
   }
 
   async #file(
     target: string,
-    entry: Omit<TreeEntry, 'kind' | 'inode'> & { readonly inode?: string | null } & Pick<LayerFile, 'xattrs'>,
+    entry: FileFacts & { readonly inode?: string | null },
     bytes: NonNullable<LayerFile['bytes']>,
   ): Promise<void> {
     await this.#refuseFolderAt(target);
@@ -300,18 +323,19 @@ class Copier {
 
   #addFile(
     target: string,
-    entry: Omit<TreeEntry, 'kind' | 'inode'> & { readonly inode?: string | null } & Pick<LayerFile, 'xattrs'>,
+    entry: FileFacts & { readonly inode?: string | null; readonly isNew?: boolean },
     bytes: NonNullable<LayerFile['bytes']>,
   ): void {
     const first = entry.inode ? this.#landing.firstName(entry.inode) : undefined;
+    const file = this.#fileOf(target, entry, bytes);
+    if (first === undefined) this.#landing.add(file, entry.inode, entry.isNew);
+    else this.#landing.add(nameOf(file, first), null, entry.isNew);
+  }
+
+  #fileOf(path: string, entry: FileFacts, bytes: NonNullable<LayerFile['bytes']>): LayerFile {
     const { uid, gid } = this.#ownerOf(entry);
-    const [mode, mtime] = [this.#modeOf(entry, false), entry.mtime];
-    if (first !== undefined) {
-      this.#landing.add({ path: target, type: 'hardlink', mode, uid, gid, mtime, size: 0, target: first, bytes: null });
-      return;
-    }
-    const { size, xattrs } = entry;
-    this.#landing.add({ path: target, type: 'file', mode, uid, gid, mtime, size, target: '', bytes, xattrs }, entry.inode);
+    const { mtime, size, xattrs } = entry;
+    return { path, type: 'file', mode: this.#modeOf(entry, false), uid, gid, mtime, size, target: '', bytes, xattrs };
   }
 
   async #refuseFolderAt(target: string): Promise<void> {
@@ -349,25 +373,3 @@ class Copier {
     return found;
   }
 }
-
-interface Walk {
-  /** The path below what is copied. */
-  readonly inside: string;
-  /** It is left out itself, and copied for something in it. */
-  readonly isOnTheWay?: boolean;
-  readonly above?: Matched | undefined;
-  readonly excluded?: Matched | undefined;
-  /** What `--parents` copies; without it all. */
-  readonly parents?: IgnoreRules | undefined;
-  readonly included?: Matched | undefined;
-}
-
-/** Whether something is left out itself, whether something in it may not be, and how to go on below it. */
-interface Look {
-  readonly isOut: boolean;
-  readonly mayHold: boolean;
-  readonly below: Walk;
-}
-
-/** Where nothing is left out, no path below what is copied is asked for. */
-const NOTHING_LEFT_OUT: Look = { isOut: false, mayHold: true, below: { inside: '' } };

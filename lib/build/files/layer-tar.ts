@@ -16,7 +16,7 @@ const CHUNK = 256 * 1024;
  * @throws NacelleError `ERR_CHANGED` when a file has other bytes than it had when it was looked at
  */
 export async function* layerTar(
-  files: readonly LayerFile[],
+  files: Iterable<LayerFile>,
   latest: number | null,
   known: KnownBytes = new Map(),
 ): AsyncGenerator<Buffer, void, undefined> {

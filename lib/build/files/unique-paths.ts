@@ -7,7 +7,6 @@ import type { LayerFile } from './landing.js';
  * @param files in the order in which they are laid on each other
  */
 export function uniquePaths(files: readonly LayerFile[]): readonly LayerFile[] {
-  if (areUnique(files)) return files;
   const last = new Map(files.map(({ path }, index) => [path, index]));
   const cuts = cutsOf(files);
   const made: LayerFile[] = [];
@@ -32,12 +31,6 @@ export function uniquePaths(files: readonly LayerFile[]): readonly LayerFile[] {
     }
   }
   return made;
-}
-
-function areUnique(files: readonly LayerFile[]): boolean {
-  const paths = new Set<string>();
-  for (const { path } of files) paths.add(path);
-  return paths.size === files.length;
 }
 
 /** Where something else takes the place of a folder: nothing that came into that before is left. */

@@ -182,7 +182,7 @@ describe('unpackOnto', () => {
   const unpackedOver = async (onto: FileTree, ...entries: readonly ArchiveEntry[]): Promise<string[]> => {
     const landing = new Landing(onto);
     await unpackOnto(landing, entries, { folder: 't', owner: null, madeAt: 0, signal: undefined });
-    return landing.files.map(({ path, type, target }) => `${type} ${path}${target === '' ? '' : ` > ${target}`}`);
+    return [...landing.files].map(({ path, type, target }) => `${type} ${path}${target === '' ? '' : ` > ${target}`}`);
   };
 
   test('a folder in the place of a link has nothing of where the link led', async () => {
