@@ -1,4 +1,4 @@
-// npm run bench -- [--quick] [--only NAME]... [--json FILE]
+// npm run bench -- [--quick] [--only NAME]... [--json FILE] [NAME]...
 import { writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -27,6 +27,7 @@ import { memory, rate } from './cases/rate.js';
 import { relay } from './cases/relay.js';
 import { rootless, rootlessNetwork } from './cases/rootless.js';
 import { stdout } from './cases/stdout.js';
+import { timeline } from './cases/timeline.js';
 import { userns } from './cases/userns.js';
 import { sampleLoad } from './load.js';
 import { type Line, type Report, render, toJson } from './table.js';
@@ -60,6 +61,7 @@ const cases: readonly Case[] = [
   filterCalls,
   ladder,
   oci,
+  timeline,
   groupLife,
   stats,
   limits,
@@ -95,10 +97,11 @@ function failed({ name }: Case, error: unknown): Line {
   return { what: name, reason: error instanceof Error ? error.message : String(error) };
 }
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: { quick: { type: 'boolean', default: false }, only: { type: 'string', multiple: true }, json: { type: 'string' } },
 });
-const items = chosen(values.only ?? []);
+const items = chosen([...(values.only ?? []), ...positionals]);
 const load = await sampleLoad();
 if (load.warning) console.error(`WARNING: ${load.warning}. Don't trust these numbers.`);
 const rootfs = await busyboxRootfs();
