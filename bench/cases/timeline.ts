@@ -26,9 +26,15 @@ async function timelines(rootfs: string, count: number): Promise<Timeline[]> {
   return all.filter(({ name }) => name === 'Container.run').slice(-count / 2);
 }
 
-/** The same for every machine: no group's whole path. */
-function withoutPlaces({ name, spans }: Timeline): Timeline {
-  return { name, spans: spans.map((span) => ({ ...span, what: span.what.replaceAll(/(\/sys\/fs\/cgroup\/[\w,]+)\/\S+/g, '$1/…') })) };
+/** The same for every machine: no group's whole path, and not where the image is. */
+function withoutPlaces({ name, spans }: Timeline, rootfs: string): Timeline {
+  return {
+    name,
+    spans: spans.map((span) => ({
+      ...span,
+      what: span.what.replaceAll(/(\/sys\/fs\/cgroup\/[\w,]+)\/\S+/g, '$1/…').replaceAll(rootfs, 'IMAGE'),
+    })),
+  };
 }
 
 const wholeMs = ({ spans }: Timeline): number =>
@@ -57,7 +63,7 @@ export const timeline: Case = {
     writeFileSync(
       picture,
       timelineSvg(
-        withoutPlaces(middle),
+        withoutPlaces(middle, context.rootfs),
         `Linux ${release()}, Node ${process.version}: \`true\` in a folder's image, with memory and pidsLimit`,
       ),
     );
