@@ -6,7 +6,7 @@ import type { ContainerOptions, RunOptions } from '../options/container-types.js
 
 /** How a pool is kept. */
 export interface PoolOptions {
-  /** How many containers wait for a run, 1 to 256. Each costs memory of the kernel, some 300 KB. Default: 2. */
+  /** How many containers wait for a run, 1 to 256. Each has some 150 KB of memory in its group. Default: 2. */
   ready?: number | undefined;
 }
 
