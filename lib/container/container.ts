@@ -185,8 +185,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   }
 
   /**
-   * Makes containers of these options before they are needed, of which `pool.ready` wait for a run at any time: a run that finds one takes half the
-   * time of {@link Container.run}, or less. It resolves when all of them wait. Each is used once. What a run may have of its own is in
+   * Makes containers of these options before they are needed, of which `pool.ready` wait for a run at any time: a run that finds one has
+   * only what is its own still to come. It resolves when all of them wait. Each is used once. What a run may have of its own is in
    * {@link ContainerPool.run}; a command may be given there alone.
    *
    * Where the image is the host, each run looks whether its mounts or the files to be hidden have changed since: then those that wait are undone, and the

@@ -1,9 +1,15 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, type Stats, statSync } from 'node:fs';
 import { mountChanges } from '../../host/kernel-changes.js';
 import { isWithin, parseMountInfo } from '../../host/mountinfo.js';
+import { attempt } from '../../native/system-errors.js';
 
 /** Files whose contents are copied when a container is planned. */
 const COPIED = ['/etc/resolv.conf', '/etc/hosts'];
+
+/** `undefined`: nothing is there. @throws SyscallError */
+function look(path: string): Stats | undefined {
+  return attempt(`look at ${path}`, () => statSync(path, { throwIfNoEntry: false }));
+}
 
 /** What of the host a container shows by paths: whoever is made later may have another file there, or another mount. */
 export class ShownSources {
@@ -34,18 +40,18 @@ export class ShownSources {
   /** Those on the way to the paths and below them: what others mount elsewhere is nothing to them. */
   #lookAtMounts(): string {
     if (this.#paths.length === 0) return '';
-    const mounts = parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8'));
+    const mounts = parseMountInfo(attempt('look at the mounts', () => readFileSync('/proc/self/mountinfo', 'utf8')));
     const isMeant = (at: string): boolean => this.#paths.some((path) => isWithin(at, path) || isWithin(path, at));
     return mounts.flatMap(({ id, root, mountPoint }) => (isMeant(mountPoint) ? [`${id} ${root} ${mountPoint}`] : [])).join('\n');
   }
 
   #lookAtFiles(): string {
     const shown = this.#paths.map((path) => {
-      const status = statSync(path, { throwIfNoEntry: false });
+      const status = look(path);
       return status && `${status.dev}:${status.ino}`;
     });
     const copied = COPIED.map((path) => {
-      const status = statSync(path, { throwIfNoEntry: false });
+      const status = look(path);
       return status && `${status.dev}:${status.ino}:${status.mtimeMs}:${status.size}`;
     });
     return [...shown, ...copied].join();
