@@ -264,10 +264,15 @@ class Child {
       if (!is_kept) context_.slots.close(number);
     }
     // it executes the shim's own file
-    if (!is_ahead(stage, Op::init) && !is_ahead(stage, Op::pause)) context_.executable = -1;
+    if (context_.executable >= 0 && !is_ahead(stage, Op::init) && !is_ahead(stage, Op::pause)) {
+      ::close(context_.executable);
+      context_.executable = -1;
+    }
     // 0, 1 and 2 are the host's null device until a program's streams take their place, which may be set up a stage before its execve
     if (!is_ahead(stage, Op::exec)) static_cast<void>(sys_close_range(0, 2, 0));
-    return close_others();
+    const int closed = close_others();
+    // A filter that was written before Linux 5.9 does not know close_range. This process has closed others' descriptors long before.
+    return closed == -ENOSYS || closed == -EPERM ? 0 : closed;
   }
 
   // Whether this stage, or one that comes after it, has such a step.

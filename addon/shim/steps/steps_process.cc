@@ -238,12 +238,15 @@ int run(Context& context, const args::parent_death_signal& a) {
 namespace {
 
 // The filter's listener where the flags ask for one, else 0; or -errno.
-int load_filter(const Bytes& filter, uint64_t flags) {
+int load_filter(const Context& context, const Bytes& filter, uint64_t flags) {
   if (filter.size == 0 || filter.size % sizeof(sock_filter) != 0) return -EINVAL;
   static sock_filter instructions[BPF_MAXINSNS];  // the message's bytes may not be aligned
   const size_t count = filter.size / sizeof(sock_filter);
   if (count > BPF_MAXINSNS) return -E2BIG;
   std::memcpy(instructions, filter.data, filter.size);
+  // the filter may not let this be done any more
+  const int closed = sys_close_range(3 + context.passed, ~0U, CLOSE_RANGE_CLOEXEC);
+  if (closed < 0) return closed;
   sock_fprog program{static_cast<unsigned short>(count), instructions};
   return checked_int(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, static_cast<unsigned>(flags), &program));
 }
@@ -255,14 +258,14 @@ int explained(Context& context, int result) {
 
 }  // namespace
 
-int run(Context& context, const args::seccomp& a) { return explained(context, load_filter(a.filter, 0)); }
+int run(Context& context, const args::seccomp& a) { return explained(context, load_filter(context, a.filter, 0)); }
 
 // A call that was handed to the listener waits for its answer alone, and no signal makes it begin anew (since Linux 5.19).
 int run(Context& context, const args::load_call_filter& a) {
-  if (a.out < 0) return explained(context, load_filter(a.filter, a.flags));
+  if (a.out < 0) return explained(context, load_filter(context, a.filter, a.flags));
   const uint64_t flags = a.flags | SECCOMP_FILTER_FLAG_NEW_LISTENER;
-  int listener = load_filter(a.filter, flags | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
-  if (listener == -EINVAL) listener = load_filter(a.filter, flags);
+  int listener = load_filter(context, a.filter, flags | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+  if (listener == -EINVAL) listener = load_filter(context, a.filter, flags);
   return listener < 0 ? explained(context, listener) : context.slots.put(a.out, unique_fd(listener));
 }
 

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, constants } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { useLeakCheck } from '../../fixtures/leaks.js';
@@ -98,6 +98,20 @@ const socketPath = (): string => join(folder, `agent-${count++}`);
       code: 1,
       stderr: expect.stringContaining('linux.seccomp.defaultAction'),
     });
+  });
+});
+
+describe('a filter that does not know close_range, since it is older', () => {
+  it.each(['EPERM', 'ENOSYS'] as const)('and refuses it by %s keeps no program from running', async (name) => {
+    const bundle = makeBundle(folder, ['busybox', 'sleep', '1000'], ({ process, linux }) => {
+      Object.assign(process, { noNewPrivileges: name === 'EPERM' });
+      const errnoRet = constants.errno[name];
+      linux.seccomp = { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: ['close_range'], action: 'SCMP_ACT_ERRNO', errnoRet }] };
+    });
+    expect(await oci('run', '--detach', '--bundle', bundle, 'one')).toMatchObject({ code: 0, stderr: '' });
+    const { stdout } = await oci('exec', 'one', 'busybox', 'ls', '/proc/self/fd');
+    // that of the folder comes with ls
+    expect(stdout.split('\n')).toEqual(['0', '1', '2', '3', '']);
   });
 });
 
