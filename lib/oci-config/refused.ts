@@ -64,6 +64,8 @@ function refuseNames({ hostname, domainname, linux }: BundleConfig): void {
     if (value) refuse(name, "it would be the host's: there is no uts namespace in linux.namespaces");
 }
 
+const NO_LEAVES = 'the kernel has no such file since Linux 5.0';
+
 function refuseShared({ namespaces, timeOffsets, mountLabel, intelRdt, memoryPolicy, netDevices, resources }: BundleLinux): void {
   if (!namespaces.some(({ type, path }) => type === 'mount' && !path)) refuse('linux.namespaces', OWN_MOUNTS);
   if (Object.keys(timeOffsets ?? {}).length > 0 && !namespaces.some(({ type, path }) => type === 'time' && !path))
@@ -72,8 +74,7 @@ function refuseShared({ namespaces, timeOffsets, mountLabel, intelRdt, memoryPol
   for (const [name, value] of Object.entries({ intelRdt, memoryPolicy })) if (value !== undefined) refuse(`linux.${name}`, NOT_APPLIED);
   if (Object.keys(netDevices ?? {}).length > 0) refuse('linux.netDevices', NOT_APPLIED);
   const { blockIO, memory } = resources ?? {};
-  if (blockIO?.leafWeight) refuse('linux.resources.blockIO.leafWeight', 'the kernel has no such file since Linux 5.0');
-  if (blockIO !== undefined && blockIO.weightDevice.length > 0) refuse('linux.resources.blockIO.weightDevice', NOT_APPLIED);
+  if (blockIO?.leafWeight) refuse('linux.resources.blockIO.leafWeight', NO_LEAVES);
   if (memory?.disableOOMKiller) refuse('linux.resources.memory.disableOOMKiller', NOT_APPLIED);
   if ((memory?.kernelTCP ?? 0) > 0) refuse('linux.resources.memory.kernelTCP', NOT_APPLIED);
 }
@@ -89,6 +90,8 @@ function refuseUnappliedOfLinux(linux: BundleLinux, mounts: BundleConfig['mounts
     refuse(`linux.namespaces[${pid}]`, 'a container with a user namespace of its own joins no pid namespace');
   refuseShared(linux);
   if (personality !== undefined && personality.flags.length > 0) refuse('linux.personality.flags', 'the specification has none');
+  for (const [index, { leafWeight }] of (resources?.blockIO?.weightDevice ?? []).entries())
+    if (leafWeight) refuse(`linux.resources.blockIO.weightDevice[${index}].leafWeight`, NO_LEAVES);
   if ((resources?.memory?.kernel ?? 0) > 0) refuse('linux.resources.memory.kernel', "memory.limit counts the kernel's part too");
 }
 
@@ -137,6 +140,7 @@ function refuseUnsaidOfLinux({ rootfsPropagation, personality, resources, cgroup
   if (cgroupsPath?.startsWith('/'))
     refuse('linux.cgroupsPath', "groups are made below nacelle's own", 'Give a relative path, or leave it out.');
   if (cgroupsPath?.includes(':')) refuse('linux.cgroupsPath', 'it is a scope of systemd', 'Give a relative path, or leave it out.');
+  if ((resources?.blockIO?.weightDevice ?? []).length > 0) refuse('linux.resources.blockIO.weightDevice', NO_OPTION);
   for (const file of Object.keys(resources?.unified ?? {}))
     if (!UNIFIED.includes(file)) refuse(`linux.resources.unified[${JSON.stringify(file)}]`, NO_OPTION);
 }

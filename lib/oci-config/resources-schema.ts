@@ -5,6 +5,9 @@ import { list, maybe, plain, signed, unsigned } from './nullable.js';
 
 const throttle = list(z.object({ major: unsigned, minor: unsigned, rate: unsigned }));
 
+/** 0 is none, as Go writes it. */
+const weight = unsigned.max(1000).refine((value) => value === 0 || value >= 10, 'must be at least 10');
+
 const deviceRule = z.object({
   allow: z.boolean(),
   type: maybe(z.enum(['a', 'b', 'c'])),
@@ -44,9 +47,9 @@ export const resourcesSchema = z.object({
   pids: maybe(z.object({ limit: maybe(signed) })),
   blockIO: maybe(
     z.object({
-      weight: maybe(unsigned.max(1000).refine((weight) => weight === 0 || weight >= 10, 'must be at least 10')),
+      weight: maybe(weight),
       leafWeight: maybe(unsigned.max(1000)),
-      weightDevice: list(z.unknown()),
+      weightDevice: list(z.object({ major: unsigned, minor: unsigned, weight: maybe(weight), leafWeight: maybe(unsigned.max(1000)) })),
       throttleReadBpsDevice: throttle,
       throttleWriteBpsDevice: throttle,
       throttleReadIOPSDevice: throttle,

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode, UnsupportedError } from '../errors.js';
+import { inspectGroups } from '../host/cgroup-base.js';
 import { attempt } from '../native/system-errors.js';
 import { deleteContainer, killContainer, pauseContainer, resumeContainer, signalOf } from './change-container.js';
 import { type Flags, type FlagTable, parseFlags } from './command-line.js';
@@ -226,7 +227,7 @@ export const commands: Readonly<Record<string, Command>> = {
       const path = join(flags.value('bundle') ?? '.', 'config.json');
       attempt(`write ${path}`, () => {
         try {
-          writeFileSync(path, specText(), { flag: 'wx' });
+          writeFileSync(path, specText({ cgroupNamespace: inspectGroups().mode === 'v2' }), { flag: 'wx' });
         } catch (error) {
           throw hasCode(error, 'EEXIST') ? usageError(`File ${path} exists. Remove it first`) : error;
         }

@@ -136,7 +136,10 @@ export async function groupFacts(
 ): Promise<Pick<GroupsRequest, 'layout' | 'files' | 'canFilterDevices' | 'handsOn'>> {
   const layout = inspectGroups();
   const canFilterDevices = layout.controllers.get('devices') === undefined && (await deviceFilter()).available;
-  return { layout, files: await groupFiles(layout, resources === undefined ? {} : limitsOf(resources)), canFilterDevices, handsOn };
+  // weights of devices are in the same files
+  const weight = resources?.blockIO?.weightDevice.length ? { ioWeight: 1 } : {};
+  const files = await groupFiles(layout, resources === undefined ? {} : { ...limitsOf(resources), ...weight });
+  return { layout, files, canFilterDevices, handsOn };
 }
 
 function handsOn(path: string): HandedOn | null {

@@ -34,8 +34,8 @@ export function featuresText(): string {
   );
 }
 
-/** What `spec` writes: runc's, which is what people start from. Pure. */
-export function specText(): string {
+/** What `spec` writes: runc's, which is what people start from. @param cgroupNamespace runc's has one on pure cgroup v2 alone. Pure. */
+export function specText({ cgroupNamespace = true }: { readonly cgroupNamespace?: boolean } = {}): string {
   const capabilities = ['CAP_AUDIT_WRITE', 'CAP_KILL', 'CAP_NET_BIND_SERVICE'];
   const config = {
     ociVersion: OCI_VERSION,
@@ -65,7 +65,7 @@ export function specText(): string {
     ],
     linux: {
       resources: { devices: [{ allow: false, access: 'rwm' }] },
-      namespaces: ['pid', 'network', 'ipc', 'uts', 'mount', 'cgroup'].map((type) => ({ type })),
+      namespaces: ['pid', 'network', 'ipc', 'uts', 'mount', ...(cgroupNamespace ? ['cgroup'] : [])].map((type) => ({ type })),
       maskedPaths: [
         ...['/proc/acpi', '/proc/asound', '/proc/kcore', '/proc/keys', '/proc/latency_stats', '/proc/timer_list'],
         ...['/proc/timer_stats', '/proc/sched_debug', '/sys/firmware', '/proc/scsi'],

@@ -120,16 +120,28 @@ export function planBundleGroups({ slots, layout, files, folders, resources, can
       ...members.flatMap((member) => makeSteps(member, layout.mode, handsOn)),
       ...writes.map(({ controller, file, value }) => put(slotOf(controller), file, value)),
       ...deviceLimits(resources, { members, unified, canFilterDevices, slots }),
-      ...(resources === undefined ? [] : unifiedWrites(resources)).map(({ file, value }) => {
-        if (unified === undefined) throw new UnsupportedError('linux.resources.unified of config.json', 'this machine has no unified tree');
-        return put(unified.slot, file, value);
-      }),
+      ...(resources === undefined ? [] : unifiedWrites(resources)).map(({ file, value }) =>
+        put(requireUnified(file, layout, unified).slot, file, value),
+      ),
     ],
     join: members.filter(({ version }) => version === 1).map(({ slot }): Step => ({ op: 'join_group', group: slot, file: 'cgroup.procs' })),
     unified: unified?.slot,
     killGroup: { at: home?.slot ?? NONE, path: '.' },
     undo: folders.map(({ path }): Step => ({ op: 'remove_group', host: true, at: NONE, path })),
   };
+}
+
+/** The group that has a file of the unified tree. @throws UnsupportedError where v1 has its controller */
+function requireUnified<G>(file: string, { controllers }: GroupLayout, unified: G | undefined): G {
+  const [controller = ''] = file.split('.', 1);
+  const why =
+    unified === undefined
+      ? 'this machine has no unified tree'
+      : controllers.get(controller)?.version === 1 && `cgroup v1 has the controller ${controller}`;
+  // runc's words
+  if (unified === undefined || why)
+    throw new UnsupportedError(`linux.resources.unified[${JSON.stringify(file)}] of config.json`, `invalid configuration: ${why}`);
+  return unified;
 }
 
 /** Nothing limits the memory of a new group, so what says so again need not be written. */

@@ -23,7 +23,24 @@ const GIVEN_SCALE = new Set(['io.bfq.weight', 'blkio.bfq.weight', 'blkio.weight'
 export function resourceWritesOf(resources: Resources, place: Place): Write[] {
   const weight = resources.blockIO?.weight;
   const writes = limitWrites(limitsOf(resources), place);
-  return writes.map((write) => (GIVEN_SCALE.has(write.file) ? { ...write, value: String(weight) } : write));
+  return [
+    ...writes.map((write) => (GIVEN_SCALE.has(write.file) ? { ...write, value: String(weight) } : write)),
+    ...deviceWeights(resources, place),
+  ];
+}
+
+/** Weights for single devices, which BFQ alone has, for those whose scheduler it is. CFQ, which had them too, is gone since Linux 5.0. */
+function deviceWeights({ blockIO }: Resources, { layout, files }: Place): Write[] {
+  const weighed = (blockIO?.weightDevice ?? []).filter(({ weight = 0 }) => weight > 0);
+  if (weighed.length === 0) return [];
+  const [controller, file] = layout.controllers.has('blkio') ? ['blkio', 'blkio.bfq.weight_device'] : ['io', 'io.bfq.weight'];
+  if (!files.has(controller, file))
+    throw new UnsupportedError(
+      'linux.resources.blockIO.weightDevice of config.json',
+      `this kernel has no ${file}`,
+      'Load BFQ: modprobe bfq, and set it as the scheduler of the disk.',
+    );
+  return weighed.map(({ major, minor, weight }) => ({ controller, file, value: `${major}:${minor} ${weight}` }));
 }
 
 /**

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { readIfThere } from '../../../lib/native/read-if-there.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { programFile } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
@@ -58,6 +59,7 @@ async function limitsOf(runtime: Runtime, id: string): Promise<Record<string, st
 
 const FILES = [
   ...['memory.limit_in_bytes', 'memory.soft_limit_in_bytes', 'memory.memsw.limit_in_bytes', 'memory.max', 'memory.low', 'memory.swap.max'],
+  ...['blkio.bfq.weight_device', 'io.bfq.weight'],
   ...['cpu.shares', 'cpu.cfs_quota_us', 'cpu.cfs_period_us', 'cpu.max', 'cpuset.cpus', 'cpuset.mems', 'pids.max'],
 ];
 
@@ -164,4 +166,26 @@ describe('events --stats', () => {
     expect(await oci('events', 'one')).toMatchObject({ code: 1, stderr: expect.stringContaining('events without --stats') });
     expect(await oci('events', '--stats', 'one')).toMatchObject({ code: 1, stderr: 'container does not exist\n' });
   });
+});
+
+/** A disk whose scheduler is BFQ, by its numbers; undefined where there is none. */
+function bfqDisk(): [major: number, minor: number] | undefined {
+  const disk = readdirSync('/sys/block').find((name) => readIfThere(`/sys/block/${name}/queue/scheduler`)?.includes('[bfq]'));
+  const [major, minor] = disk === undefined ? [] : readFileSync(`/sys/block/${disk}/dev`, 'utf8').split(':').map(Number);
+  return major === undefined || minor === undefined ? undefined : [major, minor];
+}
+
+const disk = bfqDisk();
+
+(disk === undefined ? it.skip : it)('blockIO.weightDevice is the weight of a disk under BFQ', async () => {
+  const [major, minor] = disk ?? expect.fail('it has been looked for');
+  const bundle = makeBundle(folder, ['busybox', 'sleep', '1000'], ({ linux }) => {
+    linux.resources = { blockIO: { weight: 333, weightDevice: [{ major, minor, weight: 444 }] } };
+  });
+  expect(await oci('run', '--detach', '--bundle', bundle, 'weighed')).toMatchObject({ code: 0, stderr: '' });
+  const limits = await limitsOf(oci, 'weighed');
+  expect((limits['blkio.bfq.weight_device'] ?? limits['io.bfq.weight'])?.split('\n').sort()).toEqual([
+    `${major}:${minor} 444`,
+    'default 333',
+  ]);
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { GroupFiles } from '../../../lib/cgroup/limits/group-write.js';
+import { type GroupFiles, noFiles } from '../../../lib/cgroup/limits/group-write.js';
 import type { GroupLayout } from '../../../lib/host/cgroup-base.js';
 import { resourcesSchema } from '../../../lib/oci-config/resources-schema.js';
 import { Slots } from '../../../lib/plan/plan.js';
@@ -68,6 +68,31 @@ describe('the weight of block I/O', () => {
   it('is as given for BFQ, and on the scale of io.weight', () => {
     expect(limits('v2', { blockIO: { weight: 505 } })).toEqual(['io.weight = default 5000', 'io.bfq.weight = 505']);
     expect(limits('v1', { blockIO: { weight: 505 } })).toEqual(['blkio.bfq.weight = 505', 'blkio.weight = 505']);
+  });
+
+  it('is one for each device too, where BFQ has the file', () => {
+    const blockIO = {
+      weightDevice: [
+        { major: 7, minor: 1, weight: 444 },
+        { major: 7, minor: 2, weight: 0 },
+      ],
+    };
+    expect(limits('v2', { blockIO })).toEqual(['io.bfq.weight = 7:1 444']);
+    expect(limits('v1', { blockIO })).toEqual(['blkio.bfq.weight_device = 7:1 444']);
+    const layout = layoutOf('v1', ['blkio', 'devices']);
+    const request = { slots: new Slots(), layout, folders: groupFolders(layout, '/a', 'id'), canFilterDevices: true, handsOn: () => null };
+    expect(() => planBundleGroups({ ...request, files: noFiles, resources: resourcesSchema.parse({ blockIO }) })).toThrow(
+      'linux.resources.blockIO.weightDevice of config.json',
+    );
+  });
+});
+
+describe('resources.unified', () => {
+  it('is refused for a controller of v1, by the file', () => {
+    expect(limits('v2', { unified: { 'memory.min': '4096' } })).toEqual(['memory.min = 4096']);
+    expect(() => limits('v1', { unified: { 'memory.min': '4096' } })).toThrow(
+      'linux.resources.unified["memory.min"] of config.json is not supported here: invalid configuration',
+    );
   });
 });
 
