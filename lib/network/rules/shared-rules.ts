@@ -51,7 +51,6 @@ export class SharedRules {
   readonly #name: string;
   readonly #network: RuledNetwork;
   readonly #place: NetworksPlace;
-  readonly #key: string;
   #held: Held | null = null;
 
   /** @param name of the network */
@@ -59,7 +58,6 @@ export class SharedRules {
     this.#name = name;
     this.#network = network;
     this.#place = place;
-    this.#key = rulesKey(network);
   }
 
   /**
@@ -88,7 +86,7 @@ export class SharedRules {
   /** In the tables that are noted; `null` where nobody has these any more, or they take no more. */
   async #guardWhereFound(ports: readonly NamedPort[]): Promise<Held | null> {
     const note = readSharedNote(this.#name);
-    if (note === null || note.key !== this.#key) return null;
+    if (note === null || note.key !== rulesKey(this.#network)) return null;
     const held = this.#held?.table === note.table ? this.#held : await this.#adopt(note);
     if (held === null) return null;
     const { gone, left } = withPorts(note.ports, ports, this.#name);
@@ -108,7 +106,7 @@ export class SharedRules {
     const held = await this.#make();
     try {
       await held.holding.task.call([this.#step(held, ports, [])]);
-      writeSharedNote(this.#name, { table: held.table, key: this.#key, holders: [], ports: ports.map(noted) });
+      writeSharedNote(this.#name, { table: held.table, key: rulesKey(this.#network), holders: [], ports: ports.map(noted) });
     } catch (error) {
       const failure = await release([held.holding]).then(
         () => undefined,
