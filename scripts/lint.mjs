@@ -5,7 +5,7 @@ import { tidy } from './tidy.mjs';
 
 const sources = filesBelow('addon', /\.(cc|h)$/);
 /** Not what only other builds compile, with definitions of theirs. */
-const units = sources.filter((file) => file.endsWith('.cc') && !/\/(fuzz|sanitize)\//.test(file));
+const units = sources.filter((file) => file.endsWith('.cc') && !/\/(fuzz|sanitize|prebuild)\//.test(file));
 const needs = (tool, check) => (output(tool, ['--version']) === null ? skip(tool, `${tool} is not installed`) : check());
 
 function rooms() {

@@ -24,6 +24,14 @@ export function output(command, args) {
   return status === 0 ? stdout.trim() : null;
 }
 
+/** What a command prints, in English. Throws what it says when it fails. */
+export function command(name, args, cwd = root) {
+  const env = { ...process.env, LC_ALL: 'C' };
+  const { status, stdout, stderr, error } = spawnSync(name, args, { cwd, encoding: 'utf8', maxBuffer: 2 ** 28, env });
+  if (status !== 0) throw new Error(`${name} ${args.join(' ')}: ${error?.message ?? stderr.trim()}`);
+  return stdout.trim();
+}
+
 /** Files below a folder of the project, sorted, as paths from the project's folder. */
 export function filesBelow(folder, pattern) {
   const names = readdirSync(new URL(`../${folder}`, import.meta.url), { recursive: true });

