@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { parseChmod } from '../../lib/build/files/chmod.js';
 import { type CopiedContent, copiedContent } from '../../lib/build/files/copied-content.js';
 import { EMPTY_TREE, FolderTree } from '../../lib/build/files/file-tree.js';
-import type { LayerFile } from '../../lib/build/files/landing.js';
+import type { LayerFile } from '../../lib/build/files/layer-file.js';
 import { layerFiles } from '../../lib/build/files/layer-files.js';
 import { layerTar } from '../../lib/build/files/layer-tar.js';
 import { RememberedTree } from '../../lib/build/files/remembered-tree.js';

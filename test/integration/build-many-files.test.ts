@@ -19,7 +19,7 @@ import { contentBatches } from '../../lib/build/files/content-batches.js';
 import { FolderTree } from '../../lib/build/files/file-tree.js';
 import { namesOf } from '../../lib/build/files/folder-listing.js';
 import { keepAttributes } from '../../lib/build/files/kept-attributes.js';
-import type { LayerFile } from '../../lib/build/files/landing.js';
+import type { LayerFile } from '../../lib/build/files/layer-file.js';
 import { layerTar } from '../../lib/build/files/layer-tar.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { requires } from '../fixtures/requires.js';

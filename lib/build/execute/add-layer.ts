@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { addCompressed, type MadeLayer } from '../../image/layers/add-compressed.js';
 import type { KnownBytes } from '../files/known-bytes.js';
-import type { LayerFile } from '../files/landing.js';
+import type { LayerFile } from '../files/layer-file.js';
 import { layerTar } from '../files/layer-tar.js';
 
 /**

@@ -11,7 +11,7 @@ import type { Common, CopyInput, RunInput, WorkdirInput } from '../cache/step-ke
 import { findOwner } from '../files/chown.js';
 import { type FileTree, resolveIn } from '../files/file-tree.js';
 import type { Warn } from '../files/host-program.js';
-import type { LayerFile } from '../files/landing.js';
+import type { LayerFile } from '../files/layer-file.js';
 import { missingFolders } from '../files/missing-folders.js';
 import { BuildError, DockerfileProblem, InstructionProblem, withDebug } from '../language/build-error.js';
 import type { Dockerfile } from '../language/dockerfile.js';

@@ -3,7 +3,8 @@ import { nextTurn } from '../../native/clock.js';
 import { InstructionProblem } from '../language/build-error.js';
 import type { Owner } from './chown.js';
 import { type FileTree, resolveIn } from './file-tree.js';
-import type { Landing, LayerFile } from './landing.js';
+import type { Landing } from './landing.js';
+import type { LayerFile } from './layer-file.js';
 
 /** What an archive has of one file. Names and the targets of hard links are as they are written there. */
 export type ArchiveEntry = LayerFile;

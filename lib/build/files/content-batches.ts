@@ -1,5 +1,5 @@
 import type { FileTree } from './file-tree.js';
-import type { LayerFile } from './landing.js';
+import type { LayerFile } from './layer-file.js';
 
 /** Bytes of a batch: files that are larger are read when it is their turn, piece by piece. */
 const BATCH = 1024 * 1024;

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { InstructionProblem } from '../language/build-error.js';
 import { type ArchiveEntry, unpackOnto } from './archive-files.js';
 import { EMPTY_TREE } from './file-tree.js';
-import { Landing, type LayerFile } from './landing.js';
+import { Landing } from './landing.js';
+import type { LayerFile } from './layer-file.js';
 import { bytesOf } from './layer-tar.js';
 
 /** So that whoever is not root can read it, and remove it again. */

@@ -4,7 +4,7 @@ import { contentBatches } from './content-batches.js';
 import type { FetchedFile, NotedFile } from './fetch-file.js';
 import { EMPTY_TREE, type FileTree } from './file-tree.js';
 import { type KnownBytes, OrderedHashes } from './known-bytes.js';
-import type { LayerFile } from './landing.js';
+import type { LayerFile } from './layer-file.js';
 import { type CopyRequest, layerFiles } from './layer-files.js';
 import { contentOf } from './layer-tar.js';
 

@@ -1,5 +1,5 @@
 import type { IgnoreRules, Matched } from '../language/ignore-file.js';
-import type { LayerFile } from './landing.js';
+import type { LayerFile } from './layer-file.js';
 import type { TreeEntry } from './tree-entry.js';
 
 /** What a file has beside its bytes. */

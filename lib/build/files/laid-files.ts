@@ -1,4 +1,4 @@
-import type { LayerFile } from './landing.js';
+import type { LayerFile } from './layer-file.js';
 
 /** What is in a folder that is copied as it is, where nothing was. */
 export interface CopiedFolder {

@@ -1,21 +1,9 @@
-import type { FileHandle } from 'node:fs/promises';
 import { InstructionProblem } from '../language/build-error.js';
 import { EMPTY_TREE, type FileTree } from './file-tree.js';
 import { type CopiedFolder, LaidFiles } from './laid-files.js';
+import type { LayerFile } from './layer-file.js';
 import type { TarEntry } from './tar-header.js';
 import type { TreeEntry } from './tree-entry.js';
-
-/** Where a file's bytes are: in a tree, which may be one of our own that nobody else changes, in an open file from a byte on, whose SHA-256 may be known, or here; or nothing is there but their SHA-256. */
-export type ByteSource =
-  | { readonly tree: FileTree; readonly path: string; readonly isOwn?: boolean }
-  | { readonly file: FileHandle; readonly at: number; readonly hash?: string }
-  | { readonly content: Buffer }
-  | { readonly hash: string };
-
-/** A file of a layer, and where its bytes come from. */
-export interface LayerFile extends TarEntry {
-  readonly bytes: ByteSource | null;
-}
 
 /** What a hard link is one more name of: where that is a link, `leadsTo` is where it leads. */
 interface Linked {

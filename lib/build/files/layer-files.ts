@@ -11,7 +11,8 @@ import type { FetchedFile, NotedFile } from './fetch-file.js';
 import { type FileTree, resolveIn } from './file-tree.js';
 import type { FolderListing } from './folder-listing.js';
 import type { CopiedFolder, LaidFiles } from './laid-files.js';
-import { Landing, type LayerFile } from './landing.js';
+import { Landing } from './landing.js';
+import type { LayerFile } from './layer-file.js';
 import type { TreeEntry } from './tree-entry.js';
 
 export interface CopyRequest {

@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { NacelleError } from '../../errors.js';
 import { contentBatches } from './content-batches.js';
 import type { KnownBytes } from './known-bytes.js';
-import type { LayerFile } from './landing.js';
+import type { LayerFile } from './layer-file.js';
 import { padding, TAR_END, tarHeader } from './tar-header.js';
 
 const CHUNK = 256 * 1024;

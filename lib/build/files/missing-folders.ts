@@ -1,6 +1,6 @@
 import { InstructionProblem } from '../language/build-error.js';
 import type { FileTree } from './file-tree.js';
-import type { LayerFile } from './landing.js';
+import type { LayerFile } from './layer-file.js';
 
 /**
  * The folders of a path that a tree lacks, from the highest on.

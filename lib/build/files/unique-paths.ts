@@ -1,4 +1,4 @@
-import type { LayerFile } from './landing.js';
+import type { LayerFile } from './layer-file.js';
 
 /**
  * What is left of files when those that others take the place of are left out: a layer has one entry for each path (OCI image-spec, layer.md,

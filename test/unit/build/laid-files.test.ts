@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { OrderedHashes } from '../../../lib/build/files/known-bytes.js';
 import { type CopiedFolder, LaidFiles } from '../../../lib/build/files/laid-files.js';
-import type { LayerFile } from '../../../lib/build/files/landing.js';
+import type { LayerFile } from '../../../lib/build/files/layer-file.js';
 
 function file(path: string): LayerFile {
   return { path, type: 'file', mode: 0o644, uid: 0, gid: 0, mtime: 0, size: 0, target: '', bytes: null };

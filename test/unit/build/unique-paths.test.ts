@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { LayerFile } from '../../../lib/build/files/landing.js';
+import type { LayerFile } from '../../../lib/build/files/layer-file.js';
 import { uniquePaths } from '../../../lib/build/files/unique-paths.js';
 
 const entry = (path: string, type: LayerFile['type'], parts: Partial<LayerFile> = {}): LayerFile => ({
