@@ -72,7 +72,7 @@ export function planBundleMounts(
     } else if (type === 'cgroup') {
       attach.push(...cgroupSteps({ out, place, options }, slots, facts));
     } else if (type === 'tmpfs') {
-      attach.push(...tmpfsSteps({ out, root, target, options: filesystemOptions(mount, type, options) }, options), place);
+      attach.push(...tmpfsSteps({ out, root, target, options: filesystemOptions(mount, options) }, options), place);
     } else if (made !== undefined) {
       // that one has more attributes than are asked for
       attach.push(...attributeSteps(out, { ...options, clear: options.clear | (JOINED_PROC & ~options.set) }, { isNew: false }), place);
@@ -80,7 +80,7 @@ export function planBundleMounts(
       attach.push(
         type === 'proc' && facts.pidns !== NONE
           ? { op: 'proc', out, pidns: facts.pidns, attributes: options.set }
-          : { op: 'filesystem', out, type, options: filesystemOptions(mount, type, options), attributes: options.set },
+          : { op: 'filesystem', out, type, options: filesystemOptions(mount, options), attributes: options.set },
         ...attributeSteps(out, options, { isNew: true }),
         place,
       );
@@ -108,14 +108,11 @@ export function kindOf({ type, destination }: BundleMount, { bind }: MountOption
   return type;
 }
 
-/** fsconfig(2) takes the source of a file system as an option too. */
-function filesystemOptions({ source }: BundleMount, type: string, { data, superblock }: MountOptions): string[] {
-  const named = source !== undefined && source !== '' && !NAMELESS.has(type) ? [`source=${source}`] : [];
+/** fsconfig(2) takes the source of a file system as an option too. That of proc, tmpfs and others of the kernel's own is a name alone, for /proc/mounts. */
+function filesystemOptions({ source }: BundleMount, { data, superblock }: MountOptions): string[] {
+  const named = source ? [`source=${source}`] : [];
   return [...named, ...superblock.filter((word) => !unapplied.has(word)), ...data];
 }
-
-/** The source of these is a name alone, for /proc/mounts. */
-const NAMELESS = new Set(['tmpfs', 'sysfs', 'devpts', 'mqueue', 'proc']);
 
 /**
  * A tmpfs has the mode of the folder that it covers, unless an option says another one, as runc's has; with tmpcopyup it has all that is in there too, and

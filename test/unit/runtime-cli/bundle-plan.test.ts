@@ -138,7 +138,9 @@ describe('proc', () => {
 
   it('has its own options', () => {
     const found = steps(mountedOn('/proc', { options: ['nosuid', 'hidepid=2', 'subset=pid'] }));
-    expect(found).toContainEqual(expect.objectContaining({ op: 'filesystem', type: 'proc', options: ['hidepid=2', 'subset=pid'] }));
+    expect(found).toContainEqual(
+      expect.objectContaining({ op: 'filesystem', type: 'proc', options: ['source=proc', 'hidepid=2', 'subset=pid'] }),
+    );
   });
 
   it.each(['/proc', '/proc/', '//proc/.', 'proc'])('is where sysctls are written when it is mounted on %j', (destination) => {
