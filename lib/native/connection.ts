@@ -116,10 +116,11 @@ export class Connection implements Carrier {
   /** Has the shim keep so many first parts of a plan waiting. */
   startFirstParts(of: FirstPartsOf, descriptors: Descriptors): FirstParts {
     if (this.closed) throw new ShimError(this.#detached);
-    const plan = encodePlan(of.first, descriptors, this.table);
+    const first = withTrace(of.first);
+    const plan = encodePlan(first, descriptors, this.table);
     const body = Buffer.concat([new Encoder().u32(of.count).str(of.name).finish(), plan]);
     checkSize(body);
-    const pool = new FirstParts(this, this.#nextId++, of);
+    const pool = new FirstParts(this, this.#nextId++, { ...of, first });
     this.send(Request.pool, pool.id, body, [...descriptors.values()]);
     this.#pools.set(pool.id, pool);
     return pool;

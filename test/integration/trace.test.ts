@@ -90,6 +90,18 @@ describe('NACELLE_TRACE', () => {
     expect(lines.filter((line) => line.includes('exec'))).toHaveLength(1);
   });
 
+  it('tells of what is left for a run of a pool, and of what was made before', async () => {
+    const { timelines } = await traced(['pool', `dir:${await busyboxRootfs()}`]);
+    const run = timelines.find(({ name }) => name === 'ContainerPool.run');
+    if (run === undefined) throw new Error('there is no timeline');
+    expectTimes(run);
+    expect(nodes(run.spans)).toContain('encode the rest of the plan');
+    const steps = stepsOf(run.spans);
+    expect(steps).toEqual(expect.arrayContaining(['pivot', 'rest', 'seccomp', 'exec']));
+    expect(steps.indexOf('pivot')).toBeLessThan(steps.indexOf('rest'));
+    expect(steps.indexOf('rest')).toBeLessThan(steps.indexOf('seccomp'));
+  });
+
   it('writes nothing where nobody asked', async () => {
     for (const trace of ['', '0']) expect((await traced(['runs', `dir:${await busyboxRootfs()}`], trace)).stderr).toBe('');
   });

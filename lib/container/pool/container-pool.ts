@@ -1,5 +1,6 @@
 import { NacelleError, oneOf, toError } from '../../errors.js';
 import { asyncDispose } from '../../native/async-dispose.js';
+import { beginTrace } from '../../native/trace.js';
 import { parseOptions } from '../../options/parse-options.js';
 import { execute, type Running, refuse } from '../../process/execute.js';
 import type { Encoding, Execution } from '../../process/options/process-types.js';
@@ -77,13 +78,16 @@ export class ContainerPool<E extends Encoding = 'utf8'> implements AsyncDisposab
   run<F extends Encoding = E>(options: PoolRunOptions<F> = {}): Execution<F> {
     try {
       if (this.#closed !== null) throw new NacelleError('run in the pool: it is closed', { code: 'ERR_STATE' });
+      const trace = beginTrace('ContainerPool.run');
       const parsed = parseRunOptions(runOptionsOf(this.#options, options));
+      trace?.did('check the options');
       const { process, entrypoint, command } = parsed;
-      return execute<F>(process, [...(entrypoint ?? []), ...(command ?? [])], (program) => {
+      const start = (program: Program<F>): Promise<Running<F>> => {
         const running = this.#launch(program, parsed).then((parts) => this.#begin(program, parts));
         this.#note(running);
         return running;
-      });
+      };
+      return execute<F>(process, [...(entrypoint ?? []), ...(command ?? [])], start, trace);
     } catch (error) {
       return refuse<F>(error);
     }
