@@ -28,8 +28,10 @@ describe('podman', () => {
     writeFileSync(join(root, 'data/file'), 'of the image\n');
     const archive = join(folder, 'root.tar');
     execFileSync('tar', ['-c', '-C', root, '-f', archive, '.']);
-    // in the file, for what podman starts to clean up is not told of the runtime's arguments
-    const runtime = installFront(join(folder, 'nacelle-oci'), { root: states });
+    // in a script, for what podman starts to clean up is not told of the runtime's arguments
+    const runtime = join(folder, 'nacelle-oci');
+    const front = installFront(join(folder, 'front'));
+    writeFileSync(runtime, `#!/bin/sh\nexec '${front}' --root '${states}' "$@"\n`, { mode: 0o755 });
     const limits = `--network=none --cgroup-parent=/${GROUP} --ulimit=nofile=1024:1024 --ulimit=nproc=1000:1000`;
     const printed = podmanScript(
       folder,
