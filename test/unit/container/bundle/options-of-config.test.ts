@@ -93,7 +93,11 @@ describe('config.json as options', () => {
     ['a group of one', () => withLinux({ devices: [{ ...NULL, gid: 7 }] }), 'linux.devices[0].gid'],
     ['another file of the unified tree', () => withResources({ unified: { 'cpu.max': '1 2' } }), 'linux.resources.unified["cpu.max"]'],
     ['a file that is no number', () => withResources({ unified: { 'memory.high': 'x' } }), 'linux.resources.unified["memory.high"]'],
-    ['a weight of one device', () => withResources({ blockIO: { weightDevice: [{ major: 8, minor: 0, weight: 100 }] } }), 'linux.resources.blockIO.weightDevice'],
+    [
+      'a weight of one device',
+      () => withResources({ blockIO: { weightDevice: [{ major: 8, minor: 0, weight: 100 }] } }),
+      'linux.resources.blockIO.weightDevice',
+    ],
     ['no killer', () => withResources({ memory: { disableOOMKiller: true } }), 'linux.resources.memory.disableOOMKiller'],
     ['a writable /sys', () => withMount({ destination: '/sys', type: 'sysfs', source: 'sysfs' }), 'mounts[0] of config.json'],
     ['writable groups', () => withMount({ destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: ['rw'] }), 'mounts[0]'],
