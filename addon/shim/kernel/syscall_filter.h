@@ -10,7 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
-#include <vector>
+#include <type_traits>
 
 // The filters of our own confined processes: each allows the calls that its process makes, and any other call kills it.
 namespace nacelle {
@@ -37,20 +37,30 @@ class SyscallFilter {
     add(verdict(SECCOMP_RET_ALLOW));
   }
   // Allows the call only when the argument is one of the values.
-  void allow_with(uint32_t call, size_t index, std::initializer_list<uint32_t> values) { when(call, index, is_one_of(values, 1)); }
+  void allow_with(uint32_t call, size_t index, std::initializer_list<uint32_t> values) {
+    begin(call, index, values.size());
+    go_on_with(values, 1);
+    end();
+  }
   // And another argument has this value.
   void allow_with(uint32_t call, size_t index, std::initializer_list<uint32_t> values, size_t other, uint32_t value) {
-    std::vector<sock_filter> tests = is_one_of(values, 3);
-    tests.push_back(load(argument(other)));
-    tests.push_back(skip_unless(BPF_JEQ, value, 1));
-    when(call, index, tests);
+    begin(call, index, values.size() + 2);
+    go_on_with(values, 3);
+    add(load(argument(other)));
+    add(skip_unless(BPF_JEQ, value, 1));
+    end();
   }
   // Allows the call only when the argument has none of the bits.
-  void allow_without(uint32_t call, size_t index, uint32_t bits) { when(call, index, {BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 1, 0)}); }
+  void allow_without(uint32_t call, size_t index, uint32_t bits) {
+    begin(call, index, 1);
+    add(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 1, 0));
+    end();
+  }
 
   int install() {
     add(verdict(SECCOMP_RET_KILL_PROCESS));
-    const sock_fprog program{static_cast<unsigned short>(instructions_.size()), instructions_.data()};
+    if (count_ > kMost) return -E2BIG;
+    const sock_fprog program{static_cast<unsigned short>(count_), instructions_};
     return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? -errno : 0;
   }
 
@@ -63,27 +73,36 @@ class SyscallFilter {
   // The offset of an argument's low half, which is enough: the arguments that are tested are ints.
   static constexpr size_t argument(size_t index) { return offsetof(seccomp_data, args) + index * sizeof(uint64_t); }
 
-  // Goes on behind the last test when the argument that was loaded is one of the values, and else skips so many instructions there.
-  static std::vector<sock_filter> is_one_of(std::initializer_list<uint32_t> values, uint8_t skipped) {
-    std::vector<sock_filter> tests;
-    for (const uint32_t value : values) {
-      const size_t left = values.size() - tests.size() - 1;
-      tests.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, static_cast<uint8_t>(left), left == 0 ? skipped : uint8_t{0}));
-    }
-    return tests;
-  }
-
-  void add(sock_filter instruction) { instructions_.push_back(instruction); }
-  // The last of `tests` goes on to the next instruction where the call is allowed, and skips that where it is not.
-  void when(uint32_t call, size_t index, const std::vector<sock_filter>& tests) {
-    add(skip_unless(BPF_JEQ, call, static_cast<uint8_t>(tests.size() + 3)));
+  // Begins a call that is allowed by so many instructions with tests of its arguments, the first of which is loaded. The last test goes on
+  // to the next instruction where the call is allowed, and skips that where it is not.
+  void begin(uint32_t call, size_t index, size_t tests) {
+    add(skip_unless(BPF_JEQ, call, static_cast<uint8_t>(tests + 3)));
     add(load(argument(index)));
-    for (const sock_filter& test : tests) add(test);
+  }
+  void end() {
     add(verdict(SECCOMP_RET_ALLOW));
     add(verdict(SECCOMP_RET_KILL_PROCESS));
   }
+  // Goes on behind the last value when the argument that was loaded is one of them, and else skips so many instructions there.
+  void go_on_with(std::initializer_list<uint32_t> values, uint8_t skipped) {
+    size_t left = values.size();
+    for (const uint32_t value : values) {
+      --left;
+      add(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, static_cast<uint8_t>(left), left == 0 ? skipped : uint8_t{0}));
+    }
+  }
+  void add(sock_filter instruction) {
+    if (count_ < kMost) instructions_[count_] = instruction;
+    ++count_;
+  }
 
-  std::vector<sock_filter> instructions_;
+  static constexpr size_t kMost = 512;
+  sock_filter instructions_[kMost] = {};
+  size_t count_ = 0;
 };
+
+// After the installation nothing is left to be given back: free(3) may call munmap(2), which many filters kill for. Whether it does depends
+// on the C library and on what is beside the memory, so on some machines it would never be seen.
+static_assert(std::is_trivially_destructible_v<SyscallFilter>);
 
 }  // namespace nacelle
