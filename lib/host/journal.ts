@@ -104,6 +104,11 @@ export function recordSteps(
   return { write, forget: forgetSteps(file) };
 }
 
+/** All that {@link writeBeside} may leave of a file: whoever is killed while it writes leaves the second one. */
+export function filesOf(file: string): string[] {
+  return [file, `${file}.new`];
+}
+
 /** Writes a file into the folder of an owner's records. What is no record goes with the folder. */
 export function writeBeside(file: string, text: string): void {
   const folder = dirname(file);

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { isAlive, processInfo, shimOf } from '../fixtures/host.js';
@@ -214,6 +215,17 @@ function checksum(header: string): string {
   return (0xffff - ((sum & 0xffff) + (sum >> 16))).toString(16).padStart(4, '0');
 }
 
+/** Notes some more to hold the tables of rules that detached containers have together: the last ones, of which nothing is left. */
+function addGoneHolders({ from }: Machine): void {
+  const folder = join(from.env.NACELLE_RUNROOT ?? '', 'networks');
+  const [file, ...others] = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => basename(path) === 'rules');
+  expect(others).toEqual([]);
+  const path = join(folder, file ?? '');
+  const note: { holders: { id: string; slot: number }[] } = JSON.parse(readFileSync(path, 'utf8'));
+  const gone = ['a1', 'a2', 'a3', 'a4'].map((id) => ({ id, slot: 0 }));
+  writeFileSync(path, JSON.stringify({ ...note, holders: [...note.holders, ...gone] }));
+}
+
 describe('the rules of several owners', () => {
   /** A process whose container asks the world all the time. */
   async function holder({ from }: Machine): Promise<{ program: NodeProgram; shim: number }> {
@@ -277,7 +289,9 @@ describe('the rules of several owners', () => {
     await inside(machine.world, 'ip', 'route', 'add', '10.89.0.0/16', 'via', '192.0.2.1');
     const made = (how = '') => runNode<{ id: string; pid: number }>('network-rules', ['detached', how], machine.from);
     // one after the other, so that each process finds what another has made; with a terminal a program has no next run
-    const [first, second, third] = [await made('tty'), await made(), await made()];
+    const [first, second] = [await made('tty'), await made()];
+    addGoneHolders(machine);
+    const third = await made();
     const holds = async ({ pid }: { pid: number }, ip: string): Promise<void> => {
       const own = { ...machine.net, pid };
       await inside(own, 'ping', '-c1', '-W5', '192.0.2.2');
@@ -306,6 +320,16 @@ describe('the rules of several owners', () => {
     const last = await made();
     await until('the rules of the process are gone', async () => (await tablesOf(machine)) === 2);
     expect(await runNode('network-rules', ['remove', last.id], machine.from)).toEqual(['0', '0']);
+    await nothingLeft(machine);
+  });
+
+  it('hold a detached container before it has its link, and between its runs', async () => {
+    const machine = await machineInWorld(temporary);
+    expect(await runNode('network-rules', ['between'], machine.from)).toEqual({
+      together: ['10.1.0.2', '10.1.0.3', '10.1.0.4', '10.1.0.5'],
+      between: ['10.1.0.6'],
+      after: { reaches: true, forged: false },
+    });
     await nothingLeft(machine);
   });
 

@@ -76,6 +76,7 @@ async function launchInOwnShim(options: ParsedOptions, detach: DetachOptions): P
         await abandon(launched.task);
         throw cancelSignal.reason;
       }
+      await noteHeld(prepared.networks, launched.task);
       await beginPorts(prepared.networks.ports, launched.task);
       spareShim.prepare();
       const { onDenied } = options;
@@ -90,6 +91,15 @@ async function launchInOwnShim(options: ParsedOptions, detach: DetachOptions): P
     if (isShimLost(error)) throw await withoutContainer(id, error);
     const isTaken = options.name !== null && error instanceof SyscallError && error.step === 'link' && hasCode(error, 'EEXIST');
     throw isTaken ? nameTaken(options.name, error) : error;
+  }
+}
+
+/** Others find now what the container's task has of networks. A failure ends it. */
+async function noteHeld(networks: Prepared['networks'], task: Task): Promise<void> {
+  try {
+    await networks.note();
+  } catch (error) {
+    throw withCleanupError(error, await endOf(task));
   }
 }
 

@@ -100,6 +100,7 @@ async function make(life: Life, links: LinksRecord, { attachment, isInternal, pa
       ...egressOn(current),
     ];
     await callInside(life, CONNECT, steps, slots.descriptors);
+    if (life.isDetached) await parts.note();
   } catch (error) {
     const names = first?.undo ?? nameSteps(before, { wasServed: true });
     const service = links.isMember ? serviceOf(links) : null;

@@ -42,6 +42,8 @@ export interface JoinedNetworks {
   readonly ports: Pick<JoinedPorts, 'record' | 'begun'> | null;
   /** The task has these steps now, and whoever reaps the record of them. */
   handOver(): void;
+  /** Notes where others find what a task of the container's own has, which has begun with the steps. @throws SyscallError */
+  note(): Promise<void>;
   /** Lets the bridges go, and ends the uses unless they were handed over. Once or more often. */
   release(): void;
 }
@@ -107,6 +109,9 @@ export async function joinNetworks(wanted: readonly WantedNetwork[], shared: rea
       ports,
       handOver() {
         isHandedOver = true;
+      },
+      async note() {
+        for (const held of [...own.values(), parts]) await held.note();
       },
       release,
       ...stepsOf(attached, { of: { ...of, canChange }, parts, own }),

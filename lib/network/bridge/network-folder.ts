@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, realpathSync, rmdirSync, rmSync, wr
 import { basename, dirname, join } from 'node:path';
 import { hasCode } from '../../errors.js';
 import { forwardingIn, leaveForwarding } from '../../host/forwarding.js';
-import type { HostRecord } from '../../host/journal.js';
+import { filesOf, type HostRecord } from '../../host/journal.js';
 import { storeRoot } from '../../host/store-path.js';
 import { listIfThere, readIfThere } from '../../native/read-if-there.js';
 import { runtimeDir } from '../../native/runtime-dir.js';
@@ -118,6 +118,14 @@ export function offerPath(name: string, address: string): string {
   return join(networkFolder(name), 'offers', address);
 }
 
+/**
+ * Whether an address is a container's, or is about to be: also before the container has its link, and between two of its runs. The offer is looked
+ * for first, since it becomes the lease by a rename.
+ */
+export function isAddressTaken(name: string, address: string): boolean {
+  return existsSync(offerPath(name, address)) || existsSync(useOf(name, address).path);
+}
+
 const UNFINISHED = '.new';
 
 /** The file from which a process makes an offer, among the offers; it makes one at a time. */
@@ -180,7 +188,7 @@ export function removeNetworkFolder(name: string): void {
     try {
       rmdirSync(join(folder, 'uses'));
       rmSync(join(folder, 'last'), { force: true });
-      for (const path of [macsFile(name), sharedRulesFile(name)]) rmSync(path, { force: true });
+      for (const path of [macsFile(name), ...filesOf(sharedRulesFile(name))]) rmSync(path, { force: true });
       rmSync(join(folder, 'offers'), { recursive: true, force: true });
       rmSync(lockPath(name), { force: true });
       for (const path of [folder, dirname(folder), dirname(dirname(folder))]) rmdirSync(path);

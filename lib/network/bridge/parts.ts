@@ -9,6 +9,8 @@ export interface Part {
   steps?(slots: Slots): TaskSteps;
   /** Where the container's own task holds the border of its port; after `steps`. */
   border?(): HeldBorder | null;
+  /** Notes where others find what the container's task has; after that has begun with the steps. */
+  note?(): Promise<void>;
   /** Lets go what no task has. `isHandedOver`: a task has, or had, the steps. */
   release?(isHandedOver: boolean): void;
 }
@@ -46,6 +48,11 @@ export class Parts {
       if (border !== null) return border;
     }
     return null;
+  }
+
+  /** Of a container with a task of its own, which has begun with the steps. @throws SyscallError */
+  async note(): Promise<void> {
+    for (const part of this.#parts) await part.note?.();
   }
 
   /** Releases each part, also when one before it failed; those that were released once are no more. @throws the first failure */

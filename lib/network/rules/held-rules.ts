@@ -14,6 +14,8 @@ import type { SharedHold } from './shared-rules.js';
 /** The rules of a network that a container's own shim holds: tables that all such containers have together, and its border, which it has alone. */
 export interface HeldRules {
   steps(slots: Slots): { readonly prepare: readonly Step[]; readonly undo: readonly Step[]; readonly returns: readonly Slot[] };
+  /** Notes that the shim has what others look for; after a task has begun with `steps`. @throws SyscallError */
+  note(): Promise<void>;
   /** Lets go what this process has of them. Once or more often. */
   release(): void;
   /** After `steps`. */
@@ -42,12 +44,13 @@ export function heldRules(
   const border = `${tableName(owner)}-confined`;
   const what = `make the rules of the bridge ${network.bridge}`;
   let socket: Slot | null = null;
+  let held: Slot | null = null;
   let isReleased = false;
   return {
     steps(slots) {
       socket = slots.take();
       const tables = slots.give(shared.fd);
-      shared.note({ id: owner, slot: tables });
+      held = tables;
       return {
         prepare: [
           { op: 'netlink_socket', host: true, out: socket, ns: NONE, protocol: NETLINK_NETFILTER },
@@ -57,6 +60,9 @@ export function heldRules(
         // a task keeps those that it gives back
         returns: [tables],
       };
+    },
+    async note() {
+      if (held !== null) await shared.note({ id: owner, slot: held });
     },
     release() {
       if (!isReleased) closeDescriptor(shared.fd);

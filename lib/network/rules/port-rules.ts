@@ -75,21 +75,21 @@ function chainRequests(table: Table): Request[] {
   ];
 }
 
-/** Guards ports, and forgets others. */
+/** Forgets ports, and guards others, of which one may have the number of one that goes. */
 export function portRequests(table: Table, change: { readonly added: readonly Port[]; readonly removed: readonly Port[] }): Request[] {
   const { ports } = guardOf(table);
   const { added, removed } = change;
   return [
-    ...addresses(table, added, addElements),
-    ...addVerdicts(
-      ports,
-      added.map(({ index }) => ({ key: [ifindex(index)], verdict: { goto: GUARD } })),
-    ),
     ...deleteElements(
       ports,
       removed.map(({ index }) => [ifindex(index)]),
     ),
     ...addresses(table, removed, deleteElements),
+    ...addresses(table, added, addElements),
+    ...addVerdicts(
+      ports,
+      added.map(({ index }) => ({ key: [ifindex(index)], verdict: { goto: GUARD } })),
+    ),
   ];
 }
 

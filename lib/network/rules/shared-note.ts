@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import * as z from 'zod';
 import { writeBeside } from '../../host/journal.js';
 import { readIfThere } from '../../native/read-if-there.js';
+import { shimFolder } from '../../native/runtime-dir.js';
 import { sharedRulesFile } from '../bridge/network-folder.js';
 import { encodeBatch, type Request } from '../nftables/nfnetlink.js';
 import { borderRequests, type RuledNetwork } from './network-rules.js';
@@ -54,9 +56,20 @@ export function writeSharedNote(name: string, note: SharedNote): void {
   writeBeside(sharedRulesFile(name), JSON.stringify(note));
 }
 
-/** Notes that a container's shim is about to have the socket of the tables, if these are still the ones that are noted. @throws SyscallError */
+/**
+ * Notes that a container's shim has the socket of the tables, if these are still the ones that are noted. The caller has the network's lock.
+ *
+ * @throws SyscallError
+ */
 export function noteHolder(name: string, table: string, holder: SharedNote['holders'][number]): void {
   const note = readSharedNote(name);
   if (note === null || note.table !== table) return;
-  writeSharedNote(name, { ...note, holders: [...note.holders, holder].slice(-MOST_HOLDERS) });
+  writeSharedNote(name, { ...note, holders: [...withRoom(note.holders), holder] });
+}
+
+/** Where there are as many as can be: without the first one whose shim has gone, or else without the one that was made first. */
+function withRoom(holders: SharedNote['holders']): SharedNote['holders'] {
+  if (holders.length < MOST_HOLDERS) return holders;
+  const gone = holders.findIndex(({ id }) => !existsSync(shimFolder(id)));
+  return holders.toSpliced(Math.max(gone, 0), 1);
 }

@@ -8,14 +8,14 @@ import { connectTo } from '../../native/shim.js';
 import { isShimLost } from '../../native/shim-error.js';
 import { planOf, Slots } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
-import { formatMac } from '../address.js';
-import { withNetwork } from '../bridge/network-folder.js';
+import { hostOf } from '../address.js';
+import { isAddressTaken, withNetwork } from '../bridge/network-folder.js';
 import type { NetworksPlace } from '../holder/networks-place.js';
 import { batchStep, heldTables, tableName } from '../nftables/owner-table-plan.js';
 import type { Table } from '../nftables/table.js';
 import { isNetworksLink } from '../own-link.js';
-import { portOf } from './guarded-port.js';
 import { borderRequests, type RuledNetwork } from './network-rules.js';
+import { changedPorts, noted } from './noted-ports.js';
 import type { NamedPort } from './own-rules.js';
 import { guardRequests, portRequests } from './port-rules.js';
 import { type NotedPort, noteHolder, readSharedNote, rulesKey, type SharedNote, writeSharedNote } from './shared-note.js';
@@ -24,8 +24,8 @@ import { type NotedPort, noteHolder, readSharedNote, rulesKey, type SharedNote, 
 export interface SharedHold {
   /** A copy of the tables' socket, which is the caller's to close. */
   readonly fd: number;
-  /** Notes that the shim of this container is about to have the socket, in this slot. */
-  note(holder: SharedNote['holders'][number]): void;
+  /** Notes that the shim of this container has the socket, in this slot. @throws SyscallError */
+  note(holder: SharedNote['holders'][number]): Promise<void>;
 }
 
 interface Held {
@@ -34,11 +34,8 @@ interface Held {
   readonly table: string;
 }
 
-/** How many noted ports are looked at when one comes: one that has gone stays until its turn, and harms nobody. */
-const LOOKED_AT = 8;
-
-/** How many of those that are noted to hold the tables are asked. */
-const ASKED = 2;
+/** How many of those that are noted to hold the tables are waited for in vain: whoever has gone says so at once, but a shim that stands still says nothing. */
+const WAITED_FOR = 2;
 
 /**
  * The rules of a network in tables that all of its detached containers have together, whoever has made them: with tables of its own each would have every
@@ -72,7 +69,7 @@ export class SharedRules {
       const { descriptors } = await held.holding.task.call([], { returns: [held.socket] });
       const fd = descriptors.get(held.socket);
       if (fd === undefined) throw new NacelleError('the shim gives what a call returns', { code: 'ERR_INTERNAL' });
-      return { fd, note: (holder) => noteHolder(this.#name, held.table, holder) };
+      return { fd, note: (holder) => withNetwork(this.#name, async () => noteHolder(this.#name, held.table, holder)) };
     });
   }
 
@@ -89,7 +86,7 @@ export class SharedRules {
     if (note === null || note.key !== rulesKey(this.#network)) return null;
     const held = this.#held?.table === note.table ? this.#held : await this.#adopt(note);
     if (held === null) return null;
-    const { gone, left } = withPorts(note.ports, ports, this.#name);
+    const { gone, left } = changedPorts(note.ports, ports, { network: this.#name, isThere: (port) => isThere(this.#name, port) });
     try {
       // those that are there already too, for whoever shares them: the kernel then tells whether these are the tables
       await held.holding.task.call([this.#step(held, ports, gone)]);
@@ -98,7 +95,7 @@ export class SharedRules {
       if (!hasCode(error, 'ENOENT', 'EEXIST', 'EPERM', 'ERR_ENDED') && !isShimLost(error)) throw error;
       return null;
     }
-    writeSharedNote(this.#name, { ...note, ports: left });
+    writeSharedNote(this.#name, { ...note, ports: [...left] });
     return held;
   }
 
@@ -132,9 +129,11 @@ export class SharedRules {
 
   /** The tables of another process's containers, by the socket that one of their shims gives. */
   async #adopt({ table, holders }: SharedNote): Promise<Held | null> {
-    for (const holder of holders.toReversed().slice(0, ASKED)) {
+    let waitedFor = 0;
+    for (const holder of holders.toReversed()) {
       const fd = await socketOf(holder);
-      if (fd === null) continue;
+      if (fd === 'silent' && ++waitedFor === WAITED_FOR) return null;
+      if (fd === 'silent' || fd === null) continue;
       const slots = new Slots();
       const socket = slots.give(fd);
       try {
@@ -149,10 +148,15 @@ export class SharedRules {
     return null;
   }
 
-  /** Those of before go on with whoever else has them. */
+  /** Those of before go on with whoever else has them. @throws as `close`, and has these all the same */
   async #keep(held: Held): Promise<void> {
-    await this.close().catch(() => undefined);
+    const before = this.#held;
     this.#held = held;
+    if (before === null) return;
+    await release([before.holding]).catch((error: unknown) => {
+      // what a shim had has gone with it
+      if (!isShimLost(error)) throw error;
+    });
   }
 
   #step({ socket, table }: Held, added: readonly NamedPort[], removed: readonly NamedPort[]): Step {
@@ -172,25 +176,16 @@ function pairOf(name: string): [routed: Table, bridged: Table] {
   ];
 }
 
-function noted({ name, index, mac, addresses }: NamedPort): NotedPort {
-  return { name, index, mac: formatMac(mac), addresses: addresses.map(({ text }) => text) };
+/**
+ * Whether a port is a container's, which may have no link yet or none between two of its runs, or the link is there for whoever shares the network of
+ * one that has ended. In this order: a link that comes is of an address that is taken.
+ */
+function isThere(network: string, { name, addresses: [first] }: NotedPort): boolean {
+  return (first !== undefined && isAddressTaken(network, hostOf(first))) || isNetworksLink(name);
 }
 
-/** Of the ports that are noted those that have gone, as far as they are looked at, and what is noted then. */
-function withPorts(before: readonly NotedPort[], ports: readonly NamedPort[], network: string): { gone: NamedPort[]; left: NotedPort[] } {
-  const looked = before.slice(0, LOOKED_AT);
-  const isWanted = ({ index }: { readonly index: number }): boolean => ports.some((port) => port.index === index);
-  const gone = looked.filter((port) => !isWanted(port) && !isNetworksLink(port.name));
-  const stays = looked.filter((port) => !gone.includes(port));
-  const added = ports.filter((port) => !before.some(({ index }) => index === port.index));
-  return {
-    gone: gone.map((port) => portOf({ ...port, network })),
-    left: [...before.slice(LOOKED_AT), ...stays, ...added.map(noted)],
-  };
-}
-
-/** A copy of what a container's shim has in a slot; `null` where that shim has gone, ends just now, or does not answer. */
-async function socketOf({ id, slot }: SharedNote['holders'][number]): Promise<number | null> {
+/** A copy of what a container's shim has in a slot; `null` where that shim has gone, or ends just now; 'silent' where it does not answer. */
+async function socketOf({ id, slot }: SharedNote['holders'][number]): Promise<number | 'silent' | null> {
   try {
     const connection = connectTo(shimFolder(id));
     try {
@@ -205,7 +200,8 @@ async function socketOf({ id, slot }: SharedNote['holders'][number]): Promise<nu
       connection.close();
     }
   } catch (error) {
-    const isGone = hasCode(error, 'ENOENT', 'ECONNREFUSED', 'EBADF', 'ERR_ENDED', 'ERR_SHIM_SILENT', 'ERR_SHIM_VERSION');
+    if (hasCode(error, 'ERR_SHIM_SILENT')) return 'silent';
+    const isGone = hasCode(error, 'ENOENT', 'ECONNREFUSED', 'EBADF', 'ERR_ENDED', 'ERR_SHIM_VERSION');
     if (isGone || isShimLost(error)) return null;
     throw error;
   }

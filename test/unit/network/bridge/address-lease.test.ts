@@ -1,9 +1,19 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { recordFiles } from '../../../../lib/host/journal.js';
 import { type Address, parseAddress } from '../../../../lib/network/address.js';
 import { type AddressLease, leaseAddress, removeVoidOffers } from '../../../../lib/network/bridge/address-lease.js';
-import { makeNetworkFolder, offerPath, offersOf, unfinishedOffer, useOf } from '../../../../lib/network/bridge/network-folder.js';
+import {
+  isAddressTaken,
+  makeNetworkFolder,
+  networkFolder,
+  offerPath,
+  offersOf,
+  removeNetworkFolder,
+  sharedRulesFile,
+  unfinishedOffer,
+  useOf,
+} from '../../../../lib/network/bridge/network-folder.js';
 import { parseNetworkOptions } from '../../../../lib/network/bridge/network-options.js';
 import { type NetworkRecord, settleNetwork } from '../../../../lib/network/bridge/network-settings.js';
 import { useOwnRecords } from '../../../fixtures/own-records.js';
@@ -45,6 +55,18 @@ describe('an offer of an address', () => {
     expect(recordFiles(owner())).toEqual([]);
   });
 
+  it('takes the address, as the lease does that it becomes', () => {
+    const ip = '10.201.0.2';
+    expect(isAddressTaken(name, ip)).toBe(false);
+    const { release } = lease();
+    expect(isAddressTaken(name, ip)).toBe(true);
+    renameSync(offerPath(name, ip), useOf(name, ip).path);
+    release(false);
+    expect(isAddressTaken(name, ip)).toBe(true);
+    rmSync(useOf(name, ip).path);
+    expect(isAddressTaken(name, ip)).toBe(false);
+  });
+
   it('is void when its process keeps the bridge no more, also where it was not finished', () => {
     lease();
     writeFileSync(offerPath(name, '10.201.0.3'), JSON.stringify({ id: 'two', addresses: [], keeper: 'b2' }));
@@ -83,5 +105,17 @@ describe('an address that is asked for', () => {
       expect.objectContaining({ code: 'ERR_INVALID_OPTION', message }),
     );
     expect(offersOf(name)).toEqual([]);
+  });
+});
+
+describe('the folder of a network', () => {
+  it('is removed with what whoever was killed has left of a file, once nobody uses it', () => {
+    for (const file of [sharedRulesFile(name), `${sharedRulesFile(name)}.new`]) writeFileSync(file, '{');
+    lease();
+    removeNetworkFolder(name);
+    expect(existsSync(useOf(name, keeper).path)).toBe(true);
+    rmSync(useOf(name, keeper).path);
+    removeNetworkFolder(name);
+    expect(existsSync(networkFolder(name))).toBe(false);
   });
 });

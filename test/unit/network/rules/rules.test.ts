@@ -34,12 +34,12 @@ describe('a port', () => {
     expect(linkLocalOf(Uint8Array.of(0, 1, 2, 3, 4, 5)).text).toBe('fe80::201:2ff:fe03:405');
   });
 
-  it('is guarded and forgotten by the same keys, those that come before those that go', () => {
+  it('is guarded and forgotten by the same keys, those that go before those that come: one may take the number of another', () => {
     const other = { ...port, index: 2 ** 30 + 1 };
     const words = portRequests({ family: 'bridge', name: 't' }, { added: [port], removed: [other] }).map((request) => request.words);
     expect(words).toEqual([
-      ...['macs', 'ipv4', 'ipv6', 'ports'].map((name) => `add to the set ${name}`),
       ...['ports', 'macs', 'ipv4', 'ipv6'].map((name) => `delete from the set ${name}`),
+      ...['macs', 'ipv4', 'ipv6', 'ports'].map((name) => `add to the set ${name}`),
     ]);
   });
 
@@ -97,15 +97,18 @@ describe('a confined port', () => {
 
 describe('the rules that a container’s own shim holds', () => {
   const holders: { id: string; slot: number }[] = [];
-  const of = { owner: 'owner', shared: { fd: 77, note: (holder: (typeof holders)[number]) => void holders.push(holder) } };
+  const of = { owner: 'owner', shared: { fd: 77, note: async (holder: (typeof holders)[number]) => void holders.push(holder) } };
 
-  it('are in tables that it holds with others, by a socket that it keeps', () => {
+  it('are in tables that it holds with others, by a socket that it keeps, and that is noted once it has it', async () => {
     const slots = new Slots();
-    const { prepare, undo, returns } = heldRules(network, [port], of).steps(slots);
+    const held = heldRules(network, [port], of);
+    const { prepare, undo, returns } = held.steps(slots);
     expect(prepare.map(({ op }) => op)).toEqual(['netlink_socket']);
     expect(undo.map(({ op }) => op)).toEqual(['close', 'close']);
     const [slot = -1] = returns;
     expect([...slots.descriptors]).toEqual([[slot, 77]]);
+    expect(holders).toEqual([]);
+    await held.note();
     expect(holders).toEqual([{ id: 'owner', slot }]);
   });
 
