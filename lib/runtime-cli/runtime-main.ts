@@ -106,7 +106,7 @@ function install(words: readonly string[]): number {
   if (path === undefined || words.length > 1) throw usageError('nacelle-oci: "install" requires exactly 1 argument: the file to write');
   // in the package this module is in another file than the one that Node is started with
   const script = attempt('find the command', () => realpathSync(process.argv[1] ?? ''));
-  const { shim } = loadNative();
+  const shim = attempt('find the shim', () => realpathSync(loadNative().shim));
   for (const file of [process.execPath, script, shim]) requireTrusted(file);
   const front = frontText({ shim, node: process.execPath, script, root: DEFAULT_ROOT, unset: CLEARED });
   attempt(`write ${path}`, () => {

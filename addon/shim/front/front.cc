@@ -46,7 +46,7 @@ enum class Course : uint8_t { kEnded, kAgain, kPlanner };
 
 // What the front has found and done.
 struct Found {
-  unique_fd folder, lock, process, told;
+  unique_fd root, folder, lock, process, told;
   FrontPlans plans;
   int exit_status = 0;
 };
@@ -102,7 +102,7 @@ Course played(const FrontCall& call, Found& found) {
   if (status_of(found.folder.get(), found.plans.container, status, found.process) < 0) return Course::kPlanner;
   const FrontPlan* plan = found.plans.find(call.command, status);
   if (plan == nullptr) return Course::kPlanner;
-  Playing playing{call, found.plans, found.folder.get(), found.process.get(), unique_fd()};
+  Playing playing{call, found.plans, found.root.get(), found.folder.get(), found.process.get(), unique_fd()};
   const Played ended = play(playing, *plan);
   if (ended == Played::kFailed) return Course::kPlanner;
   found.exit_status = ended == Played::kRefused ? 1 : 0;
@@ -111,10 +111,10 @@ Course played(const FrontCall& call, Found& found) {
 }
 
 Course attempt(const FrontFile& file, const FrontCall& call, Found& found) {
-  const unique_fd root(open(call.root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!root) return errno == ENOENT ? missing(file, call, found) : Course::kPlanner;
-  if (!is_own(root.get(), S_IFDIR)) return Course::kPlanner;
-  found.folder.reset(openat(root.get(), call.id.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  found.root.reset(open(call.root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!found.root) return errno == ENOENT ? missing(file, call, found) : Course::kPlanner;
+  if (!is_own(found.root.get(), S_IFDIR)) return Course::kPlanner;
+  found.folder.reset(openat(found.root.get(), call.id.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!found.folder) return errno == ENOENT ? missing(file, call, found) : Course::kPlanner;
   if (!is_own(found.folder.get(), S_IFDIR) || !read_plans(found.folder.get(), found.plans)) return Course::kPlanner;
   if (const std::string* lock = found.plans.lock_of(call.command)) {

@@ -76,10 +76,7 @@ Played run(Playing&, const front_step::remove_group& step) {
   return done_if(until_free([&] { return remove_group(AT_FDCWD, step.path.c_str()); }));
 }
 
-Played run(Playing& playing, const front_step::remove_state&) {
-  const std::string folder = playing.call.root + '/' + playing.call.id;
-  return done_if(layer::remove_tree(AT_FDCWD, folder.c_str()));
-}
+Played run(Playing& playing, const front_step::remove_state&) { return done_if(layer::remove_tree(playing.root, playing.call.id.c_str())); }
 
 }  // namespace
 

@@ -18,6 +18,7 @@ enum class Played : uint8_t {
 struct Playing {
   const FrontCall& call;
   const FrontPlans& plans;
+  int root;        // the folder of all states
   int folder;      // of the container's state
   int process;     // a pidfd of the container's first process; -1 where that has ended
   unique_fd told;  // of kSentOn: the pipe in which that process tells
