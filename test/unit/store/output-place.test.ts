@@ -12,6 +12,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { geteuid } from 'node:process';
@@ -80,9 +81,10 @@ test('gets what is whole, or nothing', async () => {
 
 test('removes what a process left that was killed, and nothing of others', async () => {
   const place = folder('left', 0o755);
-  // dead: nobody has the lock; living: this process has it; and two that only look like it
+  // dead: nobody has the lock; empty: killed before there was one, or after; living: this process has it; and two that only look like these
   for (const name of ['.made-dead00', '.made-living', '.made-nolock', '.made-x']) mkdirSync(join(place, name, 'new'), { recursive: true });
   for (const name of ['.made-dead00', '.made-living', '.made-x']) writeFileSync(join(place, name, 'nacelle.lock'), '');
+  mkdirSync(join(place, '.made-empty0'));
   const lock = openSync(join(place, '.made-living', 'nacelle.lock'), 'r+');
   try {
     expect(tryLock(lock, 'exclusive')).toBe(true);
@@ -97,6 +99,13 @@ test('removes what a process left that was killed, and nothing of others', async
     mkdirSync(temporary);
   });
   expect(readdirSync(place).sort()).toEqual(['.made-nolock', '.made-x', 'made']);
+});
+
+test('is written by many at once, though each looks for what others have left', async () => {
+  const place = join(folder('many', 0o755), 'made');
+  const write = (index: number): Promise<void> => writtenAside(place, (temporary) => writeFile(temporary, `${index}`));
+  await Promise.all(Array.from({ length: 50 }, (_, index) => write(index)));
+  expect(readdirSync(join(root, 'many'))).toEqual(['made']);
 });
 
 test.runIf(geteuid?.() === 0)('is neither in a folder of another user nor behind a link of one', () => {
