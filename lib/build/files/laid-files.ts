@@ -14,12 +14,17 @@ interface Run {
   readonly of: CopiedFolder;
   readonly from: number;
   to: number;
+  /** The first place whose name is not yet in the folder's `places`. */
+  unnamed: number;
 }
 
-/** Which names are in the runs of a folder, as far as these went. */
-interface Index {
-  readonly places: ReadonlyMap<string, { readonly of: CopiedFolder; readonly place: number }>;
-  readonly length: number;
+/** What was added of a folder. */
+interface FolderRuns {
+  readonly runs: Run[];
+  /** The runs whose names are in `places` and that no more come to. */
+  done: number;
+  /** `null` until somebody asks. */
+  places: Map<string, { readonly of: CopiedFolder; readonly place: number }> | null;
 }
 
 /**
@@ -30,8 +35,7 @@ export class LaidFiles implements Iterable<LayerFile> {
   /** No two of them have one path: of those that do the last counts. */
   areUnique = true;
   readonly #items: (LayerFile | Run)[] = [];
-  readonly #runs = new Map<string, Run[]>();
-  readonly #indexes = new Map<string, Index>();
+  readonly #folders = new Map<string, FolderRuns>();
   #length = 0;
 
   get length(): number {
@@ -51,11 +55,17 @@ export class LaidFiles implements Iterable<LayerFile> {
       last.to++;
       return;
     }
-    const run = { of, from: place, to: place + 1 };
+    const run = { of, from: place, to: place + 1, unnamed: place };
     this.#items.push(run);
-    const others = this.#runs.get(of.target);
-    if (others) others.push(run);
-    else this.#runs.set(of.target, [run]);
+    this.#folderOf(of.target).runs.push(run);
+  }
+
+  #folderOf(target: string): FolderRuns {
+    const known = this.#folders.get(target);
+    if (known) return known;
+    const folder: FolderRuns = { runs: [], done: 0, places: null };
+    this.#folders.set(target, folder);
+    return folder;
   }
 
   *[Symbol.iterator](): Generator<LayerFile, void, undefined> {
@@ -68,14 +78,9 @@ export class LaidFiles implements Iterable<LayerFile> {
   /** The file of a path that was added by its place. */
   find(path: string): LayerFile | undefined {
     const end = path.lastIndexOf('/');
-    const folder = path.slice(0, Math.max(0, end));
-    const runs = this.#runs.get(folder);
-    if (!runs) return undefined;
-    const length = runs.reduce((sum, { from, to }) => sum + to - from, 0);
-    const known = this.#indexes.get(folder);
-    const index = known?.length === length ? known : { places: placesIn(runs), length };
-    this.#indexes.set(folder, index);
-    const found = index.places.get(path.slice(end + 1));
+    const folder = this.#folders.get(path.slice(0, Math.max(0, end)));
+    if (!folder) return undefined;
+    const found = placesIn(folder).get(path.slice(end + 1));
     return found?.of.file(found.place);
   }
 }
@@ -84,8 +89,13 @@ function isRun(item: LayerFile | Run): item is Run {
   return 'of' in item;
 }
 
-function placesIn(runs: readonly Run[]): Index['places'] {
-  const places = new Map<string, { of: CopiedFolder; place: number }>();
-  for (const { of, from, to } of runs) for (let place = from; place < to; place++) places.set(of.name(place), { of, place });
-  return places;
+/** By the names. Takes in what was added since it was last asked, for many ask in between. */
+function placesIn(folder: FolderRuns): NonNullable<FolderRuns['places']> {
+  folder.places ??= new Map();
+  for (const run of folder.runs.slice(folder.done)) {
+    for (; run.unnamed < run.to; run.unnamed++) folder.places.set(run.of.name(run.unnamed), { of: run.of, place: run.unnamed });
+  }
+  // the last one may still grow
+  folder.done = folder.runs.length - 1;
+  return folder.places;
 }

@@ -40,6 +40,19 @@ describe('the files of a layer', () => {
       }),
     );
   });
+
+  test('asks a folder for each name once, however often a file is looked for meanwhile', () => {
+    const asked: number[] = [];
+    const of: CopiedFolder = { ...copied('d'), name: (place) => `n${asked.push(place) && place}` };
+    const files = new LaidFiles();
+    // every other place, so that each file is a run of its own, then one run
+    const places = Array.from({ length: 200 }, (_, index) => (index < 100 ? 2 * index : 200 + index));
+    for (const place of places) {
+      files.pushFrom(of, place);
+      expect(files.find(`d/n${place}`)?.path).toBe(`d/n${place}`);
+    }
+    expect(asked).toEqual(places);
+  });
 });
 
 describe('hashes of files in an order', () => {
