@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import type { Architecture } from '../filter.js';
 import type { Action, Profile } from '../profile.js';
 
@@ -10,9 +11,14 @@ const startCalls: Readonly<Record<Architecture, readonly string[]>> = {
   arm64: ['prctl', 'ppoll', 'sendmsg', 'close_range', 'execve'],
 };
 
+/** Where a filter that was written before Linux 5.9 refuses close_range by one of these, programs start without: all is close-on-exec by then anyway. */
+const REFUSALS_OF_OLD: readonly number[] = [constants.errno.EPERM, constants.errno.ENOSYS];
+
 /** The calls of these that a profile, of the machine's own ABI, never lets pass: no program can be started under it. */
 export function refusedStartCalls({ defaultAction, rules }: Profile, arch: Architecture): string[] {
-  return startCalls[arch].filter((call) => !actionsFor(call, { defaultAction, rules }).some(isMade));
+  return startCalls[arch].filter(
+    (call) => !actionsFor(call, { defaultAction, rules }).some((action) => isMade(action) || isDoneWithout(call, action)),
+  );
 }
 
 /**
@@ -29,6 +35,10 @@ function actionsFor(call: string, { defaultAction, rules }: Pick<Profile, 'defau
   const last = own.findIndex(({ args = [] }) => args.length === 0);
   const decided = last < 0 ? own : own.slice(0, last + 1);
   return [...decided.map(({ action }) => action), ...(last < 0 ? [defaultAction] : [])];
+}
+
+function isDoneWithout(call: string, action: Action): boolean {
+  return call === 'close_range' && typeof action === 'object' && 'errno' in action && REFUSALS_OF_OLD.includes(action.errno);
 }
 
 /** A traced call fails: the tracer is none of ours. */

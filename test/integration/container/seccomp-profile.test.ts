@@ -43,6 +43,15 @@ describe("a seccomp profile of the caller's", () => {
     await expect(Container.run({ ...make, seccomp: `${path}.none` })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' });
   });
 
+  it.each([1, 38])('may not know close_range, since it is older (errno %s)', async (errnoRet) => {
+    const older: SeccompProfile = { ...noFolders, syscalls: [{ names: ['close_range'], action: 'SCMP_ACT_ERRNO', errnoRet }] };
+    const own = { image: 'host', command: ['sleep', '1000'], seccomp: older, noNewPrivileges: errnoRet === 1 } as const;
+    await using container = await Container.create(own);
+    await container.start();
+    // that of the folder comes with ls
+    expect(await container.exec(['ls', '/proc/self/fd'])).toMatchObject({ exitCode: 0, stdout: '0\n1\n2\n3\n' });
+  });
+
   it('ends a program as it says, and the result tells why', async () => {
     const kill = { ...noFolders, syscalls: [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_KILL_PROCESS' as const }] };
     expect(await Container.run({ ...make, seccomp: kill })).toMatchObject({ signal: 'SIGSYS', status: 'syscall-violation' });

@@ -60,9 +60,10 @@ describe('systemCallFilter', () => {
 
   it.each<[string, object, RegExp]>([
     ['allows nothing', { defaultAction: 'SCMP_ACT_KILL', syscalls: [] }, /refuses prctl, p?poll, sendmsg, close_range, execve:/],
+    ['lacks a call', { defaultAction: 'SCMP_ACT_ERRNO', syscalls: [allow(start.filter((name) => name !== 'execve'))] }, /refuses execve:/],
     [
-      'lacks a call',
-      { defaultAction: 'SCMP_ACT_ERRNO', syscalls: [allow(start.filter((name) => name !== 'close_range'))] },
+      'refuses close_range as no older profile does',
+      { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: ['close_range'], action: 'SCMP_ACT_ERRNO', errnoRet: 22 }] },
       /refuses close_range:/,
     ],
     ['refuses a call', { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: ['execve'], action: 'SCMP_ACT_TRAP' }] }, /refuses execve:/],
@@ -97,6 +98,14 @@ describe('systemCallFilter', () => {
       },
     ],
     ['the log', { defaultAction: 'SCMP_ACT_LOG' }],
+    [
+      'a list that is older than close_range',
+      { defaultAction: 'SCMP_ACT_ERRNO', syscalls: [allow(start.filter((name) => name !== 'close_range'))] },
+    ],
+    [
+      'a list that is older than close_range, with another errno',
+      { defaultAction: 'SCMP_ACT_ERRNO', defaultErrnoRet: 38, syscalls: [allow(start.filter((name) => name !== 'close_range'))] },
+    ],
   ])('may let those calls pass by %s', async (_, profile) => {
     expect((await filterOf(profile)).filter).not.toBeNull();
   });
