@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { readIfThere } from '../../../lib/native/read-if-there.js';
+import { bfqDisk } from '../../fixtures/bfq-disk.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { programFile } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
@@ -168,17 +168,10 @@ describe('events --stats', () => {
   });
 });
 
-/** A disk whose scheduler is BFQ, by its numbers; undefined where there is none. */
-function bfqDisk(): [major: number, minor: number] | undefined {
-  const disk = readdirSync('/sys/block').find((name) => readIfThere(`/sys/block/${name}/queue/scheduler`)?.includes('[bfq]'));
-  const [major, minor] = disk === undefined ? [] : readFileSync(`/sys/block/${disk}/dev`, 'utf8').split(':').map(Number);
-  return major === undefined || minor === undefined ? undefined : [major, minor];
-}
+const underBfq = requires({ root: true, tools: ['busybox', 'runc'], bfq: true });
 
-const disk = bfqDisk();
-
-(disk === undefined ? it.skip : it)('blockIO.weightDevice is the weight of a disk under BFQ', async () => {
-  const [major, minor] = disk ?? expect.fail('it has been looked for');
+underBfq.it('blockIO.weightDevice is the weight of a disk under BFQ', async () => {
+  const [major, minor] = bfqDisk() ?? expect.fail('such a disk was there');
   const bundle = makeBundle(folder, ['busybox', 'sleep', '1000'], ({ linux }) => {
     linux.resources = { blockIO: { weight: 333, weightDevice: [{ major, minor, weight: 444 }] } };
   });
