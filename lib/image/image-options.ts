@@ -110,10 +110,18 @@ const hidePath = z
   );
 export const hostOptions = z.strictObject({ hide: z.array(hidePath).optional() });
 
+/** The option of the host's image; `undefined` for the usual list. @throws NacelleError `ERR_INVALID_OPTION`, which names the path in it */
+export function hiddenPaths(options: { readonly hide?: readonly string[] | undefined }): readonly string[] | undefined {
+  const result = hostOptions.safeParse(options);
+  if (result.success) return result.data.hide;
+  const [issue] = result.error.issues;
+  throw invalidOption(issue?.path.map(String).join('.') || 'options', issue?.message ?? 'is wrong');
+}
+
 export interface ImageMountOptions {
   /** Nothing can be written there: there is no upper folder. Default false: what is written is in memory. */
   readOnly?: boolean | undefined;
-  /** Its abort ends the unpacking of layers; the call then rejects with the signal's reason. */
+  /** Its abort ends the unpacking of layers; the call then rejects with the signal's reason, and nothing stays mounted. */
   cancelSignal?: AbortSignal | undefined;
 }
 

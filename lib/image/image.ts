@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
-import { ImageError, invalidOption, UnsupportedError } from '../errors.js';
+import { ImageError, UnsupportedError } from '../errors.js';
 import type { OverlayFs } from '../filesystem/overlay-fs.js';
 import { mounter, privilege } from '../host/privilege.js';
 import { storeRoot } from '../host/store-path.js';
@@ -22,7 +22,7 @@ import { folderAt, layoutImage } from './image-folder.js';
 import {
   type CommitOptions,
   commitOptions,
-  hostOptions,
+  hiddenPaths,
   type ImageMountOptions,
   imageConfigSchema,
   type LoadOptions,
@@ -44,7 +44,7 @@ import { kept, layered, type Use, type UsedImage, type UseOptions, useLayers } f
 import { mountImage } from './mount-image.js';
 import { pull } from './pull.js';
 import { push } from './push.js';
-import { removeFromStore } from './remove-from-store.js';
+import { removeFromStore, removeNamesOf } from './remove-from-store.js';
 import { type ImagePruneReport, prune } from './store/prune.js';
 import { findByDigest, findEntry, findStored, type ImageInfo, listStored } from './store/stored-images.js';
 
@@ -107,12 +107,7 @@ export class Image {
    * @throws NacelleError `ERR_INVALID_OPTION`
    */
   static host(options: { hide?: readonly string[] | undefined } = {}): Image {
-    const result = hostOptions.safeParse(options);
-    if (!result.success) {
-      const [issue] = result.error.issues;
-      throw invalidOption(issue?.path.map(String).join('.') || 'options', issue?.message ?? 'is wrong');
-    }
-    const { hide } = result.data;
+    const hide = hiddenPaths(options);
     return new Image({ reference: 'host', config: {}, source: null, use: async ({ mounter }) => kept(currentHostRecipe(hide, mounter)) });
   }
 
@@ -307,13 +302,7 @@ export class Image {
    * @throws UnsupportedError for the host and folders
    */
   async remove(): Promise<void> {
-    const { reference } = this;
-    const { descriptor, index } = this.withLayers('remove');
-    const { digest } = index?.descriptor ?? descriptor;
-    await removeFromStore(
-      reference ?? digest,
-      (entry) => entry.digest === digest && (reference === null || [null, reference].includes(tagOf(entry))),
-    );
+    await removeNamesOf(this.withLayers('remove'), this.reference);
   }
 
   /**
@@ -326,7 +315,9 @@ export class Image {
    */
   async mount(options: ImageMountOptions = {}): Promise<OverlayFs> {
     const { readOnly, cancelSignal } = parseOptions(mountOptions, options, 'options');
-    return mountImage(await this.use({ signal: cancelSignal, mounter: mounter(privilege()) }), readOnly, this.reference);
+    cancelSignal?.throwIfAborted();
+    const used = await this.use({ signal: cancelSignal, mounter: mounter(privilege()) });
+    return mountImage(used, { readOnly, reference: this.reference, signal: cancelSignal });
   }
 
   /**

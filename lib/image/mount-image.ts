@@ -3,14 +3,20 @@ import { OverlayFs } from '../filesystem/overlay-fs.js';
 import type { RootRecipe } from '../plan/recipe.js';
 import type { UsedImage } from './layers/used-layers.js';
 
+export interface MountSettings {
+  readonly readOnly: boolean;
+  readonly reference: string | null;
+  readonly signal: AbortSignal | undefined;
+}
+
 /**
- * Mounts a root, and releases it when the mount is gone or can't be made.
+ * Mounts a root, and releases it when the mount is gone or can't be made. After an abort there is no mount.
  *
- * @throws UnsupportedError for a root of several mounts; as `OverlayFs.mount`
+ * @throws UnsupportedError for a root of several mounts; as `OverlayFs.mount`; the signal's reason
  */
-export async function mountImage({ recipe, release }: UsedImage, readOnly: boolean, reference: string | null): Promise<OverlayFs> {
+export async function mountImage({ recipe, release }: UsedImage, { readOnly, reference, signal }: MountSettings): Promise<OverlayFs> {
   const lower = onlyOverlay(recipe);
-  if (lower) return OverlayFs.mountImage(lower, { readOnly, release });
+  if (lower) return unlessAborted(await OverlayFs.mountImage(lower, { readOnly, release }), signal);
   release();
   const reason = 'its root is made of many mounts, of which each container has its own';
   throw new UnsupportedError(
@@ -18,6 +24,13 @@ export async function mountImage({ recipe, release }: UsedImage, readOnly: boole
     reason,
     'Give it to a container as its image, or mount the folders that are wanted by OverlayFs.mount.',
   );
+}
+
+async function unlessAborted(mount: OverlayFs, signal: AbortSignal | undefined): Promise<OverlayFs> {
+  if (!signal?.aborted) return mount;
+  // a failure says what is left, which counts more than the reason
+  await mount.unmount();
+  throw signal.reason;
 }
 
 /** The folders of a root that is one overlay of them and no more, the topmost first; else `null`. */

@@ -93,6 +93,15 @@ describe('an image that is mounted', () => {
     await expect(image.mount(JSON.parse('{"readOnly":1}'))).rejects.toThrow(/readOnly/);
     await expect(image.mount({ cancelSignal: AbortSignal.abort(new Error('no')) })).rejects.toThrow('no');
   });
+
+  it('is unmounted by an abort that comes after its layers are there', async () => {
+    const image = await Image.fromDirectory(await busyboxRootfs());
+    await expect(image.mount({ cancelSignal: AbortSignal.abort(new Error('before')) })).rejects.toThrow('before');
+    const controller = new AbortController();
+    const mounted = image.mount({ cancelSignal: controller.signal });
+    controller.abort(new Error('meanwhile'));
+    await expect(mounted).rejects.toThrow('meanwhile');
+  });
 });
 
 root.describe('an image that root has mounted', () => {
