@@ -5,7 +5,7 @@ import type { Slot, Step } from '../plan/steps.js';
 import { checkSize } from './body-size.js';
 import type { Carrier } from './carrier.js';
 import { Deferred } from './deferred.js';
-import { Encoder, encodePlan, slotCount, stepsOf } from './encode.js';
+import { encodePlan, slotCount, stepsOf } from './encode.js';
 import { KeptEvents } from './kept-events.js';
 import {
   type AttachedMessage,
@@ -17,7 +17,8 @@ import {
   type TraceMark,
 } from './messages.js';
 import { endedError, PendingCalls } from './pending-calls.js';
-import { causes, Request, TaskState } from './protocol.js';
+import { Request, TaskState } from './protocol.js';
+import { againBody, callBody, killBody, statusBody, tellBody } from './request-bodies.js';
 import type { StepFailure } from './step-failure.js';
 import { stepError, undoErrorsOf } from './system-errors.js';
 import type {
@@ -169,21 +170,14 @@ export class RunningTask implements Task, Beginning {
     const descriptors = options.descriptors ?? new Map<Slot, number>();
     this.#slots = Math.max(this.#slots, slotCount([steps], descriptors.keys()));
     return this.#ask(steps, (sequence) => {
-      const body = new Encoder(this.#connection.table)
-        .u32(sequence)
-        .slots([...descriptors.keys()])
-        .u32(this.#slots)
-        .steps(steps);
-      this.#connection.send(Request.call, this.id, body.slots(options.returns ?? []).finish(), [...descriptors.values()]);
+      const slots = { given: [...descriptors.keys()], count: this.#slots, returns: options.returns ?? [] };
+      this.#connection.send(Request.call, this.id, callBody(sequence, steps, slots, this.#connection.table), [...descriptors.values()]);
     });
   }
 
   async kill({ cause, signal, tree }: Parameters<Task['kill']>[0]): Promise<void> {
     if (this.#over || this.#hasEnded) return;
-    const killed = this.#ask([], (sequence) => {
-      const body = new Encoder().u32(sequence).u8(causes.indexOf(cause)).u32(signal);
-      this.#connection.send(Request.kill, this.id, body.u8(tree ? 1 : 0).finish());
-    });
+    const killed = this.#ask([], (sequence) => this.#connection.send(Request.kill, this.id, killBody(sequence, { cause, signal, tree })));
     await killed.catch((error: unknown) => {
       // the task ended by itself while the message was under way: a kill then reaches nobody, as it should
       if (!(error instanceof NacelleError) || error.code !== 'ERR_ENDED') throw error;
@@ -191,15 +185,7 @@ export class RunningTask implements Task, Beginning {
   }
 
   tell(words: Uint8Array, { atEnd = false }: { atEnd?: boolean } = {}): void {
-    if (this.#over) return;
-    this.#connection.send(
-      Request.tell,
-      this.id,
-      new Encoder()
-        .u8(atEnd ? 1 : 0)
-        .bytes(words)
-        .finish(),
-    );
+    if (!this.#over) this.#connection.send(Request.tell, this.id, tellBody(words, atEnd));
   }
 
   async close(): Promise<void> {
@@ -215,8 +201,7 @@ export class RunningTask implements Task, Beginning {
 
   async again({ signal, killAfterMs }: { signal: number; killAfterMs: number }): Promise<void> {
     if (this.#over || this.#hasEnded) throw endedError();
-    const body = new Encoder().u32(signal).num(Math.ceil(killAfterMs * 1e6));
-    this.#connection.send(Request.again, this.id, body.finish());
+    this.#connection.send(Request.again, this.id, againBody(signal, killAfterMs));
     this.#again ??= new Deferred<void>();
     const again = this.#again.promise;
     this.#connection.ref();
@@ -224,9 +209,7 @@ export class RunningTask implements Task, Beginning {
   }
 
   async status(): Promise<TaskStatus> {
-    const { outputs } = await this.#ask([], (sequence) =>
-      this.#connection.send(Request.status, this.id, new Encoder().u32(sequence).finish()),
-    );
+    const { outputs } = await this.#ask([], (sequence) => this.#connection.send(Request.status, this.id, statusBody(sequence)));
     return decodeStatus(Buffer.from(outputs[0] ?? []));
   }
 

@@ -17,15 +17,12 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { Parser } from 'tar';
 import { afterAll, describe, expect, test } from 'vitest';
-import { madeFolderMode, parseChmod } from '../../lib/build/files/chmod.js';
+import { madeFolderMode } from '../../lib/build/files/chmod.js';
 import { EMPTY_TREE, FolderTree, resolveIn } from '../../lib/build/files/file-tree.js';
 import { type CopyRequest, layerFiles } from '../../lib/build/files/layer-files.js';
-import { padding, TAR_END, type TarEntry, tarHeader } from '../../lib/build/files/tar-header.js';
 import { uniquePaths } from '../../lib/build/files/unique-paths.js';
 import { IgnoreRules } from '../../lib/build/language/ignore-file.js';
-import { hasWildcard } from '../../lib/build/language/ignore-pattern.js';
 import { rounds } from '../fixtures/rounds.js';
 
 const root = mkdtempSync(join(tmpdir(), 'nacelle-build-'));
@@ -278,43 +275,6 @@ describe('FolderTree, changed meanwhile', () => {
   });
 });
 
-describe('tarHeader', () => {
-  const names = fc.stringMatching(/^[^/\0]{1,120}$/u).filter((name) => name !== '.' && name !== '..');
-
-  test('property: another reader reads what was written', async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(names, { minLength: 1, maxLength: 3 }),
-        fc.nat(0o7777),
-        fc.nat(2 ** 31),
-        fc.nat(2 ** 32),
-        async (path, mode, id, mtime) => {
-          const entry: TarEntry = { path: path.join('/'), type: 'file', mode, uid: id, gid: id, mtime, size: 3, target: '' };
-          const found: object[] = [];
-          const parser = new Parser({
-            onReadEntry: (read) => {
-              found.push({
-                path: read.path,
-                mode: read.mode,
-                uid: read.uid,
-                gid: read.gid,
-                mtime: Number(read.mtime) / 1000,
-                size: read.size,
-              });
-              read.resume();
-            },
-          });
-          const ended = new Promise((resolve) => parser.on('end', resolve));
-          parser.end(Buffer.concat([tarHeader(entry), Buffer.from('abc'), padding(3), TAR_END]));
-          await ended;
-          const { type: _, target: __, ...wanted } = entry;
-          expect(found).toEqual([wanted]);
-        },
-      ),
-    );
-  });
-});
-
 describe('several sources in one folder', () => {
   const name = fc.constantFrom('a', 'b', 'c');
   const path = fc.array(name, { minLength: 1, maxLength: 3 }).map((names) => names.join('/'));
@@ -374,31 +334,4 @@ describe('several sources in one folder', () => {
       await tree.close();
     }
   });
-});
-
-describe('parseChmod', () => {
-  test.each<[string, number, boolean, number]>([
-    ['755', 0o600, false, 0o755],
-    ['07777', 0, false, 0o7777],
-    ['u=rwX,go=rX', 0o640, false, 0o644],
-    ['u=rwX,go=rX', 0o750, false, 0o755],
-    ['u=rwX,go=rX', 0o600, true, 0o755],
-    ['+x', 0o644, false, 0o755],
-    ['g-w,o=', 0o666, false, 0o640],
-    ['u+s', 0o755, false, 0o4755],
-    ['a+t', 0o755, true, 0o1755],
-  ])('%s of %o', (text, mode, isFolder, wanted) => {
-    expect(parseChmod(text)(mode, isFolder)).toBe(wanted);
-  });
-
-  test.each(['', '8', '10000', 'x', 'u=z', 'u', 'rwx', '-1'])('refuses %j', (text) => {
-    expect(() => parseChmod(text)).toThrow('invalid chmod parameter');
-  });
-});
-
-test('a wildcard is looked for in time that grows with the length of a name alone', () => {
-  expect(hasWildcard('\\a'.repeat(100_000))).toBe(false);
-  expect(hasWildcard(`${'\\a'.repeat(100_000)}*`)).toBe(true);
-  expect(hasWildcard('\\*')).toBe(false);
-  expect(hasWildcard('a\\')).toBe(false);
 });

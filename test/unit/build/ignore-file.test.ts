@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { BuildError, InstructionProblem } from '../../../lib/build/language/build-error.js';
 import { IgnoreRules, ignoreLines, type Matched, parseIgnoreFile } from '../../../lib/build/language/ignore-file.js';
+import { hasWildcard } from '../../../lib/build/language/ignore-pattern.js';
 import { IGNORE_ROWS } from '../../fixtures/dockerfile/ignore-rows.js';
 
 /** As a walk asks: each folder first, and its content with what has matched it. */
@@ -93,4 +94,11 @@ describe('ignoreLines', () => {
     expect(() => parseIgnoreFile('a\n!\n', '.dockerignore')).toThrow(BuildError);
     expect(() => parseIgnoreFile('[a\n', '.dockerignore')).toThrow('.dockerignore: syntax error in pattern "[a"');
   });
+});
+
+test('a wildcard is looked for in time that grows with the length of a name alone', () => {
+  expect(hasWildcard('\\a'.repeat(100_000))).toBe(false);
+  expect(hasWildcard(`${'\\a'.repeat(100_000)}*`)).toBe(true);
+  expect(hasWildcard('\\*')).toBe(false);
+  expect(hasWildcard('a\\')).toBe(false);
 });
