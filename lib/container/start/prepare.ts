@@ -15,13 +15,14 @@ import { type HealthCheck, Slots } from '../../plan/plan.js';
 import { resolveCapabilities } from '../../security/capabilities.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { healthOf, type ParsedHealth } from '../options/healthcheck.js';
-import { SCRATCH, toldOfProfile } from '../options/profiles.js';
+import { toldOfProfile } from '../options/profiles.js';
 import type { ReadSeccomp } from '../options/seccomp-option.js';
 import { defaultMounts } from '../plan/default-mounts.js';
 import { mayBeRefused } from '../plan/device-nodes.js';
 import { planHealth } from '../plan/health-plan.js';
+import type { MountTable } from '../plan/mount-table.js';
 import { namespacesToJoin } from '../plan/namespace-steps.js';
-import type { PlanInput } from '../plan/plan-input.js';
+import type { ExtraDevice, PlanInput } from '../plan/plan-input.js';
 import { mapsIn } from '../plan/userns-ids.js';
 import { anonymousVolumes } from './anonymous-volumes.js';
 import {
@@ -41,7 +42,7 @@ import { copiedFolders, fileTargets, findDevice } from './host-paths.js';
 import { mappedPaths } from './idmap-support.js';
 import { joinedProc } from './joined-proc.js';
 import { closing, findSources } from './mount-sources.js';
-import { argvOf, entrypointOf, environment, imageVolumes, programUser, stopSignalOf } from './program-facts.js';
+import { argvOf, entrypointOf, imageVolumes, programOf, stopSignalOf } from './program-facts.js';
 import { procOf } from './seen-proc.js';
 import { systemCallFilter } from './system-call-filter.js';
 
@@ -134,7 +135,6 @@ async function prepareOn(
   options: ParsedOptions,
   { id, park, users, networks, shim, layout }: PrepareFor & { readonly users: ContainerUsers; readonly networks: JoinedNetworks },
 ): Promise<Omit<Prepared, Held>> {
-  const user = privilege();
   const argv = argvOf(options, config);
   const stopSignal = stopSignalOf(config);
   const capabilities = resolveCapabilities({ capAdd: options.capAdd, capDrop: options.capDrop, held: heldBy(users) });
@@ -144,22 +144,12 @@ async function prepareOn(
   const slots = new Slots();
   const ownHostname = options.namespaces.uts === 'new';
   const hostname = options.hostname ?? (ownHostname ? id.slice(0, 12) : hostHostname());
-  const own = layout ?? (needsGroup(options) ? await layoutWithLimits(shim) : groupLayout());
-  const place = {
-    layout: own,
-    owner: layout === undefined ? await owner(own, shim) : shim.owner,
-    devices,
-    park,
-    isOptional: user.kind === 'user' && options.namespaces.pid === 'new',
-  };
-  const groupFor: Prepared['groupFor'] = (id, slots) => planContainerGroup(options, { ...place, slots, id });
+  const { bases, groupFor } = await groupsOf(options, { park, shim, layout }, devices);
   const { group, limits, notEnforced, records } = await groupFor(id, slots);
   // in a user namespace nobody can make a device, whatever capability a program has there
   requireDeviceController(group, { capabilities: users.plan.kind === 'none' ? capabilities : 0n, devices });
   const clock = cpuClockOf(options, group);
   const seenProc = await procOf(options, users.plan);
-  // nobody but root may make nodes
-  const boundDevices = user.kind === 'root' ? [] : options.devices.map(({ path: source, target }) => ({ source, path: target }));
   const prepared: Omit<Prepared, Held> = {
     id,
     options,
@@ -167,43 +157,23 @@ async function prepareOn(
     root,
     argv,
     entrypoint: entrypointOf(options, config),
-    program: {
-      env: environment(options, config, hostname),
-      cwd: options.process.cwd ?? (config.workingDir || (options.profile === null ? '/' : SCRATCH)),
-      ...programUser(options, config, users.plan),
-      groupAdd: options.process.groupAdd ?? [],
-      keepsGroups: user.kind === 'user' && user.whyOne !== null,
-      umask: options.process.umask,
-      capabilities,
-      noNewPrivileges: options.noNewPrivileges,
-      ulimits: options.limits.ulimits,
-      scheduler: options.limits.scheduler,
-      oomScoreAdj: options.oomScoreAdj,
-      ...filtered,
-    },
+    program: { capabilities, ...programOf(options, config, { hostname, users: users.plan }), ...filtered },
     hostname,
     group,
     groupFor,
     userns: users.plan,
     networks,
     shim,
-    bases: basesOf(own),
+    bases,
     cpuClock: clock.cpuClock,
     seccomp,
     filterKills,
-    devices: user.kind === 'root' ? devices : [],
+    devices: privilege().kind === 'root' ? devices : [],
     lease: users.lease,
     fileTargets: fileTargets(options),
     copiedFolders: copiedFolders(options),
     volumes: anonymousVolumes([...imageVolumes(options, config), ...options.anonymousVolumes], options.mounts),
-    table: defaultMounts({
-      options,
-      ownProc: seenProc.isOwn,
-      unified: groupLayout().mode === 'v2',
-      files: etcFiles(options, { hostname, ...networks }),
-      userns: users.plan,
-      devices: boundDevices,
-    }),
+    table: tableOf(options, { ownProc: seenProc.isOwn, files: etcFiles(options, { hostname, ...networks }), userns: users.plan }),
     stopSignal,
     health: null,
     healthcheck: healthOf(options.healthcheck, config.healthcheck),
@@ -214,6 +184,29 @@ async function prepareOn(
   };
   const { healthcheck: health } = prepared;
   return health === null ? prepared : { ...prepared, health: await planHealthOf(health, prepared) };
+}
+
+function tableOf(options: ParsedOptions, facts: Pick<Parameters<typeof defaultMounts>[0], 'ownProc' | 'files' | 'userns'>): MountTable {
+  // nobody but root may make nodes
+  const devices = privilege().kind === 'root' ? [] : options.devices.map(({ path: source, target }) => ({ source, path: target }));
+  return defaultMounts({ options, unified: groupLayout().mode === 'v2', devices, ...facts });
+}
+
+/** Where the groups of a container, and of others that are the same but for their ids, are made, and how. */
+async function groupsOf(
+  options: ParsedOptions,
+  { park, shim, layout }: Pick<PrepareFor, 'park' | 'shim'> & { readonly layout: GroupLayout | undefined },
+  devices: readonly ExtraDevice[],
+): Promise<Pick<Prepared, 'bases' | 'groupFor'>> {
+  const own = layout ?? (needsGroup(options) ? await layoutWithLimits(shim) : groupLayout());
+  const place = {
+    layout: own,
+    owner: layout === undefined ? await owner(own, shim) : shim.owner,
+    devices,
+    park,
+    isOptional: privilege().kind === 'user' && options.namespaces.pid === 'new',
+  };
+  return { bases: basesOf(own), groupFor: (id, slots) => planContainerGroup(options, { ...place, slots, id }) };
 }
 
 /** Whether an option holds only in a group: a limit, or processor time that is counted for a tree. */

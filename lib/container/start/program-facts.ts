@@ -1,5 +1,6 @@
 import { env as nodeEnv } from 'node:process';
 import { ImageError, invalidOption } from '../../errors.js';
+import { privilege } from '../../host/privilege.js';
 import type { ImageConfig } from '../../image/formats/image-config.js';
 import { parseStopSignal } from '../../image/formats/stop-signal.js';
 import { DEFAULT_PATH } from '../../plan/constants.js';
@@ -7,7 +8,8 @@ import { idOutside } from '../../plan/user-maps.js';
 import { SIGTERM } from '../../process/options/signals.js';
 import type { ProgramUser } from '../../process/program-steps.js';
 import type { ParsedOptions } from '../options/container-options.js';
-import { NOBODY } from '../options/profiles.js';
+import { NOBODY, SCRATCH } from '../options/profiles.js';
+import type { ProgramSpec } from '../plan/program-spec.js';
 import type { UserNamespacePlan } from '../plan/userns.js';
 import { terminalEnvironment } from './terminal-environment.js';
 
@@ -65,6 +67,28 @@ export function argvOf(options: ParsedOptions, config: ImageConfig): string[] {
   const argv = [...entrypoint, ...command];
   if (argv.length === 0) throw invalidOption('command', 'is missing: the image names no program either');
   return argv;
+}
+
+/** How a program runs but for its capabilities and its filter, which depend on each other. */
+export function programOf(
+  options: ParsedOptions,
+  config: ImageConfig,
+  { hostname, users }: { readonly hostname: string; readonly users: UserNamespacePlan },
+): Omit<ProgramSpec, 'capabilities' | 'filter'> {
+  const { process, profile, limits, noNewPrivileges, oomScoreAdj } = options;
+  const user = privilege();
+  return {
+    env: environment(options, config, hostname),
+    cwd: process.cwd ?? (config.workingDir || (profile === null ? '/' : SCRATCH)),
+    groupAdd: process.groupAdd ?? [],
+    keepsGroups: user.kind === 'user' && user.whyOne !== null,
+    umask: process.umask,
+    noNewPrivileges,
+    ulimits: limits.ulimits,
+    scheduler: limits.scheduler,
+    oomScoreAdj,
+    ...programUser(options, config, users),
+  };
 }
 
 /** 'NAME=value', later ones winning: PATH, HOSTNAME and TERM, Node's own when asked for, the image's, the caller's. */
