@@ -5,12 +5,29 @@ import { command } from './shared.mjs';
 
 const DEBIAN_KEYS = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
-/** The mirror and the suite that this machine has its own packages from. */
+/** The mirror and the suite that this machine has its own packages from; `release` is the suite as its list of sources names it. */
 function ownSource() {
-  const targets = ['indextargets', '--format', '$(REPO_URI) $(CODENAME)', 'Identifier: Packages', 'Origin: Debian', 'Component: main'];
-  const [mirror, suite] = command('apt-get', targets).split('\n')[0].split(' ');
+  const targets = [
+    'indextargets',
+    '--format',
+    '$(REPO_URI) $(CODENAME) $(RELEASE)',
+    'Identifier: Packages',
+    'Origin: Debian',
+    'Component: main',
+  ];
+  const [mirror, suite, release] = command('apt-get', targets).split('\n')[0].split(' ');
   if (!mirror || !suite) throw new Error('apt knows no mirror of Debian: this needs Debian, after apt-get update');
-  return { mirror, suite };
+  return { mirror, suite, release };
+}
+
+/** The suite that this machine has its own packages from, and the version that a package has there, by the lists that are on this machine. */
+export function ownVersion(name) {
+  const { suite, release } = ownSource();
+  const lines = command('apt-cache', ['madison', name]).split('\n');
+  const fields = lines.map((line) => line.split('|').map((field) => field.trim()));
+  const found = fields.find(([, , from = '']) => from.includes(` ${release}/main `) || from.includes(` ${suite}/main `));
+  if (!found) throw new Error(`apt knows no ${name} of ${suite}: this needs apt-get update`);
+  return { suite, version: found[1] };
 }
 
 /**

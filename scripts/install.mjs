@@ -1,18 +1,22 @@
-// What `npm install` runs: takes a prebuilt addon where there is one that loads, else compiles it and the shim. The published package
+// What `npm install` runs: takes a prebuilt addon where there is one that loads and was made of the sources here, else compiles it and the shim. The published package
 // (scripts/package.mjs) has no such script.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { nodeHeaders } from './node-headers.mjs';
+import { isOfSources } from './prebuild/sources.mjs';
 
 const say = (text) => console.log(`nacelle: ${text}`);
 
 /** Why there is no prebuild to use, or `null` when there is one. */
 function whyNotPrebuilt(name) {
   if (process.env.npm_config_build_from_source) return 'it is told to be built from its sources';
-  const addon = fileURLToPath(new URL(`../prebuilds/${name}/nacelle.node`, import.meta.url));
+  const project = fileURLToPath(new URL('..', import.meta.url));
+  const prebuild = `${project}prebuilds/${name}`;
+  const addon = `${prebuild}/nacelle.node`;
   if (!existsSync(addon)) return `the package has no prebuild for ${name}`;
+  if (!isOfSources(prebuild, project)) return `the prebuild for ${name} was made of other sources`;
   try {
     createRequire(import.meta.url)(addon);
     return null;

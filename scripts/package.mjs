@@ -1,8 +1,9 @@
-// Makes the package that is published: `npm run package`, nacelle-VERSION.tgz. Unlike what `npm pack` makes of this folder it compiles nothing and
+// Makes the package that is published: `npm run package`, nacelle-VERSION.tgz, or with the prebuilds of some architectures alone: `npm run package -- x64`. Unlike what `npm pack` makes of this folder it compiles nothing and
 // runs nothing when it is installed: instead of the sources of the native part it has the prebuilds (npm run prebuilds), instead of the library
 // as it was bundled one without white space, in which all keeps its name, as stack traces show it.
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { transform } from 'esbuild';
+import { isOfSources } from './prebuild/sources.mjs';
 import { folderOf, targets } from './prebuild/targets.mjs';
 import { root, run } from './shared.mjs';
 
@@ -23,8 +24,16 @@ function published() {
   return { ...rest, dependencies: Object.fromEntries(DEPENDENCIES.map((name) => [name, dependencies[name]])) };
 }
 
-/** Architectures whose prebuilds are here. */
-const arches = Object.keys(targets).filter((arch) => existsSync(`${root}${folderOf(arch)}/nacelle-shim`));
+const arches = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(targets);
+
+/** Why the prebuild of an architecture can't be published; `null` when it can. */
+function problemOf(arch) {
+  if (!Object.hasOwn(targets, arch)) return `no architecture is called ${arch}: ${Object.keys(targets).join(', ')}`;
+  const prebuild = `${root}${folderOf(arch)}`;
+  if (!['nacelle.node', 'nacelle-shim'].every((name) => existsSync(`${prebuild}/${name}`)))
+    return `there is no prebuild for ${arch}: npm run prebuilds -- ${arch}, or name the architectures that the package is for`;
+  return isOfSources(prebuild, root) ? null : `the prebuild for ${arch} was made of other sources than these: npm run prebuilds -- ${arch}`;
+}
 
 async function fill() {
   rmSync(folder, { recursive: true, force: true });
@@ -41,8 +50,9 @@ async function fill() {
   writeFileSync(`${folder}/package.json`, `${JSON.stringify(published(), null, 2)}\n`);
 }
 
-if (arches.length === 0) {
-  console.error('package: there is no prebuild: npm run prebuilds');
+const problems = arches.map(problemOf).filter((problem) => problem !== null);
+if (problems.length > 0) {
+  for (const problem of problems) console.error(`package: ${problem}`);
   process.exitCode = 1;
 } else {
   await fill();

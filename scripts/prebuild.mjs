@@ -1,10 +1,11 @@
 // Builds what an installed package has instead of a compiler: `npm run prebuilds`, or of some architectures: `npm run prebuilds -- x64`.
 // Each addon is one file for glibc since 2.28 and for musl, each shim is static. The compilers are Debian's: g++-aarch64-linux-gnu for arm64.
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, symlinkSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { nodeHeaders } from './node-headers.mjs';
 import { muslFlags } from './prebuild/musl.mjs';
 import { loadsOnMusl } from './prebuild/musl-load.mjs';
+import { noteSources, sourcesDigest } from './prebuild/sources.mjs';
 import { faultsIn } from './prebuild/symbols.mjs';
 import { folderOf, targets } from './prebuild/targets.mjs';
 import { output, root, run } from './shared.mjs';
@@ -54,19 +55,21 @@ function prebuild(arch) {
   }
   const folder = workFolder(arch);
   const musl = muslFlags(target, folder);
+  const digest = sourcesDigest(root);
   if (!compile(arch, folder, musl)) return false;
   const built = `${folder}/build/Release`;
   const faults = faultsIn(`${built}/nacelle.node`, `${built}/nacelle-shim`, target, musl.loader);
   for (const fault of faults) console.error(`FAIL prebuild ${arch}: ${fault}`);
   if (faults.length > 0 || !loadsOnMusl(arch, folder, musl)) return false;
   const out = `${root}${folderOf(arch)}`;
-  rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
+  noteSources(out, null);
   for (const name of ['nacelle.node', 'nacelle-shim']) {
     place(`${built}/${name}`, `${out}/${name}`);
     const packed = gzipSync(readFileSync(`${out}/${name}`), { level: 9 }).length;
     console.log(`${folderOf(arch)}/${name}: ${statSync(`${out}/${name}`).size} bytes, ${packed} compressed`);
   }
+  noteSources(out, digest);
   return true;
 }
 

@@ -7,6 +7,13 @@
 #define __GLIBC_PREREQ(major, minor) 0
 #define __locale_t locale_t
 
+// musl has statx since 1.2.5, without the fields of later kernels: what is seen here is the kernel's own.
+#define statx musl_statx
+#define statx_timestamp musl_statx_timestamp
+#include <sys/stat.h>
+#undef statx
+#undef statx_timestamp
+
 #include <linux/close_range.h>
 #include <linux/stat.h>
 #include <sys/syscall.h>
@@ -24,7 +31,6 @@ using __rlimit_resource = int;
 // musl gives memory back by itself.
 inline int malloc_trim(size_t) { return 0; }
 
-// musl has it since 1.2.5.
 inline int statx(int at, const char* path, int flags, unsigned mask, struct statx* status) {
   return static_cast<int>(syscall(SYS_statx, at, path, flags, mask, status));
 }

@@ -3,20 +3,22 @@
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { listsIn, unpack } from '../apt.mjs';
+import { listsIn, ownVersion, unpack } from '../apt.mjs';
 import { command, root } from '../shared.mjs';
 
-/** Where musl is unpacked. Fetched once, and kept in the user's cache folder. */
+/** Where musl is unpacked, by its version. Fetched once, and kept in the user's cache folder. */
 function muslFolder({ debian }) {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'nacelle', 'prebuild');
-  const kept = join(cache, `musl-${debian}`);
+  const { suite, version } = ownVersion('musl');
+  const kept = join(cache, `musl-${version}-${suite}-${debian}`);
   if (existsSync(kept)) return kept;
   mkdirSync(cache, { recursive: true });
   const scratch = mkdtempSync(join(cache, '.new-'));
   try {
     const folder = join(scratch, 'musl');
     mkdirSync(folder);
-    unpack(['musl', 'musl-dev'], folder, listsIn(join(scratch, 'apt'), { architecture: debian }));
+    const packages = ['musl', 'musl-dev'].map((name) => `${name}=${version}`);
+    unpack(packages, folder, listsIn(join(scratch, 'apt'), { architecture: debian }));
     if (!existsSync(kept)) renameSync(folder, kept);
     return kept;
   } finally {

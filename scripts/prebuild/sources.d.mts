@@ -1,0 +1,3 @@
+export function sourcesDigest(project: string): string;
+export function noteSources(prebuild: string, digest: string | null): void;
+export function isOfSources(prebuild: string, project: string): boolean;
