@@ -118,7 +118,7 @@ bool Client::pool(Message& message, std::vector<unique_fd>& ahead) {
     Pool& made = *(pools_[message.id] = std::make_unique<Pool>(supervisor_, *this, message.id));
     return made.start(message, std::move(ahead)), true;
   }
-  if (found == pools_.end()) return type == Request::kPool;
+  if (found == pools_.end()) return false;
   if (type == Request::kGo) found->second->fill();
   if (type == Request::kClose) found->second->close();
   return true;

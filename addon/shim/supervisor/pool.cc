@@ -55,8 +55,12 @@ void Pool::start(Message& message, std::vector<unique_fd> ahead) {
   const int kept = message.cut ? -EMFILE : !reader.ok() || name_.empty() ? -EPROTO : first_.take(first);
   explicit_bzero(message.body.data(), message.body.size());
   if (kept == 0) return fill();
+  fail({kInPlan, 0, -kept, "keep the plan"});
+}
+
+void Pool::fail(const StepFailure& failure) {
   has_failed_ = true;
-  tell(failed_event({kInPlan, 0, -kept, "keep the plan"}, {}));
+  tell(failed_event(failure, {}));
 }
 
 void Pool::fill() {
@@ -79,6 +83,7 @@ void Pool::begin_later(uint64_t pause_ns) {
 void Pool::begin() {
   if (is_closing_ || has_failed_ || untaken() >= wanted_) return;
   const std::string name = another(name_.size());
+  if (name.empty()) return fail({kInPlan, 0, EIO, "make up a name"});
   const uint32_t number = client_.next_number();
   Message message;
   message.body.assign(first_.data(), first_.size());

@@ -42,6 +42,8 @@ class Pool {
   void waits(Task& task, uint32_t number, const std::string& name);
   void taken(Task& task);
   void ended(Task& task);
+  // None is begun any more until the client asks.
+  void fail(const StepFailure& failure);
   void tell(Message message);
   void tell_when_closed();
 
