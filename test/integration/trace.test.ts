@@ -1,9 +1,11 @@
 import { expect } from 'vitest';
 import type { Span, Timeline } from '../../lib/native/timeline.js';
 import { busyboxRootfs } from '../fixtures/images.js';
+import { useLeakCheck } from '../fixtures/leaks.js';
 import { startNode } from '../fixtures/node.js';
 import { requires } from '../fixtures/requires.js';
 
+useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['busybox'] });
 
 /** What the program printed, and the timelines that it wrote. */

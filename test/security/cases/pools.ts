@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Container, type ContainerOptions, Image } from '../../../lib/index.js';
+import { descendants, makerOfContainers } from '../../fixtures/host.js';
 import { busybox } from '../../fixtures/sandbox.js';
 import { until } from '../../fixtures/until.js';
 import { attack, byHand } from '../attack.js';
@@ -16,7 +17,11 @@ async function foundInPool(): Promise<string> {
   await using pool = await Container.pool(await busybox(), { ready: 1 });
   await pool.run({ command: ['sh', '-c', LEAVE], env });
   await until('another one waits', () => pool.ready === 1);
-  return (await pool.run({ command: ['sh', '-c', FIND] })).stdout.trim();
+  const there = descendants(makerOfContainers() ?? 0).map(({ pid }) => pid);
+  const run = pool.run({ command: ['sh', '-c', FIND] });
+  const pid = await run.pid;
+  const { stdout } = await run;
+  return there.includes(pid) ? stdout.trim() : `process ${pid} has not waited`;
 }
 
 /** What a program sees of a file that came to be hidden when its container was there already. */
