@@ -2,49 +2,37 @@ import { thawing } from '../../cgroup/freezer.js';
 import type { GroupPlan } from '../../cgroup/group-plan.js';
 import { egressNetworks, egressSteps } from '../../network/egress/egress-plan.js';
 import { hostPortSteps } from '../../network/relay/host-ports.js';
-import { CLONE, PROPAGATION } from '../../plan/constants.js';
+import { CLONE } from '../../plan/constants.js';
 import { type Again, cloneStep, NONE, type Plan, type PlanParts, planOf, REFUSE_DESCRIPTORS, type Stage } from '../../plan/plan.js';
-import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { findUser, type TailSteps } from '../../process/program-steps.js';
-import { resolveSysctls } from '../../security/sysctls.js';
 import { isMountedOver } from '../options/mount-target.js';
 import { planDenials } from './call-filter.js';
 import { type ContainerStreams, planStreams } from './container-streams.js';
+import { planTree, type TreeParts } from './container-tree.js';
 import { ACCOUNTS, planCopyIn } from './copy-in.js';
-import { bindDevices, mayBeRefused } from './device-nodes.js';
+import { mayBeRefused } from './device-nodes.js';
 import { enterPid } from './enter-pid.js';
 import { groundOf, type Place } from './ground.js';
-import { planMounts } from './mount-steps.js';
 import { DEV, PROC } from './mount-table.js';
-import { isNew, type NamespacePlan, planNamespaces } from './namespace-steps.js';
+import { isNew, planNamespaces } from './namespace-steps.js';
 import { keepsChildren, networkSteps } from './network-steps.js';
-import type { HeadInput, PlanInput, TreeInput } from './plan-input.js';
-import { oomScoreSteps, planProcess } from './process-steps.js';
-import { type Protection, planProtection } from './protect.js';
-import { planRoot, planRootAgain, type RootPlan, type RunBefore } from './root-mounts.js';
-import { planStaging, type Staging } from './staging.js';
+import type { HeadInput, PlanInput } from './plan-input.js';
+import { planProcess } from './process-steps.js';
+import { planProtection } from './protect.js';
+import type { RootPlan, RunBefore } from './root-mounts.js';
+import { planStaging } from './staging.js';
 import { stopCarriers } from './stop-carriers.js';
-import { planFiles, planTable, type TablePlan } from './table-mounts.js';
+import { planTable } from './table-mounts.js';
 import { CONSOLE, consoleSteps, type TerminalPlan, takeTerminal } from './terminal-steps.js';
 import { isMadeInside, type UserNamespacePlan } from './userns.js';
 import { usernsStages } from './userns-stages.js';
-import { planVolumes } from './volume-mounts.js';
 
 /** The first part of the plan. It needs neither the host's files nor the program, so it may run before they are known. */
-export interface Head {
+export interface Head extends TreeParts {
   /** `null` for a first part that can't be prewarmed, since it needs a descriptor of Node's, or a process before it. */
   readonly first: Plan | null;
-  readonly namespaces: NamespacePlan;
   readonly steps: readonly Step[];
-  /**
-   * Steps that make file systems in a mount namespace of the container's own: in a user namespace, no other takes them. That one is made only
-   * in the second part, so that it shows the host as it is then.
-   */
-  readonly make: readonly Step[];
-  readonly staging: Staging;
-  readonly mounts: TablePlan;
-  readonly protection: Protection;
 }
 
 export function planHead(input: HeadInput): Head {
@@ -215,55 +203,6 @@ interface RunOf {
   readonly before?: RunBefore;
 }
 
-/** A container's mounts, by steps that the run of a program has between them. */
-export interface TreePlan {
-  readonly prepare: readonly Step[];
-  readonly root: RootPlan;
-  readonly places: readonly Place[];
-  /** While the host's paths can be seen. */
-  readonly open: readonly Step[];
-  readonly build: readonly Step[];
-  /** The last one pivots. */
-  readonly attach: readonly Step[];
-  readonly readOnly: readonly Step[];
-  /** When nothing is written to the root any more but by way of mounts in it: names, and what is masked. */
-  confine(): Step[];
-}
-
-export function planTree(head: Head, input: TreeInput, before?: RunBefore): TreePlan {
-  const { options } = input;
-  const { namespaces, staging, protection } = head;
-  const [proc, dev] = [head.mounts.at(PROC), head.mounts.at(DEV)];
-  const root = before ? planRootAgain(input, staging, before) : planRoot(input, staging);
-  const own = head.mounts.attach(root.root);
-  const volumes = planVolumes(input, root.root);
-  const mounts = planMounts(input, { root: root.root, proc, before: own.places, tmpfs: staging.slot, volumes: volumes.inMounts });
-  const { places } = mounts;
-  return {
-    prepare: mounts.prepare,
-    root,
-    places,
-    open: [
-      // the process may be older than a mount of the host's, so the mount namespace is made only now
-      ...namespaces.mounts,
-      // later mounts of the host are seen here, but no mount of ours is seen on the host
-      { op: 'set_propagation', path: '/', propagation: PROPAGATION.slave },
-      ...oomScoreSteps(input.program),
-      ...head.make,
-      ...mounts.open,
-    ],
-    build: [...head.mounts.open, ...root.steps, ...volumes.steps, ...own.steps],
-    attach: [
-      ...bindDevices(input, { dev, root: root.root, places: own.places }),
-      ...mounts.attach,
-      ...planFiles(input, { root: root.root, staging: staging.slot, places }),
-      { op: 'pivot', root: root.root, between: 0 },
-    ],
-    readOnly: options.readOnly ? root.mounts.map(readOnlyMount) : [],
-    confine: () => [...identitySteps(input, proc), ...protection.protect(places, head.mounts.nullDevice)],
-  };
-}
-
 function planRun(head: Head, input: PlanInput, { kept, listener, park, before }: RunOf): RunPlan {
   const { options, slots } = input;
   const [proc, dev] = [head.mounts.at(PROC), head.mounts.at(DEV)];
@@ -398,19 +337,6 @@ export function bornIn({ unified }: GroupPlan): Pick<Stage, 'group'> {
 /** The first steps of a process in a group. */
 export function joinSteps({ join }: Pick<GroupPlan, 'join'>): Step[] {
   return [{ op: 'dumpable', value: 0 }, ...join];
-}
-
-function readOnlyMount(mount: Slot): Step {
-  return { op: 'set_mount', mount, recursive: 0, set: MOUNT_ATTR.RDONLY, clear: 0, propagation: 0 };
-}
-
-/** Steps for the host and domain names, and for sysctls, which are set below /proc while that can still be written to. */
-function identitySteps({ options, hostname }: Pick<PlanInput, 'options' | 'hostname'>, proc: Slot): Step[] {
-  return [
-    ...(isNew(options, 'uts') ? [{ op: 'sethostname', name: hostname } as const] : []),
-    ...(isNew(options, 'uts') && options.domainname !== null ? [{ op: 'setdomainname', name: options.domainname } as const] : []),
-    ...resolveSysctls(options.sysctls, (type) => isNew(options, type)).map((sysctl): Step => ({ op: 'sysctl', proc, ...sysctl })),
-  ];
 }
 
 /**

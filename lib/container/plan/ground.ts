@@ -11,6 +11,8 @@ export interface Place {
   readonly mount: Slot;
   /** The mount is empty at first and the container's alone: links may lead to it as they may to the mount that it lies on. */
   readonly own?: true;
+  /** This is the /proc or /sys that each container gets: only the kernel makes names there. */
+  readonly kernels?: true;
   /** This is one more mount that shows the same as the one at /proc or /sys. */
   readonly shows?: '/proc' | '/sys';
 }

@@ -58,6 +58,7 @@ export interface FileRow extends Row {
 }
 
 export const PROC = '/proc';
+export const SYS = '/sys';
 /** The only folder where device nodes work: those of the caller are made here too. */
 export const DEV = '/dev';
 export const NULL = '/dev/null';

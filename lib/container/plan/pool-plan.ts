@@ -3,8 +3,9 @@ import { type Plan, planOf, Slots } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { findUser } from '../../process/program-steps.js';
 import { planDenials } from './call-filter.js';
-import { bornIn, type ContainerPlan, type Head, joinSteps, killGroupOf, planTree, saveUser, type TreePlan } from './container-plan.js';
+import { bornIn, type ContainerPlan, type Head, joinSteps, killGroupOf, saveUser } from './container-plan.js';
 import { planStreams } from './container-streams.js';
+import { planTree, type TreePlan } from './container-tree.js';
 import { ACCOUNTS, planCopyIn } from './copy-in.js';
 import { mayBeRefused } from './device-nodes.js';
 import { groundOf } from './ground.js';
@@ -18,19 +19,22 @@ export interface PooledPlan {
   readonly first: Plan;
   readonly head: Head;
   readonly tree: TreePlan;
+  /** Steps of the second part that cover what others may have moved while the container waited. */
+  readonly protect: readonly Step[];
   /** Steps of the first part that are undone with the container, and not with the first part alone. */
   readonly undo: readonly Step[];
   /** The first slot of a run's own. */
   readonly free: Slot;
 }
 
-/** The first part of a container of a pool: its mounts are attached, its root is pivoted into, and what is masked is masked. Pure. */
+/** The first part of a container of a pool: its mounts are attached, its root is pivoted into, and what the kernel shows is masked. Pure. */
 export function planPooled(head: Head, input: TreeInput): PooledPlan {
   const { slots, group, options } = input;
   const { namespaces } = head;
   const tree = planTree(head, input);
   const networks = input.networks.steps(slots);
   const links = networkSteps(input.networks, { slots, proc: head.mounts.at(PROC), isAgain: false, kept: -1, bandwidth: options.bandwidth });
+  const confine = tree.confineInParts(slots);
   const first = planOf({
     prepare: [...group.prepare, ...networks.prepare, ...tree.prepare],
     stages: [
@@ -45,7 +49,7 @@ export function planPooled(head: Head, input: TreeInput): PooledPlan {
           ...tree.build,
           ...tree.attach,
           ...links,
-          ...tree.confine(),
+          ...confine.first,
           { op: 'rest' },
         ],
       },
@@ -53,16 +57,16 @@ export function planPooled(head: Head, input: TreeInput): PooledPlan {
     undo: [...networks.undo, ...group.undo],
     ...killGroupOf(group),
   });
-  return { first, head, tree, undo: networks.undo, free: slots.take() };
+  return { first, head, tree, protect: confine.rest, undo: networks.undo, free: slots.take() };
 }
 
-/** What a run takes of a pooled container: its slots come after those of the first part. */
+/** The slots of a run: they come after those of the first part. */
 export function slotsAfter({ free }: PooledPlan): Slots {
   return new Slots(free);
 }
 
 /** What a run adds to a container of a pool: the second part of the plan. Pure. */
-export function planPooledRun({ first, head, tree, undo }: PooledPlan, input: PlanInput): ContainerPlan {
+export function planPooledRun({ first, head, tree, protect, undo }: PooledPlan, input: PlanInput): ContainerPlan {
   const { options, slots, group } = input;
   const { root, places } = tree;
   const kept = { mountNamespace: slots.take(), user: slots.take() };
@@ -85,6 +89,7 @@ export function planPooledRun({ first, head, tree, undo }: PooledPlan, input: Pl
     ...(copies ? saveUser(kept.user) : []),
     ...copyIn.others,
     ...tree.readOnly,
+    ...protect,
     ...(copies ? [{ op: 'open_namespace', host: true, out: kept.mountNamespace, type: 'mnt' } as const] : []),
     ...program.confine,
     ...program.run,

@@ -3,12 +3,12 @@ import type { Slots } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { Place } from './ground.js';
-import { DEV, type MountTable, PROC } from './mount-table.js';
+import { DEV, type MountTable, PROC, SYS } from './mount-table.js';
 
 const { RDONLY, NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
 
 interface Input {
-  readonly table: Pick<MountTable, 'maskedPaths' | 'readonlyPaths'>;
+  readonly table: Paths;
   readonly slots: Slots;
 }
 
@@ -17,35 +17,85 @@ export interface Protection {
   readonly make: readonly Step[];
   /** Steps to be run when all is mounted; the first place is the root. */
   protect(places: readonly Place[], nullDevice: Slot): Step[];
+  /**
+   * The same for a container that waits in between. Only the kernel makes names in /proc and /sys, so what is there is covered by the first
+   * part. On other mounts others may have made or moved something while the container waited, so what is there is looked for by the rest.
+   */
+  protectInParts(places: readonly Place[], nullDevice: Slot, of: Waiting): { readonly first: Step[]; readonly rest: Step[] };
 }
+
+interface Waiting {
+  readonly slots: Slots;
+  /** Others may move what is mounted on the root itself. */
+  readonly isRootShared: boolean;
+}
+
+type Paths = Pick<MountTable, 'maskedPaths' | 'readonlyPaths'>;
 
 /**
  * Read-only and masked paths of the container. Each is looked for below the mount that it is on, never by a path from the root: others
  * may write to the root, and move a mount point away while the container is set up.
  */
 export function planProtection({ table, slots }: Input): Protection {
-  const { readonlyPaths: readonly, maskedPaths: masked } = table;
   const empty = slots.take();
   return {
-    make: masked.length === 0 ? [] : [emptyFolder(empty)],
-    protect: (places, nullDevice) => [
-      ...(readonly.length === 0 ? [] : [{ op: 'readonly', ...below(places, readonly) } as const]),
-      ...(masked.length === 0 ? [] : [{ op: 'mask', ...below(places, masked), file: nullDevice, folder: empty } as const]),
-      ...KERNELS.flatMap((path): Step[] => requireMount(places, path)),
-    ],
+    make: table.maskedPaths.length === 0 ? [] : [emptyFolder(empty)],
+    protect: (places, file) => [...cover(table, { places, file, folder: empty }), ...requireKernels(places)],
+    protectInParts: (places, file, { slots: own, isRootShared }) => {
+      const [kernels, others] = [only(table, (path) => isKernels(places, path)), only(table, (path) => !isKernels(places, path))];
+      // a mount that covers a folder already would be moved away from there
+      const folder = own.take();
+      return {
+        first: [
+          ...cover(kernels, { places, file, folder: empty }),
+          ...requireKernels(places),
+          ...(others.maskedPaths.length === 0 ? [] : [emptyFolder(folder)]),
+        ],
+        rest: [...cover(others, { places, file, folder }), ...(isRootShared ? requireKernels(places) : [])],
+      };
+    },
   };
 }
 
+/** `file` covers files, `folder` folders. */
+function cover(
+  { readonlyPaths: readonly, maskedPaths: masked }: Paths,
+  { places, file, folder }: { places: readonly Place[]; file: Slot; folder: Slot },
+): Step[] {
+  return [
+    ...(readonly.length === 0 ? [] : [{ op: 'readonly', ...below(places, readonly) } as const]),
+    ...(masked.length === 0 ? [] : [{ op: 'mask', ...below(places, masked), file, folder } as const]),
+  ];
+}
+
+function only({ maskedPaths, readonlyPaths }: Paths, fits: (path: string) => boolean): Paths {
+  return { maskedPaths: maskedPaths.filter(fits), readonlyPaths: readonlyPaths.filter(fits) };
+}
+
 /** Folders whose files a program takes for the kernel's answers, or for devices. */
-const KERNELS = [PROC, '/sys', DEV];
+const KERNELS = [PROC, SYS, DEV];
+
+function requireKernels(places: readonly Place[]): Step[] {
+  return KERNELS.flatMap((path) => requireMount(places, path));
+}
+
+/** Whether the mount that holds the path is the /proc or /sys that each container gets, or shows the same. */
+function isKernels(places: readonly Place[], path: string): boolean {
+  const holder = holding(places, path);
+  return holder?.kernels === true || holder?.shows !== undefined;
+}
+
+/** Of the mounts that cover the path, the last one is seen. */
+function holding(places: readonly Place[], path: string): Place | undefined {
+  return places.findLast((place) => isWithin(path, place.path));
+}
 
 /** The paths as seen from the mounts that hold them. */
 function below(places: readonly Place[], paths: readonly string[]): { roots: Slot[]; paths: string[] } {
   const found = new Map<string, { root: Slot; path: string }>();
   const add = (root: Slot, path: string): void => void found.set(`${root}:${path}`, { root, path });
   for (const path of paths) {
-    // of the mounts that cover the path, the last one is seen
-    const holder = places.findLast((place) => isWithin(path, place.path));
+    const holder = holding(places, path);
     if (holder) add(holder.mount, within(path, holder.path));
     for (const { shows, mount } of places) if (shows !== undefined && isWithin(path, shows)) add(mount, within(path, shows));
   }

@@ -7,7 +7,7 @@ import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { callersNodes, nodesIn } from './device-nodes.js';
 import { groundOf, type Place } from './ground.js';
-import { DEV, type MountRow, NULL, pathIn } from './mount-table.js';
+import { DEV, type MountRow, NULL, PROC, pathIn, SYS } from './mount-table.js';
 import type { HeadInput, PlanInput } from './plan-input.js';
 
 /** The mounts of the table. */
@@ -91,7 +91,8 @@ function attachAll(
     if (lowest.on !== undefined) continue;
     const tree = mounts.filter((mount) => lowestOf(mount) === lowest);
     steps.push(...tree.flatMap((mount) => fillSteps(mount, devices)), ...tree.map((mount) => attachStep(mount, root, places)));
-    places.push({ path: lowest.row.target, mount: lowest.slot });
+    const { target: path } = lowest.row;
+    places.push({ path, mount: lowest.slot, ...(path === PROC || path === SYS ? { kernels: true } : {}) });
     // where the node is bound, it is there only now
     if (tree.some(({ row }) => row.target === NULL)) steps.push(openNull(nullDevice, lowest.slot));
   }

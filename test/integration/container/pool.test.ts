@@ -1,10 +1,11 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { beforeEach, expect } from 'vitest';
+import { beforeEach, expect, onTestFinished } from 'vitest';
 import { prewarm } from '../../../lib/container/start/prewarm.js';
 import { Container, type ContainerOptions, Image, type PoolRunOptions, type RunResult, reap } from '../../../lib/index.js';
 import { descendants, makerOfContainers } from '../../fixtures/host.js';
+import { busyboxRootfsCopy } from '../../fixtures/images.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { startNode } from '../../fixtures/node.js';
 import { waiting } from '../../fixtures/prewarmed.js';
@@ -31,7 +32,7 @@ beforeEach(() => prewarm.forget());
 
 /** All that a program sees of itself and of its container, but for what is the container's alone. */
 const LOOK = `
-  id; pwd; umask; ulimit -n; env | sort; hostname | wc -c; cat /proc/self/mountinfo | sed 's/^[0-9]* [0-9]* [0-9:]*//; s/upperdir.*//'
+  id; pwd; umask; ulimit -n; env | sort; hostname | wc -c; cat /proc/self/mountinfo | sed 's/^[0-9]* [0-9]* [0-9:]*//; s/upperdir.*//' | sort
   grep -E '^(Cap|NoNewPrivs|Seccomp|Groups|Umask|NSpid|SigBlk|SigIgn)' /proc/self/status; cat /proc/self/oom_score_adj
   ls -l /dev | sed 's/ [A-Z][a-z][a-z] .* / /'; ls /proc/self/fd; cat /proc/sys/kernel/domainname; ls -a / /sys/class/net; cat /etc/hosts /etc/resolv.conf
   cat /proc/keys 2>&1; touch /root-is-writable 2>&1; tr '\\0' ' ' < /proc/1/cmdline; cat /given 2>&1; cat; echo said >&2; exit 7`;
@@ -158,8 +159,8 @@ describe('a run in a pool', () => {
     await until('one waits', () => pool.ready > 0);
     expect(await pool.run({ command: ['sh', '-c', 'x=$(yes | head -c 100000000); echo $x'] })).toMatchObject({ status: 'memory-limit' });
     await until('one waits', () => pool.ready > 0);
-    const { usage } = await pool.run({ command: ['sh', '-c', 'sleep 0 & wait'] });
-    expect(usage.pidsPeak ?? 1).toBeLessThanOrEqual(20);
+    const { stderr } = await pool.run({ command: ['sh', '-c', 'for i in $(seq 40); do sleep 1000 & done'] });
+    expect(stderr).toMatch(/can't fork/);
   });
 });
 
@@ -178,6 +179,44 @@ describe('a pool', () => {
     await closed;
     await pool.close();
     expect(waiting()).toEqual([]);
+  });
+
+  it('covers what has come to be, and what has moved, since its containers began to wait', async () => {
+    const shared = join(folder, 'shared');
+    mkdirSync(join(shared, 'keys'), { recursive: true });
+    writeFileSync(join(shared, 'keys', 'one'), 'secret');
+    const seen = ['/shared/late', '/shared/keys', '/shared/fixed'];
+    await using pool = await Container.pool(
+      await options({
+        mounts: [{ type: 'bind', source: shared, target: '/shared' }],
+        maskedPaths: ['/proc/keys', '/proc/scsi', ...seen.slice(0, 2)],
+        readonlyPaths: ['/proc/sys', '/shared/fixed'],
+      }),
+      { ready: 1 },
+    );
+    writeFileSync(join(shared, 'late'), 'secret');
+    renameSync(join(shared, 'keys'), join(shared, 'before'));
+    mkdirSync(join(shared, 'keys'));
+    writeFileSync(join(shared, 'keys', 'two'), 'secret');
+    mkdirSync(join(shared, 'fixed'));
+    const there = processes();
+    const run = pool.run({
+      command: ['sh', '-c', `cat /shared/late; ls /shared/keys; cat /proc/keys; touch /shared/fixed/x; ls ${seen.at(-1)}`],
+    });
+    expect(there).toContain(await run.pid);
+    expect(await run).toMatchObject({ stdout: '', stderr: expect.stringContaining('Read-only') });
+  });
+
+  asRoot.it('runs nothing where another folder has come into the place of /proc', async () => {
+    const rootfs = await busyboxRootfsCopy();
+    onTestFinished(() => rmSync(rootfs, { recursive: true }));
+    await using pool = await Container.pool({ rootfs, command: ['cat', '/proc/version'] }, { ready: 1 });
+    renameSync(join(rootfs, 'proc'), join(rootfs, 'moved'));
+    mkdirSync(join(rootfs, 'proc'));
+    writeFileSync(join(rootfs, 'proc', 'version'), 'false');
+    await expect(pool.run()).rejects.toThrow(/moved/);
+    await until('another one waits', () => pool.ready === 1);
+    expect(await pool.run()).toMatchObject({ stdout: expect.stringContaining('Linux') });
   });
 
   it('replaces one that was killed while it waited', async () => {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { planContainer, planHead } from '../../../../lib/container/plan/container-plan.js';
+import type { RootSource } from '../../../../lib/container/plan/plan-input.js';
 import { mayBePooled, planPooled, planPooledRun, slotsAfter } from '../../../../lib/container/plan/pool-plan.js';
-import { joinParts, type PlanParts } from '../../../../lib/plan/plan.js';
+import { joinParts, type Plan, type PlanParts } from '../../../../lib/plan/plan.js';
 import type { Op, Step } from '../../../../lib/plan/steps.js';
 import { type Facts, inputOf, last, mounting, ops } from '../../../fixtures/container-plan.js';
 
@@ -74,6 +75,39 @@ describe('the plan of a container of a pool', () => {
     ];
     expect([accounts, user, file, readOnly]).toEqual([...new Set([accounts, user, file, readOnly])].sort((a, b) => a - b));
     expect(accounts).toBeGreaterThanOrEqual(0);
+  });
+
+  it('covers in the first part what only the kernel shows, and the rest when the run comes', () => {
+    const mounts = [{ type: 'bind', source: '/data', target: '/data' }];
+    const listed = { maskedPaths: ['/data/keys', '/proc/keys', '/etc/keys'], readonlyPaths: ['/proc/sys', '/data/fixed'] };
+    const { first, rest } = pooled({ mounts, ...listed });
+    const covered = (plan: Plan | null) =>
+      (plan?.stages[0]?.steps ?? []).flatMap((step) => (step.op === 'mask' || step.op === 'readonly' ? [[step.op, ...step.paths]] : []));
+    expect(covered(first)).toEqual([
+      ['readonly', '/sys'],
+      ['mask', '/keys'],
+    ]);
+    expect(covered(rest)).toEqual([
+      ['readonly', '/fixed'],
+      ['mask', '/keys', '/etc/keys'],
+    ]);
+    // one mount can cover only where it is attached first
+    const folders = [first, rest]
+      .flatMap((plan) => plan?.stages[0]?.steps ?? [])
+      .flatMap((step) => (step.op === 'mask' ? [step.folder] : []));
+    expect(new Set(folders).size).toBe(2);
+    const made = (first?.stages[0]?.steps ?? []).flatMap((step) => (step.op === 'filesystem' ? [step.out] : []));
+    expect(made).toEqual(expect.arrayContaining(folders));
+  });
+
+  it('looks again whether /proc, /sys and /dev are in their places, where the root is a folder that others write to', () => {
+    const input = inputOf({});
+    const again = (root: RootSource) => {
+      const plan = planPooled(planHead({ ...input, root }), { ...input, root });
+      return plan.protect.flatMap((step) => (step.op === 'require_mount' ? [step.path] : []));
+    };
+    expect(again({ type: 'folder', path: '/root', bound: null })).toEqual(['/proc', '/sys', '/dev']);
+    expect(again(input.root)).toEqual([]);
   });
 
   it('has the clocks and the end of the run, and undoes the groups with either part', () => {
