@@ -11,7 +11,7 @@ import type { Parts } from '../start/launch.js';
 import { launchIsolated } from '../start/launch-isolated.js';
 import { launchPooled } from './launch-pooled.js';
 import { ParkedContainers } from './parked-containers.js';
-import { type PoolOptions, parsePooled, poolSchema, type RUN_NAMES, runOptionsOf } from './pool-options.js';
+import { copyOfOptions, type PoolOptions, parsePooled, poolSchema, type RUN_NAMES, runOptionsOf } from './pool-options.js';
 
 /** What may be another in each run of a pool. What is not given is as the pool's options say. */
 export type PoolRunOptions<E extends Encoding = 'utf8'> = Pick<RunOptions<E>, (typeof RUN_NAMES)[number]>;
@@ -22,8 +22,9 @@ const DEFAULT_READY = 2;
 type Begin = <E extends Encoding>(program: Program<E>, parts: Parts<E>) => Running<E>;
 
 /**
- * Containers of one shape that are made before their programs are known: checked, planned and encoded once, and parked with their mounts
- * attached, their root pivoted into and their paths masked. A run has only what is its own still to come, and each container is used once.
+ * Containers of one shape that are made before their programs are known: planned and encoded once, and parked with their mounts
+ * attached, their root pivoted into and the kernel's paths masked. The options are copied: plain objects, arrays and bytes of the caller's may
+ * change later. A run has only what is its own still to come, and each container is used once.
  * This process's supervisor begins another for each that is taken. An idle pool costs no processor time, and does not keep Node alive.
  */
 export class ContainerPool<E extends Encoding = 'utf8'> implements AsyncDisposable {
@@ -31,7 +32,8 @@ export class ContainerPool<E extends Encoding = 'utf8'> implements AsyncDisposab
   readonly #parsed: ParsedOptions;
   readonly #count: number;
   readonly #begin: Begin;
-  #parked: ParkedContainers;
+  /** `null` while they are to be begun anew. */
+  #parked: ParkedContainers | null;
   /** Those of before a change of the host, which are being undone. */
   readonly #discarded = new Set<Promise<void>>();
   readonly #runs = new Set<Promise<unknown>>();
@@ -50,8 +52,8 @@ export class ContainerPool<E extends Encoding = 'utf8'> implements AsyncDisposab
   /** @internal */
   static async open<E extends Encoding>(options: ContainerOptions<E>, pool: PoolOptions, begin: Begin): Promise<ContainerPool<E>> {
     const { ready: count = DEFAULT_READY } = parseOptions(poolSchema, pool, 'pool');
-    // a caller may change the object later
-    const own = { ...options };
+    // whoever changes them later would change some runs: those that have containers of their own
+    const own = copyOfOptions(options);
     const parsed = parsePooled(own);
     const parked = await ParkedContainers.begin(parsed, count);
     try {
@@ -65,13 +67,14 @@ export class ContainerPool<E extends Encoding = 'utf8'> implements AsyncDisposab
 
   /** How many containers wait for a run now. */
   get ready(): number {
-    return this.#closed === null ? this.#parked.ready : 0;
+    return this.#closed === null ? (this.#parked?.ready ?? 0) : 0;
   }
 
   /**
    * As `Container.run` with the options of the pool, in a container that waits. Options that are given take the place of the pool's: `env` as
    * a whole. Where none waits, as in a burst, the run has a container made for it at once, and so has one that a waiting container can't have:
-   * with a file of this machine in `copyIn` or as `stdin`, or with `copyIn` below what is masked or read-only.
+   * with a file of this machine in `copyIn` or as `stdin`, with `copyIn` below what is masked or read-only, or with a `cpuTimeLimit` where no group
+   * counts processor time.
    *
    * @throws as `Container.run`; NacelleError `ERR_INVALID_OPTION` for an option that is the pool's; `ERR_STATE` when the pool is closed
    */
@@ -100,18 +103,26 @@ export class ContainerPool<E extends Encoding = 'utf8'> implements AsyncDisposab
   }
 
   async #launch<F extends Encoding>(program: Program<F>, parsed: ParsedOptions): Promise<Parts<F>> {
-    if (!(await this.#parked.isCurrent())) this.#renew();
-    const container = this.#renewing === null ? await this.#parked.take(parsed) : null;
+    const parked = await this.#current();
+    const container = parked === null ? null : await parked.take(parsed);
     return container === null ? launchIsolated(program, parsed, { park: false }) : launchPooled(program, container);
+  }
+
+  /** Those that show the host as it is. `null`: there are none, and others are begun if they can be. */
+  async #current(): Promise<ParkedContainers | null> {
+    const parked = this.#parked;
+    if (parked !== null && (await parked.isCurrent())) return parked;
+    // another run may have found that out meanwhile
+    if (parked === this.#parked) this.#renew();
+    return null;
   }
 
   /** Discards the containers that show the host as it was, and begins others. Until these are there, runs have containers of their own. */
   #renew(): void {
     if (this.#renewing !== null || this.#closed !== null) return;
     const before = this.#parked;
-    const discarded = before.close().catch((error: unknown) => void this.#failures.push(toError(error)));
-    this.#discarded.add(discarded);
-    void discarded.then(() => this.#discarded.delete(discarded));
+    this.#parked = null;
+    if (before !== null) this.#discard(before);
     this.#renewing = ParkedContainers.begin(this.#parsed, this.#count).then(
       (parked) => {
         this.#parked = parked;
@@ -122,6 +133,12 @@ export class ContainerPool<E extends Encoding = 'utf8'> implements AsyncDisposab
         this.#renewing = null;
       },
     );
+  }
+
+  #discard(parked: ParkedContainers): void {
+    const discarded = parked.close().catch((error: unknown) => void this.#failures.push(toError(error)));
+    this.#discarded.add(discarded);
+    void discarded.then(() => this.#discarded.delete(discarded));
   }
 
   /**
@@ -137,7 +154,7 @@ export class ContainerPool<E extends Encoding = 'utf8'> implements AsyncDisposab
 
   async #close(): Promise<void> {
     await this.#renewing;
-    await this.#parked.close().catch((error: unknown) => void this.#failures.push(toError(error)));
+    if (this.#parked !== null) this.#discard(this.#parked);
     await Promise.all([...this.#discarded, ...this.#runs]);
     const failure = oneOf(this.#failures);
     if (failure) throw failure;

@@ -1,14 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { GroupPlan } from '../../cgroup/group-plan.js';
 import { invalidOption, UnsupportedError } from '../../errors.js';
 import { containerShim } from '../../host/container-shim.js';
 import { mounter, privilege } from '../../host/privilege.js';
 import type { FirstParts, Parked } from '../../native/first-parts.js';
 import { newId } from '../../plan/id.js';
-import { Slots } from '../../plan/plan.js';
+import { type CpuClock, Slots } from '../../plan/plan.js';
 import type { RootRecipe } from '../../plan/recipe.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { planHead } from '../plan/container-plan.js';
-import { mayBePooled, type PooledPlan, planPooled } from '../plan/pool-plan.js';
+import { mayBePooled, type PooledPlan, planPooled, slotsAfter } from '../plan/pool-plan.js';
 import { cpuClockOf } from '../start/container-group.js';
 import { requireUsers } from '../start/container-users.js';
 import { type Prepared, prepare } from '../start/prepare.js';
@@ -37,6 +38,7 @@ export class ParkedContainers {
   #recipe: RootRecipe | null;
   readonly #shown: ShownSources;
   #users = 1;
+  #closed: Promise<void> | null = null;
 
   private constructor(prepared: Prepared, plan: PooledPlan, parts: FirstParts, shown: ShownSources) {
     this.#shown = shown;
@@ -97,6 +99,10 @@ export class ParkedContainers {
     if (parked === null) return null;
     try {
       const prepared = await this.#preparedFor(parked.name, options);
+      if (prepared === null) {
+        await Promise.allSettled([parked.beginning.close()]);
+        return null;
+      }
       this.#users++;
       let isHeld = true;
       const release = (): void => {
@@ -106,14 +112,15 @@ export class ParkedContainers {
       return { parked, prepared, plan: this.#plan, release };
     } catch (error) {
       await Promise.allSettled([parked.beginning.close()]);
-      // no group here counts processor time: where that can be had is found out for the run alone
-      if (error instanceof UnsupportedError) return null;
       throw error;
     }
   }
 
-  /** What was prepared, under the container's own name and with what the run has of its own. */
-  async #preparedFor(name: string, { command, labels, copyIn, copyOut, copyOutMax, process }: ParsedOptions): Promise<Prepared> {
+  /**
+   * What was prepared, under the container's own name and with what the run has of its own. `null`: no group here counts processor time. Where
+   * that can be had, and what is to be said if it can't, is found out for the run alone.
+   */
+  async #preparedFor(name: string, { command, labels, copyIn, copyOut, copyOutMax, process }: ParsedOptions): Promise<Prepared | null> {
     const of = this.#prepared;
     const id = name + of.id.slice(NAMED);
     const options: ParsedOptions = { ...of.options, command, labels, copyIn, copyOut, copyOutMax, process };
@@ -121,13 +128,14 @@ export class ParkedContainers {
     const config = of.image?.config ?? {};
     // the slots of the group are the first ones
     const { group } = await of.groupFor(id, new Slots());
-    const clock = cpuClockOf(options, group);
+    const clock = clockOf(options, group);
+    if (clock === null) return null;
     return {
       ...of,
       id,
       options,
       hostname,
-      slots: new Slots(this.#plan.free),
+      slots: slotsAfter(this.#plan),
       argv: argvOf(options, config),
       program: { ...of.program, env: environment(options, config, hostname) },
       group,
@@ -137,12 +145,24 @@ export class ParkedContainers {
   }
 
   /** Undoes those that wait; runs that have taken one go on. Idempotent. @throws what could not be undone */
-  async close(): Promise<void> {
-    await this.#parts.close().finally(() => this.#release());
+  close(): Promise<void> {
+    this.#closed ??= this.#parts.close().finally(() => this.#release());
+    return this.#closed;
   }
 
   #release(): void {
     if (--this.#users === 0) this.#prepared.release();
+  }
+}
+
+/** `null`: the group counts no processor time, which the run must have counted. */
+function clockOf(options: ParsedOptions, group: GroupPlan): { readonly cpuClock: CpuClock | null } | null {
+  try {
+    const clock = cpuClockOf(options, group);
+    return clock.notEnforced.length === 0 ? clock : null;
+  } catch (error) {
+    if (error instanceof UnsupportedError) return null;
+    throw error;
   }
 }
 

@@ -1,8 +1,8 @@
+import { types } from 'node:util';
 import * as z from 'zod';
 import { invalidOption } from '../../errors.js';
-import type { Encoding } from '../../process/options/process-types.js';
 import { type ParsedOptions, parseRunOptions } from '../options/container-options.js';
-import type { ContainerOptions, RunOptions } from '../options/container-types.js';
+import type { RunOptions } from '../options/container-types.js';
 
 /** How a pool is kept. */
 export interface PoolOptions {
@@ -37,11 +37,28 @@ export const poolSchema = z.strictObject({ ready: z.int().min(1).max(256).option
  *
  * @throws NacelleError `ERR_INVALID_OPTION`: as `Container.run`, or an option that a pool can't have
  */
-export function parsePooled<E extends Encoding>(options: ContainerOptions<E>): ParsedOptions {
-  const isSilent = options.command === undefined && options.entrypoint === undefined;
+export function parsePooled(options: Readonly<Record<string, unknown>>): ParsedOptions {
+  const { command, entrypoint } = options;
+  const isSilent = command === undefined && entrypoint === undefined;
   const parsed = parseRunOptions(isSilent ? { ...options, command: ['-'] } : options);
   for (const [option, why] of refusals(parsed)) throw invalidOption(option, `can't go with a pool: ${why}`);
   return parsed;
+}
+
+/** Deeper than any option has anything. */
+const DEEPEST = 16;
+
+/** A copy that no change of arrays, plain objects or bytes of the caller's changes. Streams, images and signals are the caller's own. */
+export function copyOfOptions(options: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries({ ...options }).map(([name, value]) => [name, copyOf(value, 1)]));
+}
+
+function copyOf(value: unknown, depth: number): unknown {
+  if (typeof value !== 'object' || value === null || depth > DEEPEST) return value;
+  if (types.isUint8Array(value)) return Uint8Array.from(value);
+  if (Array.isArray(value)) return value.map((item) => copyOf(item, depth + 1));
+  const isPlain = Object.getPrototypeOf(value) === Object.prototype && Object.getOwnPropertySymbols(value).length === 0;
+  return isPlain ? Object.fromEntries(Object.entries(value).map(([name, item]) => [name, copyOf(item, depth + 1)])) : value;
 }
 
 /** What can't be the same for several containers that are made by the shim alone, with the reasons. */

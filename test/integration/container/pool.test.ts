@@ -2,8 +2,10 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { beforeEach, expect, onTestFinished } from 'vitest';
+import { ParkedContainers } from '../../../lib/container/pool/parked-containers.js';
+import { parsePooled } from '../../../lib/container/pool/pool-options.js';
 import { prewarm } from '../../../lib/container/start/prewarm.js';
-import { Container, type ContainerOptions, Image, type PoolRunOptions, type RunResult, reap } from '../../../lib/index.js';
+import { Container, type ContainerOptions, Image, type PoolRunOptions, type RunResult, reap, Volume } from '../../../lib/index.js';
 import { descendants, makerOfContainers } from '../../fixtures/host.js';
 import { busyboxRootfsCopy } from '../../fixtures/images.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
@@ -179,6 +181,68 @@ describe('a pool', () => {
     await closed;
     await pool.close();
     expect(waiting()).toEqual([]);
+  });
+
+  it('begins anew when what its containers show is there again, and keeps what a run has until its end', async () => {
+    const [source, away] = [join(folder, 'shown'), join(folder, 'hidden')];
+    mkdirSync(source);
+    await using volume = await Volume.create(`pool-${process.pid}`);
+    const pool = await Container.pool(
+      await options({
+        command: ['cat'],
+        mounts: [{ type: 'bind', source, target: '/shown' }],
+        volumes: [`${volume.name}:/data`],
+      }),
+      { ready: 1 },
+    );
+    const live = pool.run({ stdin: 'pipe' });
+    await live.pid;
+    renameSync(source, away);
+    await expect(pool.run()).rejects.toThrow(source);
+    await expect(pool.run()).rejects.toThrow(source);
+    expect(pool.ready).toBe(0);
+    await expect(volume.remove()).rejects.toMatchObject({ code: 'ERR_IN_USE' });
+    renameSync(away, source);
+    await until('others wait', async () => {
+      await pool.run({ input: '' });
+      return pool.ready === 1;
+    });
+    const closed = pool.close();
+    await expect(volume.remove()).rejects.toMatchObject({ code: 'ERR_IN_USE' });
+    live.stdin?.end('late');
+    expect(await live).toMatchObject({ stdout: 'late' });
+    await closed;
+  });
+
+  it('keeps what its containers were prepared with for a run, however often it is closed', async () => {
+    await using volume = await Volume.create(`pool-kept-${process.pid}`);
+    const parsed = parsePooled({ ...(await options()), command: ['true'], volumes: [`${volume.name}:/data`] });
+    const waiting = await ParkedContainers.begin(parsed, 1);
+    await waiting.begun;
+    const taken = await waiting.take(parsed);
+    await waiting.close();
+    await waiting.close();
+    await expect(volume.remove()).rejects.toMatchObject({ code: 'ERR_IN_USE' });
+    await taken?.parked.beginning.close();
+    taken?.release();
+  });
+
+  it('has the options that it was given, whatever becomes of these', async () => {
+    const command = ['echo', 'given'];
+    const given = { command, env: { A: 'given' }, copyIn: { '/in': Buffer.from('given') } };
+    await using pool = await Container.pool(await options(given), { ready: 1 });
+    command[1] = 'changed';
+    given.env.A = 'changed';
+    given.copyIn['/in'].fill('x');
+    expect(await pool.run()).toMatchObject({ stdout: 'given\n' });
+    expect(await pool.run({ command: ['sh', '-c', 'echo $A; cat /in'] })).toMatchObject({ stdout: 'given\ngiven' });
+  });
+
+  it('tells what is not enforced as Container.run does', async () => {
+    const given = await options({ command: ['true'], onUnsupported: 'report' });
+    await using pool = await Container.pool(given, { ready: 1 });
+    const { notEnforced } = await Container.run({ ...given, cpuTimeLimit: 60_000 });
+    expect(await pool.run({ cpuTimeLimit: 60_000 })).toMatchObject({ status: 'ok', notEnforced });
   });
 
   it('covers what has come to be, and what has moved, since its containers began to wait', async () => {
