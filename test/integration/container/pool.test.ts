@@ -186,7 +186,8 @@ describe('a pool', () => {
   it('begins anew when what its containers show is there again, and keeps what a run has until its end', async () => {
     const [source, away] = [join(folder, 'shown'), join(folder, 'hidden')];
     mkdirSync(source);
-    await using volume = await Volume.create(`pool-${process.pid}`);
+    const volume = await Volume.create(`pool-${process.pid}`);
+    onTestFinished(() => volume.remove());
     const pool = await Container.pool(
       await options({
         command: ['cat'],
@@ -215,7 +216,8 @@ describe('a pool', () => {
   });
 
   it('keeps what its containers were prepared with for a run, however often it is closed', async () => {
-    await using volume = await Volume.create(`pool-kept-${process.pid}`);
+    const volume = await Volume.create(`pool-kept-${process.pid}`);
+    onTestFinished(() => volume.remove());
     const parsed = parsePooled({ ...(await options()), command: ['true'], volumes: [`${volume.name}:/data`] });
     const waiting = await ParkedContainers.begin(parsed, 1);
     await waiting.begun;
