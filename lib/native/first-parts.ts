@@ -44,6 +44,11 @@ export class FirstParts {
     return this.#of.first;
   }
 
+  /** There will never be another: the shim has ended, or undone them all. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   /** How many wait. */
   get ready(): number {
     const left = this.#waiting.filter(({ task }) => !task.over);

@@ -78,12 +78,12 @@ export class ParkedContainers {
   }
 
   /**
-   * Whether what these show of the host is what a container would show that is begun now. Of the host as an image they show nothing that is to be
-   * hidden since.
+   * Whether their supervisor lives, and what these show of the host is what a container would show that is begun now. Of the host as an image they
+   * show nothing that is to be hidden since.
    */
   async isCurrent(): Promise<boolean> {
     const { image } = this.#prepared;
-    if (!this.#shown.isCurrent()) return false;
+    if (this.#parts.isOver || !this.#shown.isCurrent()) return false;
     if (this.#recipe === null || image === null) return true;
     const { recipe, release } = await image.use({ mounter: mounter(privilege()) });
     release();

@@ -384,4 +384,9 @@ describe('a pool', () => {
       expect((await reap()).failures).toEqual([]);
     }
   });
+
+  asRoot.it('has others wait by another supervisor when its own was killed', async () => {
+    expect(await startNode('pool', ['again']).ended).toMatchObject({ code: 0, stdout: 'ready\nran\nready\n', stderr: '' });
+    expect((await reap()).failures).toEqual([]);
+  });
 });
