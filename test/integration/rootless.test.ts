@@ -57,7 +57,7 @@ describe('a user without root', () => {
     ['host network', "has the host's, when asked for", expect.stringMatching(/^[1-9]/)],
     ['disk', 'writes to the disk', 'x'],
     ['device', 'has devices that are given', 'c'],
-    ['bind', 'has folders that are given', expect.stringMatching(/^bin\ntouch: .*Read-only file system$/)],
+    ['bind', 'has folders that are given', expect.stringMatching(/^\/bound\/bin\ntouch: .*Read-only file system$/)],
     ['sysctl', 'sets what is of its own namespaces', '1'],
     [
       'read-only',
