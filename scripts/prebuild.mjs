@@ -1,6 +1,6 @@
 // Builds what an installed package has instead of a compiler: `npm run prebuilds`, or of some architectures: `npm run prebuilds -- x64`.
 // Each addon is one file for glibc since 2.28 and for musl, each shim is static. The compilers are Debian's: g++-aarch64-linux-gnu for arm64.
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, symlinkSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { nodeHeaders } from './node-headers.mjs';
 import { muslFlags } from './prebuild/musl.mjs';
@@ -8,17 +8,7 @@ import { loadsOnMusl } from './prebuild/musl-load.mjs';
 import { noteSources, sourcesDigest } from './prebuild/sources.mjs';
 import { faultsIn } from './prebuild/symbols.mjs';
 import { folderOf, targets } from './prebuild/targets.mjs';
-import { output, root, run } from './shared.mjs';
-
-/** A folder of its own with the same binding.gyp, as node-gyp always builds into ./build. */
-function workFolder(arch) {
-  const folder = `${root}build-prebuild/${arch}`;
-  mkdirSync(folder, { recursive: true });
-  for (const name of ['binding.gyp', 'addon', 'tsconfig.json', 'package.json']) {
-    if (!existsSync(`${folder}/${name}`)) symlinkSync(`../../${name}`, `${folder}/${name}`);
-  }
-  return folder;
-}
+import { linkSources, output, root, run } from './shared.mjs';
 
 function compile(arch, folder, musl) {
   const { compiler } = targets[arch];
@@ -53,7 +43,7 @@ function prebuild(arch) {
     console.error(`FAIL prebuild ${arch}: ${target.compiler} is not installed: on Debian, apt-get install ${target.package}`);
     return false;
   }
-  const folder = workFolder(arch);
+  const folder = linkSources(`${root}build-prebuild/${arch}`);
   const musl = muslFlags(target, folder);
   const digest = sourcesDigest(root);
   if (!compile(arch, folder, musl)) return false;

@@ -1,6 +1,7 @@
 // What the scripts have in common: running commands, finding files, and the rule about what may be skipped.
 import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
+import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
@@ -16,6 +17,15 @@ export function run(command, args, { env = {}, cwd = root, timeout } = {}) {
   if (error) console.error(`${command}: ${error.message}`);
   else if (signal) console.error(`${command}: ended by ${signal}`);
   return status === 0;
+}
+
+/** Has the sources of the native part in a folder of its own, as node-gyp always builds into ./build. @returns the folder */
+export function linkSources(folder) {
+  mkdirSync(folder, { recursive: true });
+  for (const name of ['binding.gyp', 'addon', 'tsconfig.json', 'package.json']) {
+    if (!existsSync(`${folder}/${name}`)) symlinkSync(relative(folder, `${root}${name}`), `${folder}/${name}`);
+  }
+  return folder;
 }
 
 /** What a command prints, or `null` when it can't be run or fails. */

@@ -1,18 +1,14 @@
 // Runs integration tests on an addon and a shim built with AddressSanitizer and UndefinedBehaviorSanitizer.
 // Arguments go to vitest; files among them run instead of those below. Needs g++ and its libasan.
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
-import { output, root, run, skip } from './shared.mjs';
+import { linkSources, output, root, run, skip } from './shared.mjs';
 
-// A folder of its own with the same binding.gyp, as node-gyp always builds into ./build.
 const folder = `${root}build-sanitize`;
 const reports = `${folder}/reports`;
 
 function build() {
-  mkdirSync(folder, { recursive: true });
-  for (const name of ['binding.gyp', 'addon', 'tsconfig.json', 'package.json']) {
-    if (!existsSync(`${folder}/${name}`)) symlinkSync(`../${name}`, `${folder}/${name}`);
-  }
+  linkSources(folder);
   return run('npx', [
     '--no-install',
     'node-gyp',
