@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Container, type ContainerOptions, Image } from '../../../lib/index.js';
 import { descendants, makerOfContainers } from '../../fixtures/host.js';
@@ -6,7 +6,7 @@ import { busybox } from '../../fixtures/sandbox.js';
 import { until } from '../../fixtures/until.js';
 import { attack, byHand } from '../attack.js';
 import { beside } from '../inside.js';
-import { emptyFolder, SECRET } from '../outside.js';
+import { SECRET } from '../outside.js';
 
 const LEAVE = 'echo left > /tmp/left; echo "$SECRET" > /dev/shm/secret; setsid sleep 1000 </dev/null >/dev/null 2>&1 &';
 const FIND = 'cat /tmp/left /dev/shm/secret 2>/dev/null; grep -h sleep /proc/[0-9]*/comm || echo nothing';
@@ -26,14 +26,15 @@ async function foundInPool(): Promise<string> {
 
 /** What a program sees of a file that came to be hidden when its container was there already. */
 async function hiddenLater(run: (options: ContainerOptions, appears: () => void) => Promise<string>): Promise<string> {
-  const folder = emptyFolder();
+  // an ordinary user's temporary files are in memory during these tests, which the host image shows to nobody
+  const folder = mkdtempSync('/var/tmp/nacelle-test-');
   const path = join(folder, 'late.key');
   const image = Image.host({ hide: [path] });
   const appears = (): void => writeFileSync(path, SECRET, { mode: 0o644 });
   try {
     return (await run({ image, command: ['sh', '-c', `cat ${path} 2>/dev/null || echo missing`] }, appears)).trim();
   } finally {
-    rmSync(path, { force: true });
+    rmSync(folder, { recursive: true });
   }
 }
 
