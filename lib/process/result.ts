@@ -122,8 +122,11 @@ function sender({ end: { exit, cause }, processOne, cpuMs, limits: { cpuSeconds,
   return exit.value === SIGKILL && processOne ? ' from outside' : '';
 }
 
-/** The kernel holds a process to RLIMIT_CPU by counting ticks; on a busy machine that is up to a fifth more than the time it tells at the end. */
-const CPU_SAMPLING = 0.75;
+/**
+ * The kernel holds a process to RLIMIT_CPU by counting the ticks that find the process running, and tells exact times at the end. What counts as
+ * 1 s is 0.85 s on a busy machine, and less where neighbours wake at the ticks. A program that others send such a signal has mostly used far less.
+ */
+const CPU_SAMPLING = 0.5;
 
 /** What happened to the program's processes without ending the program. */
 function meanwhile({ forksRefused, oomKillsOfParent, limits: { pids } }: Evidence): string {

@@ -99,7 +99,7 @@ describe('status and reason', () => {
     ],
     [
       'ulimit cpu, soft',
-      evidence({ exit: killed(24), cause: none }, { cpuMs: 1000, limits: limits({ cpuSeconds: { soft: 1, hard: 2 } }) }),
+      evidence({ exit: killed(24), cause: none }, { cpuMs: 600, limits: limits({ cpuSeconds: { soft: 1, hard: 2 } }) }),
       'signalled',
       'killed by SIGXCPU: it used the 1 s of CPU time that ulimit cpu gives a process',
     ],
