@@ -4,7 +4,7 @@ import { Writable } from 'node:stream';
 import { expect } from 'vitest';
 import { Container, type RunOptions, type RunResult } from '../../../lib/index.js';
 import { compile } from '../../fixtures/compile.js';
-import { type ProcessInfo, processes, readText, statusField } from '../../fixtures/host.js';
+import { entries, type ProcessInfo, processes, readLink, readText, statusField } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';
 import { busybox, sh } from '../../fixtures/sandbox.js';
@@ -170,7 +170,10 @@ describe('the process that reads', () => {
   const options = { user: `${UID}:${UID}`, cwd: '/box', copyOut: ['/first', '/box/sparse', '/after'], copyIn: { '/first': 'first' } };
   const script = 'dd if=/dev/zero of=/box/sparse bs=1 count=0 seek=90M 2>/dev/null; echo made';
 
-  /** The reader: it has that user's number. Looked for in each turn of the event loop, in which a few of its bytes are read. */
+  /**
+   * The reader: it has that user's number, and has the second file open, so the first one is read. Looked for in each turn of the event loop,
+   * in which a few of its bytes are read.
+   */
   async function readerOf(running: Promise<unknown>): Promise<ProcessInfo> {
     let over = false;
     const ended = (): void => {
@@ -178,7 +181,9 @@ describe('the process that reads', () => {
     };
     running.then(ended, ended);
     while (!over) {
-      const found = processes().find(({ pid, state, command }) => command === 'nacelle-shim' && state !== 'Z' && isUser(pid));
+      const found = processes().find(
+        ({ pid, state, command }) => command === 'nacelle-shim' && state !== 'Z' && isUser(pid) && hasOpen(pid, 'sparse'),
+      );
       if (found) return found;
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -187,6 +192,10 @@ describe('the process that reads', () => {
 
   function isUser(pid: number): boolean {
     return statusField('Uid', readText(`/proc/${pid}/status`) ?? '').startsWith(`${UID}\t${UID}`);
+  }
+
+  function hasOpen(pid: number, name: string): boolean {
+    return entries(`/proc/${pid}/fd`).some((fd) => readLink(`/proc/${pid}/fd/${fd}`)?.endsWith(`/${name}`));
   }
 
   /** Runs it, and gives its reader when there is one. */
