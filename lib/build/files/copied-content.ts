@@ -16,9 +16,6 @@ export interface CopiedContent {
   readonly bytes: KnownBytes;
 }
 
-/** Others have their turn after so many files. */
-const AT_A_TIME = 1024;
-
 /** What is known by its key before it is fetched. */
 export interface RemoteContent {
   /** All that its files follow from. */
@@ -51,15 +48,26 @@ export async function copiedContent(
     madeAt: 0,
     signal,
   });
-  const bytes = await hashesOf(files, signal);
   const all = createHash('sha256');
   for (const [index, source] of sources.entries()) if (isRemote(source)) all.update(`${JSON.stringify([index, ...source.key])}\n`);
-  let seen = 0;
-  for (const file of files) {
-    if (++seen % AT_A_TIME === 0) await nextTurn();
-    all.update(`${JSON.stringify([...fieldsOf(file), bytesOf(file, bytes)])}\n`);
+  const known = new OrderedHashes();
+  for await (const batch of contentBatches(files)) {
+    signal?.throwIfAborted();
+    // a batch of which nothing has to be read waits for nothing else
+    await nextTurn();
+    let lines = '';
+    for (const [place, file] of batch.files.entries()) {
+      const { bytes } = file;
+      let hashed = hashAtHand(file, batch.contentOf(place));
+      if (bytes && 'tree' in bytes) {
+        hashed ??= await hashOf(bytes, file.size, signal);
+        known.push(bytes.path, hashed);
+      }
+      lines += `${JSON.stringify([...fieldsOf(file), hashed])}\n`;
+    }
+    all.update(lines);
   }
-  return { digest: `sha256:${all.digest('hex')}`, bytes };
+  return { digest: `sha256:${all.digest('hex')}`, bytes: known };
 }
 
 function isRemote(source: string | FetchedFile | NotedFile | RemoteContent): source is RemoteContent {
@@ -73,28 +81,11 @@ function fieldsOf({ path, type, mode, uid, gid, size, target, xattrs }: LayerFil
   return [...fields, ...[...xattrs].flatMap(([name, value]) => [name, value.toString('base64')])];
 }
 
-function bytesOf({ bytes }: LayerFile, known: KnownBytes): string | null {
-  if (!bytes) return null;
-  if ('content' in bytes) return createHash('sha256').update(bytes.content).digest('hex');
-  return 'path' in bytes ? (known.get(bytes.path) ?? null) : (bytes.hash ?? null);
-}
-
-async function hashesOf(files: Iterable<LayerFile>, signal: AbortSignal | undefined): Promise<KnownBytes> {
-  const known = new OrderedHashes();
-  for await (const batch of contentBatches(withBytes(files))) {
-    signal?.throwIfAborted();
-    for (const [place, { bytes, size }] of batch.files.entries()) {
-      if (!bytes || !('tree' in bytes)) continue;
-      const content = batch.contentOf(place);
-      known.push(bytes.path, content ? hash('sha256', content) : await hashOf(bytes, size, signal));
-    }
-  }
-  return known;
-}
-
-/** Those that have bytes in a tree. */
-function* withBytes(files: Iterable<LayerFile>): Generator<LayerFile, void, undefined> {
-  for (const file of files) if (file.bytes && 'tree' in file.bytes) yield file;
+/** SHA-256 of a file's bytes; `null`: it has none, or they are not here. */
+function hashAtHand({ bytes }: LayerFile, content: Uint8Array | null): string | null {
+  if (content) return hash('sha256', content);
+  if (!bytes || 'tree' in bytes) return null;
+  return 'content' in bytes ? hash('sha256', bytes.content) : (bytes.hash ?? null);
 }
 
 async function hashOf(

@@ -226,7 +226,7 @@ class Copier {
       const entry = entryAt(place);
       // whoever asks was told before that something is there
       if (!entry) throw new InstructionProblem(`/${child} was removed while it was copied`);
-      return this.#fileOf(childOf(target, own), { ...entry, xattrs: attributes.get(own) }, this.#bytesAt(child));
+      return this.#fileOf(childOf(target, own), entry, attributes.get(own), this.#bytesAt(child));
     };
     return { target, name, file };
   }
@@ -328,15 +328,15 @@ class Copier {
     bytes: NonNullable<LayerFile['bytes']>,
   ): void {
     const first = entry.inode ? this.#landing.firstName(entry.inode) : undefined;
-    const file = this.#fileOf(target, entry, bytes);
+    const file = this.#fileOf(target, entry, entry.xattrs, bytes);
     if (first === undefined) this.#landing.add(file, entry.inode, entry.isNew);
     else this.#landing.add(nameOf(file, first), null, entry.isNew);
   }
 
-  #fileOf(path: string, entry: FileFacts, bytes: NonNullable<LayerFile['bytes']>): LayerFile {
-    const { uid, gid } = this.#ownerOf(entry);
-    const { mtime, size, xattrs } = entry;
-    return { path, type: 'file', mode: this.#modeOf(entry, false), uid, gid, mtime, size, target: '', bytes, xattrs };
+  #fileOf(path: string, entry: Omit<FileFacts, 'xattrs'>, xattrs: FileFacts['xattrs'], bytes: NonNullable<LayerFile['bytes']>): LayerFile {
+    const { uid, gid } = this.#request.owner ?? entry;
+    const mode = this.#modeOf(entry, false);
+    return { path, type: 'file', mode, uid, gid, mtime: entry.mtime, size: entry.size, target: '', bytes, xattrs };
   }
 
   async #refuseFolderAt(target: string): Promise<void> {

@@ -23,38 +23,51 @@ export async function* layerTar(
   const gathered = new Gathered();
   for await (const batch of contentBatches(files)) {
     for (const [place, file] of batch.files.entries()) {
-      yield* gathered.take(tarHeader(latest === null || file.mtime <= latest ? file : { ...file, mtime: latest }));
+      // a loop over what is at hand and not `yield*`, which would wait for each of many thousand files
+      for (const full of gathered.take(tarHeader(latest === null || file.mtime <= latest ? file : { ...file, mtime: latest }))) yield full;
       const content = batch.contentOf(place);
       if (content) {
         requireKnown(content, file, known);
-        yield* gathered.take(content);
-      } else for await (const part of bytesOf(file, known)) yield* gathered.take(part);
-      yield* gathered.take(padding(file.size));
+        for (const full of gathered.take(content)) yield full;
+      } else if (file.bytes) for await (const part of bytesOf(file, known)) for (const full of gathered.take(part)) yield full;
+      for (const full of gathered.take(padding(file.size))) yield full;
     }
   }
-  yield* gathered.take(TAR_END);
-  yield* gathered.rest();
+  for (const full of gathered.take(TAR_END)) yield full;
+  yield gathered.rest();
 }
+
+const NONE: readonly Buffer[] = [];
 
 /** Small pieces as few large ones: each costs a turn of the thread pool where it is compressed. */
 class Gathered {
   #chunk = Buffer.allocUnsafeSlow(CHUNK);
   #used = 0;
 
-  *take(part: Uint8Array): Generator<Buffer, void, undefined> {
+  /** @returns what is full now */
+  take(part: Uint8Array): readonly Buffer[] {
+    if (part.length < CHUNK - this.#used) {
+      this.#chunk.set(part, this.#used);
+      this.#used += part.length;
+      return NONE;
+    }
+    const full: Buffer[] = [];
     for (let at = 0; at < part.length; ) {
       const count = Math.min(part.length - at, CHUNK - this.#used);
-      this.#chunk.set(at === 0 && count === part.length ? part : part.subarray(at, at + count), this.#used);
+      this.#chunk.set(part.subarray(at, at + count), this.#used);
       at += count;
       this.#used += count;
-      if (this.#used === CHUNK) yield* this.rest();
+      if (this.#used === CHUNK) full.push(this.rest());
     }
+    return full;
   }
 
-  *rest(): Generator<Buffer, void, undefined> {
-    if (this.#used > 0) yield this.#chunk.subarray(0, this.#used);
+  /** What is not yet full: the end of a tar always is. */
+  rest(): Buffer {
+    const rest = this.#chunk.subarray(0, this.#used);
     this.#chunk = Buffer.allocUnsafeSlow(CHUNK);
     this.#used = 0;
+    return rest;
   }
 }
 

@@ -29,22 +29,30 @@ const PLAIN = /^[\x20-\x7e]*$/;
 /** The blocks before a file's bytes. The same entry gives the same bytes. */
 export function tarHeader(entry: TarEntry): Buffer {
   const name = entry.type === 'folder' ? `${entry.path}/` : entry.path;
-  const fits = (text: string): boolean => PLAIN.test(text) && text.length <= 100;
-  const records = [
-    ...(fits(name) ? [] : [record('path', name)]),
-    ...(fits(entry.target) ? [] : [record('linkpath', entry.target)]),
-    ...(entry.uid > LARGEST_ID ? [record('uid', `${entry.uid}`)] : []),
-    ...(entry.gid > LARGEST_ID ? [record('gid', `${entry.gid}`)] : []),
-    ...(entry.size > LARGEST_SIZE ? [record('size', `${entry.size}`)] : []),
-    ...(entry.mtime < 0 || entry.mtime > LARGEST_SIZE ? [record('mtime', `${entry.mtime}`)] : []),
-    // as star, GNU tar and the layers of other tools have them
-    ...[...(entry.xattrs ?? [])].map(([key, value]) => record(`SCHILY.xattr.${key}`, value)),
-  ];
   const own = header(name, entry, TYPES[entry.type]);
+  const records = recordsOf(name, entry);
   if (records.length === 0) return own;
   const extended = Buffer.concat(records);
   const pax = header('pax', { target: '', mode: 0o644, uid: 0, gid: 0, size: extended.length, mtime: 0 }, 'x');
   return Buffer.concat([pax, extended, padding(extended.length), own]);
+}
+
+/** What a header has no room for. */
+function recordsOf(name: string, { target, uid, gid, size, mtime, xattrs }: TarEntry): Buffer[] {
+  const records: Buffer[] = [];
+  if (!fits(name)) records.push(record('path', name));
+  if (!fits(target)) records.push(record('linkpath', target));
+  if (uid > LARGEST_ID) records.push(record('uid', `${uid}`));
+  if (gid > LARGEST_ID) records.push(record('gid', `${gid}`));
+  if (size > LARGEST_SIZE) records.push(record('size', `${size}`));
+  if (mtime < 0 || mtime > LARGEST_SIZE) records.push(record('mtime', `${mtime}`));
+  // as star, GNU tar and the layers of other tools have them
+  if (xattrs) for (const [key, value] of xattrs) records.push(record(`SCHILY.xattr.${key}`, value));
+  return records;
+}
+
+function fits(text: string): boolean {
+  return text.length <= 100 && PLAIN.test(text);
 }
 
 const ZEROS = Buffer.alloc(BLOCK);
@@ -65,38 +73,64 @@ function record(key: string, value: string | Buffer): Buffer {
   return Buffer.concat([Buffer.from(`${length}`), rest]);
 }
 
-function header(path: string, { target, mode, uid, gid, size, mtime, device }: Omit<TarEntry, 'type' | 'path'>, type: string): Buffer {
-  // there is a header for each of many thousand files: this makes no more than one string of a number
-  const block = Buffer.allocUnsafe(BLOCK).fill(0);
-  writeText(block, path, 0);
-  writeOctal(block, mode, 100, 8);
-  writeOctal(block, uid, 108, 8);
-  writeOctal(block, gid, 116, 8);
-  writeOctal(block, size, 124, 12);
-  writeOctal(block, mtime, 136, 12);
+/** A header of zeros in all its numbers, without names, and the sum of its bytes. */
+const EMPTY_HEADER = emptyHeader();
+const EMPTY_SUM = EMPTY_HEADER.reduce((sum, byte) => sum + byte, 0);
+
+function emptyHeader(): Buffer {
+  const block = Buffer.alloc(BLOCK);
+  for (const [at, length] of [
+    [100, 8],
+    [108, 8],
+    [116, 8],
+    [124, 12],
+    [136, 12],
+  ] as const)
+    block.fill(0x30, at, at + length - 1);
   block.fill(0x20, 148, 156);
-  block.write(type, 156, 'latin1');
-  writeText(block, target, 157);
   block.write('ustar\0' + '00', 257, 'latin1');
-  if (device) {
-    writeOctal(block, device.major, 329, 8);
-    writeOctal(block, device.minor, 337, 8);
-  }
-  // all after the device's numbers is zero
-  let sum = 0;
-  for (let at = 0; at < 345; at++) sum += block[at] ?? 0;
-  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
   return block;
 }
 
-/** At most 100 characters; those that a header can't have are in an extended one. */
-function writeText(block: Buffer, text: string, at: number): void {
-  if (text !== '') block.write(PLAIN.test(text) ? text : text.replaceAll(/[^\x20-\x7e]/g, '?'), at, 100, 'latin1');
+function header(path: string, { target, mode, uid, gid, size, mtime, device }: Omit<TarEntry, 'type' | 'path'>, type: string): Buffer {
+  // there is a header for each of many thousand files: this makes no string of a number, and sums up no byte that is always the same
+  const block = Buffer.allocUnsafe(BLOCK);
+  block.set(EMPTY_HEADER);
+  let sum = EMPTY_SUM + type.charCodeAt(0);
+  block[156] = type.charCodeAt(0);
+  sum += writeText(block, path, 0) + writeText(block, target, 157);
+  sum += writeOctal(block, mode, 100, 8) + writeOctal(block, uid, 108, 8) + writeOctal(block, gid, 116, 8);
+  sum += writeOctal(block, size, 124, 12) + writeOctal(block, mtime, 136, 12);
+  if (device) {
+    block.fill(0x30, 329, 336).fill(0x30, 337, 344);
+    sum += 2 * 7 * 0x30;
+    sum += writeOctal(block, device.major, 329, 8) + writeOctal(block, device.minor, 337, 8);
+  }
+  // six digits, a zero byte and a blank
+  block.fill(0x30, 148, 154);
+  writeOctal(block, sum, 148, 7);
+  block[154] = 0;
+  return block;
 }
 
-function writeOctal(block: Buffer, value: number, at: number, length: number): void {
-  const most = 8 ** (length - 1) - 1;
-  const digits = Math.min(Math.max(0, value), most).toString(8);
-  block.fill(0x30, at, at + length - 1 - digits.length);
-  block.write(digits, at + length - 1 - digits.length, 'latin1');
+/** At most 100 characters; those that a header can't have are in an extended one. @returns the sum of the bytes */
+function writeText(block: Buffer, text: string, at: number): number {
+  if (text === '') return 0;
+  const end = at + block.write(PLAIN.test(text) ? text : text.replaceAll(/[^\x20-\x7e]/g, '?'), at, 100, 'latin1');
+  let sum = 0;
+  for (let place = at; place < end; place++) sum += block[place] ?? 0;
+  return sum;
+}
+
+/** Over digits that are zero. @returns how much larger that makes the sum of the bytes */
+function writeOctal(block: Buffer, value: number, at: number, length: number): number {
+  let sum = 0;
+  let left = Math.min(Math.max(0, value), 8 ** (length - 1) - 1);
+  for (let place = at + length - 2; left > 0; place--) {
+    const digit = left % 8;
+    block[place] = 0x30 + digit;
+    sum += digit;
+    left = (left - digit) / 8;
+  }
+  return sum;
 }
