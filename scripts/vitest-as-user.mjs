@@ -23,6 +23,12 @@ for folder in node_modules/.vite node_modules/.vite-temp node_modules/.vitest; d
   mkdir -p $folder
   mount -t tmpfs -o mode=777 none $folder
 done
+# a copy of what root's runs have transformed
+kept=node_modules/.experimental-vitest-cache
+mkdir -p $kept
+cp -r $kept /mnt/transformed
+chmod -R a+rwX /mnt/transformed
+mount --bind /mnt/transformed $kept
 `;
 
 /** The script that gives this user subordinate ids, with files in a folder that is for all to read. */
