@@ -44,7 +44,7 @@ export interface RemoteFolder extends RemoteContent {
   readonly open: () => Promise<GitFiles>;
 }
 
-export interface Fetching extends GitPlace, Pick<UrlWishes, 'checksum' | 'asksFirst'> {
+export interface Fetching extends GitPlace, Pick<UrlWishes, 'checksum' | 'asksFirst' | 'via'> {
   /** `null`: it isn't said. */
   readonly keepGitDir: boolean | null;
   readonly network: ParsedBuild['network'];

@@ -119,8 +119,8 @@ export interface BuildOptions {
   readonly labels?: Readonly<Record<string, string>> | undefined;
   /**
    * The network of RUN, as of {@link ContainerOptions.network}: 'none', 'bridge', 'pasta' or 'host'; 'default' is 'bridge' for root,
-   * 'pasta' for another user where that is installed, and else 'none' with a warning. Default 'none'. `RUN --network=none` has none; `RUN --network=host` is refused unless `allow` has 'network.host'. ADD fetches URLs with any but 'none', in this process, and from
-   * loopback and link-local addresses with 'host' alone; and git repositories, in a container that has this network.
+   * 'pasta' for another user where that is installed, and else 'none' with a warning. Default 'none'. `RUN --network=none` has none; `RUN --network=host` is refused unless `allow` has 'network.host'. ADD fetches URLs and git
+   * repositories with any but 'none', by connections that begin in this network, and files of loopback and link-local addresses with 'host' alone.
    */
   readonly network?: 'default' | 'none' | 'bridge' | 'pasta' | 'host' | undefined;
   /**

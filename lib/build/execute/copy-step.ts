@@ -1,8 +1,10 @@
+import { doAll } from '../../errors.js';
 import type { MadeLayer } from '../../image/layers/add-compressed.js';
 import type { StepOutcome } from '../cache/step-cache.js';
 import type { Common, CopyInput } from '../cache/step-key.js';
 import type { ArchiveEntry } from '../files/archive-files.js';
 import { Spools } from '../files/archive-spool.js';
+import { BuildNetwork } from '../files/build-network.js';
 import { madeFolderMode, parseChmod } from '../files/chmod.js';
 import { findOwner } from '../files/chown.js';
 import { copiedContent, type RemoteContent } from '../files/copied-content.js';
@@ -96,9 +98,11 @@ export interface CopyStep extends Pick<Fetching, 'network' | 'limits' | 'secrets
 /** @throws InstructionProblem, and what reading files, fetching and mounting throws */
 export async function copyStep(read: ReadCopy, step: CopyStep): Promise<StepOutcome> {
   const fetched: FetchedFile[] = [];
+  const { network, limits, signal, warn } = step;
+  const via = network === 'host' ? null : new BuildNetwork({ network, userns: limits.userns, signal, warn });
   try {
     const { checksum, keepGitDir } = read;
-    const fetching = { ...step, checksum, keepGitDir };
+    const fetching = { ...step, checksum, keepGitDir, via };
     const copy = async (asksFirst: boolean): Promise<StepOutcome> => {
       const wishes = { ...fetching, asksFirst };
       const sources = await fetchSources(read.sources, wishes, fetched);
@@ -109,7 +113,14 @@ export async function copyStep(read: ReadCopy, step: CopyStep): Promise<StepOutc
       throw error;
     });
   } finally {
-    for (const { file } of fetched) await file.close();
+    await doAll([
+      ...fetched.map(
+        ({ file }) =>
+          () =>
+            file.close(),
+      ),
+      async () => via?.close(),
+    ]);
   }
 }
 

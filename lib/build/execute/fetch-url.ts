@@ -2,6 +2,7 @@ import { NacelleError } from '../../errors.js';
 import { parseDigest } from '../../image/formats/digest.js';
 import { clearTimeout, setTimeout } from '../../native/clock.js';
 import { readUrlNote, writeUrlNote } from '../cache/url-notes.js';
+import type { BuildNetwork } from '../files/build-network.js';
 import { type FetchedFile, fetchFile, type NotedFile } from '../files/fetch-file.js';
 import { InstructionProblem } from '../language/build-error.js';
 
@@ -9,7 +10,8 @@ import { InstructionProblem } from '../language/build-error.js';
 export interface UrlWishes {
   /** What is expected; '': nothing. */
   readonly checksum: string;
-  readonly network: string;
+  /** `null`: the machine's own. */
+  readonly via: BuildNetwork | null;
   /** `timeout`: ms that each file may take; 0: as long as it does. */
   readonly limits: { readonly timeout?: number | undefined };
   /** A server is asked whether it has what an earlier build fetched, which is not fetched again then. */
@@ -28,7 +30,7 @@ export class OtherContent extends Error {}
  */
 export async function fetchUrl(
   url: URL,
-  { checksum, network, limits, asksFirst, signal }: UrlWishes,
+  { checksum, via, limits, asksFirst, signal }: UrlWishes,
   fetched: FetchedFile[],
 ): Promise<FetchedFile | NotedFile> {
   const what = `ADD of ${url.href}`;
@@ -36,9 +38,7 @@ export async function fetchUrl(
   const note = asksFirst ? await readUrlNote(url) : null;
   // what is not the file that is expected is fetched anew, for the server may have the right one
   const known = note && (checksum === '' || checksum === `sha256:${note.hash}`) ? note : null;
-  const file = await within(limits.timeout ?? 0, what, signal, (ends) =>
-    fetchFile({ url, algorithm, reachesHost: network === 'host', signal: ends, known }),
-  );
+  const file = await within(limits.timeout ?? 0, what, signal, (ends) => fetchFile({ url, algorithm, network: via, signal: ends, known }));
   if (!('file' in file)) return file;
   fetched.push(file);
   if (checksum !== '' && file.digest !== checksum)

@@ -1,19 +1,15 @@
 import { createHash } from 'node:crypto';
-import { lookup as resolveName } from 'node:dns';
 import type { FileHandle } from 'node:fs/promises';
-import type { LookupFunction } from 'node:net';
 import { type Readable, Transform, type TransformCallback } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import ipaddr from 'ipaddr.js';
 import { hasCode, NacelleError } from '../../errors.js';
 import { Cap, DEFAULT_LIMITS } from '../../image/formats/unpack-limits.js';
-import { isLoopback } from '../../image/registry/endpoint.js';
-import { isInNoProxy } from '../../image/registry/no-proxy.js';
 import { connectionCodeOf, type RetryPolicy, retrying, StatusError } from '../../image/registry/retry.js';
-import { discard, drop, proxies } from '../../image/registry/transport.js';
-import { requireDependency } from '../../native/own-module.js';
+import { discard, drop } from '../../image/registry/transport.js';
 import { wordsOf } from '../../native/system-errors.js';
 import { InstructionProblem } from '../language/build-error.js';
+import type { BuildNetwork } from './build-network.js';
+import { fileConnections } from './file-connections.js';
 import { SpeedGuard } from './least-speed.js';
 import { PlainFile, temporaryFile } from './temporary-file.js';
 
@@ -46,8 +42,8 @@ export interface FetchedFile extends NotedFile {
 export interface FetchOptions {
   readonly url: URL;
   readonly algorithm: 'sha256' | 'sha512';
-  /** This machine itself may be reached, as it may be by programs of RUN that have its network. */
-  readonly reachesHost: boolean;
+  /** `null`: the machine's own. */
+  readonly network: BuildNetwork | null;
   readonly signal: AbortSignal | undefined;
   /** What the URL had before; then the server is asked whether it has something else by now. `null`: the file is fetched whatever it is. */
   readonly known: UrlNote | null;
@@ -56,9 +52,6 @@ export interface FetchOptions {
 const MAX_REDIRECTS = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const RETRIES = 3;
-/** ms without a connection, and without a byte. */
-const CONNECT_TIMEOUT = 30_000;
-const TIMEOUT = 120_000;
 /** A server that sends less than this is given up, as one that sends nothing. */
 const LEAST_SPEED = { bytes: 1024, window: 60_000 };
 const LONGEST_ETAG = 1024;
@@ -70,7 +63,7 @@ const UNNAMED = '__unnamed__';
  * Fetches a file into one without a name, which whoever calls this closes.
  *
  * @returns the file, or what is known of it where the server has nothing else
- * @throws InstructionProblem; ImageError `ERR_IMAGE_LIMIT`; NacelleError `ERR_TIMEOUT`; the signal's reason
+ * @throws InstructionProblem; ImageError `ERR_IMAGE_LIMIT`; NacelleError `ERR_TIMEOUT`; what {@link BuildNetwork} needs and isn't there; the signal's reason
  */
 export async function fetchFile(options: FetchOptions): Promise<FetchedFile | NotedFile> {
   const { url, signal } = options;
@@ -80,7 +73,7 @@ export async function fetchFile(options: FetchOptions): Promise<FetchedFile | No
     return { ...(await retrying(policy, () => fetchOnce(options))), name };
   } catch (error) {
     signal?.throwIfAborted();
-    if (error instanceof InstructionProblem || hasCode(error, 'ERR_IMAGE_LIMIT', 'ERR_TIMEOUT')) throw error;
+    if (error instanceof InstructionProblem || hasCode(error, 'ERR_IMAGE_LIMIT', 'ERR_TIMEOUT', 'ERR_UNSUPPORTED')) throw error;
     if (TIMEOUTS.has(connectionCodeOf(error)))
       throw new NacelleError(`ADD of ${url.href}: the server does not answer`, { code: 'ERR_TIMEOUT', cause: error });
     throw new InstructionProblem(`ADD of ${url.href}: ${wordsOf(error) || 'no connection'}`);
@@ -90,18 +83,23 @@ export async function fetchFile(options: FetchOptions): Promise<FetchedFile | No
 async function fetchOnce({
   url: first,
   algorithm,
-  reachesHost,
+  network,
   signal,
   known,
 }: FetchOptions): Promise<Omit<FetchedFile, 'name'> | Omit<NotedFile, 'name'>> {
-  const connection = connect(reachesHost);
+  const connection = fileConnections(network);
   // a request that has no connection yet does not hear its signal
   const onAbort = (): void => void connection.close().catch(() => undefined);
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
     let url = first;
     for (let redirects = 0; ; redirects++) {
-      const { status, headers, body } = await connection.get(url, { signal, known });
+      const asked = known ? { 'if-none-match': known.etag } : {};
+      const answer = await connection.get(url, {
+        signal,
+        headers: { 'user-agent': 'nacelle', 'accept-encoding': 'identity', ...asked },
+      });
+      const { statusCode: status, headers, body } = answer;
       const location = REDIRECTS.has(status) ? headers.location : undefined;
       if (location !== undefined) {
         await discard(body);
@@ -207,64 +205,4 @@ export function redirected(location: string, from: URL): URL {
   const url = new URL(location, from);
   if (url.protocol === 'https:' || (url.protocol === 'http:' && from.protocol === 'http:')) return url;
   throw new InstructionProblem(`${from.href}: a redirect leads to ${shown}, which is not fetched`);
-}
-
-/** Whether an address means something on this machine or its links alone, so that a program in a network of its own would not reach the same here. */
-export function isOfThisMachineAlone(address: string): boolean {
-  if (!ipaddr.isValid(address)) return false;
-  const parsed = ipaddr.process(address);
-  if (['loopback', 'linkLocal', 'unspecified'].includes(parsed.range())) return true;
-  const inside = parsed.kind() === 'ipv6' ? ipv4Inside(parsed.toByteArray()) : null;
-  return inside !== null && isOfThisMachineAlone(inside);
-}
-
-/** The IPv4 address that a translator or a tunnel would reach by an IPv6 address: 64:ff9b::/96 (RFC 6052), 2002::/16 (RFC 3056), ::/96 (RFC 4291). */
-function ipv4Inside(bytes: readonly number[]): string | null {
-  if (bytes[0] === 0x20 && bytes[1] === 0x02) return bytes.slice(2, 6).join('.');
-  const prefix = Buffer.from(bytes.slice(0, 12)).toString('hex');
-  return prefix === '0064ff9b0000000000000000' || /^0+$/.test(prefix) ? bytes.slice(12).join('.') : null;
-}
-
-const refused = (name: string): InstructionProblem =>
-  new InstructionProblem(`${name} counts on this machine or its links alone: ADD reaches it with the network 'host'`);
-
-/** Looks a name up, as Node does. */
-const lookupElsewhere: LookupFunction = (name, options, done) => {
-  resolveName(name, { ...options, all: true }, (error, addresses) => {
-    const [first] = addresses ?? [];
-    if (error || !first) done(error ?? new Error(`${name} has no address`), '', 0);
-    else if (addresses.some(({ address }) => isOfThisMachineAlone(address))) done(refused(name), '', 0);
-    else if (options.all) done(null, addresses);
-    else done(null, first.address, first.family);
-  });
-};
-
-/** Connections for one file: those to proxies of the environment, and direct ones. */
-function connect(reachesHost: boolean) {
-  const undici = requireDependency('undici');
-  const common = { headersTimeout: TIMEOUT, bodyTimeout: TIMEOUT };
-  const direct = new undici.Agent({
-    ...common,
-    connect: { timeout: CONNECT_TIMEOUT, ...(reachesHost ? {} : { lookup: lookupElsewhere }) },
-  });
-  const proxied = new undici.EnvHttpProxyAgent({ ...common, connect: { timeout: CONNECT_TIMEOUT }, ...proxies() });
-  const isProxied = ({ protocol, hostname }: URL): boolean => {
-    if (isLoopback(hostname)) return false;
-    const { httpProxy, httpsProxy } = proxies();
-    return (protocol === 'https:' ? httpsProxy : httpProxy) !== '' && !isInNoProxy(hostname);
-  };
-  return {
-    async get(url: URL, { signal, known }: Pick<FetchOptions, 'signal' | 'known'>) {
-      const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
-      if (!reachesHost && isOfThisMachineAlone(host)) throw refused(url.hostname);
-      const dispatcher = isProxied(url) ? proxied : direct;
-      const asked = known ? { 'if-none-match': known.etag } : {};
-      const headers = { 'user-agent': 'nacelle', 'accept-encoding': 'identity', ...asked };
-      const answer = await undici.request(url, { dispatcher, method: 'GET', headers, signal: signal ?? null });
-      return { status: answer.statusCode, headers: answer.headers, body: answer.body };
-    },
-    async close(): Promise<void> {
-      await Promise.all([direct.destroy(), proxied.destroy()]);
-    },
-  };
 }

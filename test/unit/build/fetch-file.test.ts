@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { isOfThisMachineAlone, nameOfUrl, redirected } from '../../../lib/build/files/fetch-file.js';
+import { addressesIn } from '../../../lib/build/files/build-network.js';
+import { nameOfUrl, redirected } from '../../../lib/build/files/fetch-file.js';
+import { isOfThisMachineAlone } from '../../../lib/build/files/machine-addresses.js';
 
 test.each([
   ['https://a/b/c.txt?x=y#z', 'c.txt'],
@@ -57,4 +59,17 @@ test.each([
 test('the name of a URL is read in time that grows with its length alone', () => {
   expect(nameOfUrl(new URL(`http://a/${'/'.repeat(200_000)}x`))).toBe('x');
   expect(nameOfUrl(new URL(`http://a/x${'/'.repeat(200_000)}`))).toBe('x');
+});
+
+test('the addresses that getent(1) tells are those of all types of sockets, once each', () => {
+  const lines = [
+    '2001:db8::1     STREAM example.org',
+    '2001:db8::1     DGRAM  ',
+    '192.0.2.7       STREAM ',
+    'fe80::1%eth0    STREAM ',
+    'x',
+    '',
+  ];
+  expect(addressesIn(lines.join('\n'))).toEqual(['2001:db8::1', '192.0.2.7']);
+  expect(addressesIn('')).toEqual([]);
 });
