@@ -22,6 +22,7 @@ export type Step =
   | { readonly op: 'keep_steps'; readonly host: true; readonly key: number | bigint; readonly steps: readonly Step[]; }
   | { readonly op: 'run_steps'; readonly host: true; readonly first: number | bigint; readonly last: number | bigint; readonly steps: readonly Step[]; }
   | { readonly op: 'require_procfs'; readonly host?: boolean; readonly slot: Slot; }
+  | { readonly op: 'go_on'; readonly host: true; }
   | { readonly op: 'setns'; readonly host?: never; readonly ns: Slot; readonly type: string; }
   | { readonly op: 'unshare'; readonly host?: never; readonly flags: number | bigint; }
   | { readonly op: 'open_namespace'; readonly host: true; readonly out?: Slot; readonly type: string; }
@@ -194,6 +195,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'keep_steps', call: 'memfd_create', what: 'keep steps for later', fields: [['NUM', 'key'], ['STEPS', 'steps']] },
   { op: 'run_steps', call: 'memfd_create', what: 'run the steps that were kept', fields: [['NUM', 'first'], ['NUM', 'last'], ['STEPS', 'steps']] },
   { op: 'require_procfs', call: 'fstatfs', what: 'check that /proc is the kernel\'s', fields: [['SLOT', 'slot']] },
+  { op: 'go_on', call: 'sendmsg', what: 'let the process go on', fields: [] },
   { op: 'setns', call: 'setns', what: 'join the {type} namespace', fields: [['SLOT', 'ns'], ['STR', 'type']] },
   { op: 'unshare', call: 'unshare', what: 'unshare namespaces', fields: [['NUM', 'flags']] },
   { op: 'open_namespace', call: 'openat', what: 'open the {type} namespace', fields: [['OUT', 'out'], ['STR', 'type']] },

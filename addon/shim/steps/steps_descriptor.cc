@@ -16,6 +16,9 @@ int run(Context& context, const args::refuse_descriptors&) {
   return context.channel < 0 ? 0 : refuse_descriptors(context.channel);
 }
 
+// Only among the host steps of a process, where Task::run_host_steps_of() carries it out, and once.
+int run(Context&, const args::go_on&) { return -EPROTO; }
+
 int run(Context& context, const args::open& a) {
   const int fd =
       checked_int(openat(context.slots.get(a.at), a.path.text, static_cast<int>(a.flags) | O_CLOEXEC, static_cast<mode_t>(a.mode)));

@@ -209,14 +209,21 @@ void Task::run_host_steps_of(const ChannelMessage& message) {
   slots_.note(&filled);
   uint32_t index = message.index;
   int result = 0;
+  bool goes_on = false;
   for (Reader ahead = steps; result >= 0 && next_step(ahead, head) && head.host; ++index) {
     const Span span(context_.trace, trace_.first_stage() + static_cast<int32_t>(message.stage), index);
-    result = runs_in_shim(head.op) ? interpret(context_, head.op, head.arguments) : -EPROTO;
+    if (head.op == Op::go_on && !goes_on) {
+      result = give(reply, filled);
+      goes_on = true;
+    } else {
+      result = runs_in_shim(head.op) ? interpret(context_, head.op, head.arguments) : -EPROTO;
+    }
     if (result < 0) break;
   }
   slots_.note(nullptr);
   watch_pump();
   if (result < 0) return fail({static_cast<int32_t>(message.stage), index, -result, context_.text});
+  if (goes_on) return;
   result = give(reply, filled);
   if (result < 0) fail({static_cast<int32_t>(message.stage), index, -result, "answer the process"});
 }

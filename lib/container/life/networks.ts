@@ -46,6 +46,7 @@ export function joinNetwork(life: Life, wanted: WantedNetwork): Promise<void> {
     const parts = new Parts();
     try {
       const attached = await attach(network, parts, joining);
+      await parts.ready();
       // a container on no network may be older than the namespace that has them
       await make(life, { ...links, namespace: networksNamespace() }, { ...attached, parts, place });
     } catch (error) {

@@ -16,7 +16,7 @@ import { enterPid } from './enter-pid.js';
 import { groundOf, type Place } from './ground.js';
 import { DEV, PROC } from './mount-table.js';
 import { isNew, planNamespaces } from './namespace-steps.js';
-import { keepsChildren, networkSteps } from './network-steps.js';
+import { inOneRow, keepsChildren, networkSteps } from './network-steps.js';
 import type { HeadInput, PlanInput } from './plan-input.js';
 import { planProcess } from './process-steps.js';
 import { planProtection } from './protect.js';
@@ -90,12 +90,12 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
   };
   // each run has a listener of its own in this slot
   const listener = input.program.denials ? slots.take() : null;
-  const run = planRun(head, input, { kept, listener, park: input.park });
+  const networks = input.networks.steps(slots);
+  const run = planRun(head, input, { kept, listener, park: input.park, joined: networks.prepare });
   const { streams, root } = run;
 
   const { process } = options;
-  const networks = input.networks.steps(slots);
-  const prepare = [...networks.prepare, ...diskSteps(input), ...run.prepare, ...streams.prepare];
+  const prepare = [...diskSteps(input), ...run.prepare, ...streams.prepare];
   const rest: Plan = {
     prepare: head.first === null ? [...group.prepare, ...prepare] : prepare,
     stages:
@@ -149,7 +149,7 @@ function planAgain(input: PlanInput, before: RunBefore, listener: Slot | null): 
   // what the run before has made belongs to its user namespace
   const again = userns.kind === 'identity' ? { ...input, userns: { ...userns, kind: 'kept', users: before.users } as const } : input;
   const head = planHead(again);
-  const run = planRun(head, { ...again, options: { ...options, copyIn: [] } }, { kept: before, listener, park: false, before });
+  const run = planRun(head, { ...again, options: { ...options, copyIn: [] } }, { kept: before, listener, park: false, before, joined: [] });
   return {
     on: options.restart?.on ?? 'never',
     most: options.restart?.maxRetries ?? 0,
@@ -201,9 +201,11 @@ interface RunOf {
   readonly park: boolean;
   /** The run before, whose root this one has. */
   readonly before?: RunBefore;
+  /** Host steps that make what the container has of its networks beside its links, of the first run. */
+  readonly joined: readonly Step[];
 }
 
-function planRun(head: Head, input: PlanInput, { kept, listener, park, before }: RunOf): RunPlan {
+function planRun(head: Head, input: PlanInput, { kept, listener, park, before, joined }: RunOf): RunPlan {
   const { options, slots } = input;
   const [proc, dev] = [head.mounts.at(PROC), head.mounts.at(DEV)];
   const tree = planTree(head, input, before);
@@ -212,7 +214,19 @@ function planRun(head: Head, input: PlanInput, { kept, listener, park, before }:
   const streams = planStreams(input.streams, slots, { dev, byShim: mayBeRefused(options) });
   const copies = keepsInside(input);
 
+  const links = networkSteps(input.networks, {
+    slots,
+    proc,
+    isAgain: before !== undefined,
+    kept: kept.network,
+    bandwidth: options.bandwidth,
+  });
+  const isAhead = before === undefined && links.end.length > 0 && makesLinksAhead(input);
+  // a setting may be a link's
+  const [endsBefore, endsAfter] = Object.keys(options.sysctls).length > 0 ? [links.end, []] : [[], links.end];
+
   const setUp: Step[] = [
+    ...(isAhead ? [...links.settings, { op: 'go_on', host: true } as const, ...joined, ...links.links] : []),
     ...tree.open,
     ...copyIn.open,
     ...streams.open,
@@ -226,13 +240,7 @@ function planRun(head: Head, input: PlanInput, { kept, listener, park, before }:
     ...(copies ? saveUser(kept.user) : []),
     ...copyIn.others,
     ...tree.readOnly,
-    ...networkSteps(input.networks, {
-      slots,
-      proc,
-      isAgain: before !== undefined,
-      kept: kept.network,
-      bandwidth: options.bandwidth,
-    }),
+    ...(isAhead ? [] : inOneRow(links)),
     ...egressSteps(options.egress?.rules ?? null, {
       slots,
       hasIpv6: input.networks.hasIpv6,
@@ -242,7 +250,9 @@ function planRun(head: Head, input: PlanInput, { kept, listener, park, before }:
     }),
     // what serves the list has stopped what the run before had
     ...hostPortSteps(options.hostPorts, { slots, isAgain: before !== undefined && options.egress === null }),
+    ...(isAhead ? endsBefore : []),
     ...tree.confine(),
+    ...(isAhead ? endsAfter : []),
     // whoever closes the last descriptor of a mount namespace waits for its mounts to go: so Node gets one only where it reads files there
     ...(copies ? [{ op: 'open_namespace', host: true, out: kept.mountNamespace, type: 'mnt' } as const] : []),
     ...(maybeAgain(input) ? root.mounts.map((slot): Step => ({ op: 'give', slot })) : []),
@@ -261,7 +271,15 @@ function planRun(head: Head, input: PlanInput, { kept, listener, park, before }:
       ...(park ? [{ op: 'park' } as const] : []),
     ],
   });
-  return { prepare: tree.prepare, setUp, program, streams, root };
+  return { prepare: [...(isAhead ? [] : joined), ...tree.prepare], setUp, program, streams, root };
+}
+
+/**
+ * Whether the shim can make the links while the process mounts: there is a /proc that the process has made, and it has the container's network
+ * namespace from its first step.
+ */
+function makesLinksAhead({ options, userns }: PlanInput): boolean {
+  return userns.kind === 'none' && options.namespaces.pid === 'new';
 }
 
 /** The terminal, which is the console too, unless the caller mounts something there. */

@@ -40,6 +40,21 @@ export interface NetworkPlan {
   readonly pasta: string | null;
 }
 
+/** Steps by which a network namespace gets its links. Those of the shim need no process but for its namespace. */
+export interface NetworkSteps {
+  /** By the process, before there is a link. */
+  readonly settings: readonly Step[];
+  /** By the shim. */
+  readonly links: readonly Step[];
+  /** By the shim, when there are links: it lets go what it had for them. */
+  readonly end: readonly Step[];
+}
+
+/** One after the other, as a process does them that waits for its links. */
+export function inOneRow({ settings, links, end }: NetworkSteps): Step[] {
+  return [...settings, ...links, ...end];
+}
+
 /**
  * Steps that give a container's new network namespace its links. The shim makes them, for the container's root has no right over a bridge of
  * the host's. Each link goes with the namespace. Pure.
@@ -58,21 +73,23 @@ export function networkSteps(
     readonly kept: Slot;
     readonly bandwidth: ParsedBandwidth | null;
   },
-): Step[] {
+): NetworkSteps {
   const { slots, proc, isAgain, kept: keptSocket, bandwidth } = of;
   const attachments = all.filter(isMadeHere);
   const canDiffer = isAgain && canChange;
   const or = (key: number, steps: Step[]): Step[] => (canDiffer ? [kept(key, steps)] : steps);
   const later = canDiffer ? [keptFrom(KEYS.link(attachments.length), KEYS.link(MOST_PLACES - 1))] : [];
   const serve = (slot: Slot): Step[] => (names === null ? [] : [serveNames(names, slot)]);
-  if (pasta !== null) return pastaSteps(pasta, { slots, defaults: defaultSteps(hasIpv6, proc, hasIpv6 ? [ADDRESS_MODE] : []), serve });
+  if (pasta !== null) {
+    const settings = defaultSteps(hasIpv6, proc, hasIpv6 ? [ADDRESS_MODE] : []);
+    return { settings, links: pastaSteps(pasta, { slots, serve }), end: [] };
+  }
   if (attachments.length === 0) {
     const asked = names === null ? [] : inNamespace(slots.take(), serve);
-    return [...later, ...or(KEYS.limits, []), ...or(KEYS.ways, []), ...or(KEYS.names, asked)];
+    return { settings: [], links: [...later, ...or(KEYS.limits, []), ...or(KEYS.ways, []), ...or(KEYS.names, asked)], end: [] };
   }
   const [namespace, outside, inside] = [slots.take(), slots.take(), keptSocket === NONE ? slots.take() : keptSocket];
-  return [
-    ...defaultSteps(hasIpv6, proc),
+  const links: Step[] = [
     ...(isAgain && keptSocket !== NONE ? removeChildren(attachments, keptSocket) : []),
     { op: 'open_namespace', host: true, out: namespace, type: 'net' },
     { op: 'netlink_socket', host: true, out: outside, ns: NONE, protocol: NETLINK_ROUTE },
@@ -86,9 +103,10 @@ export function networkSteps(
       ...(all.length < 2 ? [] : sourceSteps(sourceRoutes(attachments), inside)),
     ]),
     ...or(KEYS.names, serve(namespace)),
-    // an open socket keeps the namespace alive after its last process
-    ...[...(keptSocket === NONE ? [inside] : []), outside, namespace].map((slot): Step => ({ op: 'close', host: true, slot })),
   ];
+  // an open socket keeps the namespace alive after its last process
+  const end = [...(keptSocket === NONE ? [inside] : []), outside, namespace].map((slot): Step => ({ op: 'close', host: true, slot }));
+  return { settings: defaultSteps(hasIpv6, proc), links, end };
 }
 
 /** The default routes that are made here: links of plugins have theirs. */
@@ -100,11 +118,10 @@ function routesAmong(all: readonly Attachment[]): Route[] {
 
 interface PastaSteps {
   readonly slots: Slots;
-  readonly defaults: readonly Step[];
   readonly serve: (namespace: Slot) => Step[];
 }
 
-function pastaSteps(path: string, { slots, defaults, serve }: PastaSteps): Step[] {
+function pastaSteps(path: string, { slots, serve }: PastaSteps): Step[] {
   const said = slots.take();
   const socket = slots.take();
   const start = inNamespace(slots.take(), (namespace) => [
@@ -112,7 +129,7 @@ function pastaSteps(path: string, { slots, defaults, serve }: PastaSteps): Step[
     ...startPasta(path, namespace, said),
     ...serve(namespace),
   ]);
-  return [...defaults, ...start, ...awaitPasta(path, said)];
+  return [...start, ...awaitPasta(path, said)];
 }
 
 /** Whether a container has links that this machine doesn't see, and whose MAC addresses no other has as long as they are there. */

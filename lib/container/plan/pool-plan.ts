@@ -10,7 +10,7 @@ import { ACCOUNTS, planCopyIn } from './copy-in.js';
 import { mayBeRefused } from './device-nodes.js';
 import { groundOf } from './ground.js';
 import { DEV, type MountTable, PROC } from './mount-table.js';
-import { networkSteps } from './network-steps.js';
+import { inOneRow, networkSteps } from './network-steps.js';
 import type { PlanInput, TreeInput } from './plan-input.js';
 import { planProcess } from './process-steps.js';
 
@@ -48,7 +48,7 @@ export function planPooled(head: Head, input: TreeInput): PooledPlan {
           ...tree.open,
           ...tree.build,
           ...tree.attach,
-          ...links,
+          ...inOneRow(links),
           ...confine.first,
           { op: 'rest' },
         ],

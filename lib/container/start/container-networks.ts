@@ -2,6 +2,7 @@ import { hasIpv6 } from '../../host/ipv6.js';
 import { makeNetworkNamespace } from '../../host/network-namespace.js';
 import { requirePasta } from '../../host/pasta-feature.js';
 import { type JoinedNetworks, joinNetworks } from '../../network/bridge/join-networks.js';
+import { keepsBridge } from '../../network/bridge/kept-bridge.js';
 import { DEFAULT_NETWORK, makeDefaultNetwork } from '../../network/bridge/network.js';
 import { isPluginNetwork } from '../../network/bridge/network-file.js';
 import { MOST_PLACES } from '../../network/live/kept-steps.js';
@@ -15,7 +16,7 @@ export interface ContainerNetworks extends JoinedNetworks {
 
 /** Whether plugins of CNI make one of the networks. */
 export function usesPlugins({ networks }: Pick<ParsedOptions, 'networks'>): boolean {
-  return networks.some(({ name }) => isPluginNetwork(name));
+  return networks.some(({ name }) => !keepsBridge(name) && isPluginNetwork(name));
 }
 
 /**
@@ -46,7 +47,7 @@ export async function networksFor(
   const { networks, sharedNetworks, sharedGuards: guarded, bandwidth, ports, name, hostname, dns } = options;
   const { cancelSignal: signal } = options.process;
   const { id, owner, users } = of;
-  if (networks.some(({ name }) => name === DEFAULT_NETWORK)) await makeDefaultNetwork(signal ?? undefined);
+  if (networks.some(({ name }) => name === DEFAULT_NETWORK && !keepsBridge(name))) await makeDefaultNetwork(signal ?? undefined);
   const pasta = options.pasta ? requirePasta({ ofOthers: options.userns !== 'host' }) : null;
   const namespace = usesPlugins(options) ? await makeNetworkNamespace(users.kind === 'given' ? users.fd : null) : null;
   // what answers for the list of the container whose network it shares answers it too

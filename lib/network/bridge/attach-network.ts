@@ -144,12 +144,15 @@ export async function attach(
   const first = firstOf(addresses, name);
   const attachment = { ...link, port: { name: hostEndName(first), index: randomNumber() }, bridge: way.bridge, isConfined: of.isConfined };
   const port = { ...attachment.port, mac: attachment.mac, addresses, isConfined: of.isConfined };
-  await way.rules.forget(addresses);
   if (of.owner === containersOwner()) {
     const { rules } = way;
-    await rules.guard(port);
-    parts.add({ release: () => rules.release(port) });
+    // the rest is prepared meanwhile
+    const done = Promise.all([rules.forget(addresses), rules.guard(port)]);
+    // what is prepared may fail before anybody waits for this
+    done.catch(() => undefined);
+    parts.add({ ready: () => done, release: () => rules.release(port) });
   } else {
+    await way.rules.forget(addresses);
     const shared = await way.shared.guard([port]);
     parts.add(heldRules(ruledNetwork(name, bridge.record), [port], { owner: of.owner, shared }));
   }

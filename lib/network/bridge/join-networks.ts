@@ -42,6 +42,8 @@ export interface JoinedNetworks {
   readonly ports: Pick<JoinedPorts, 'record' | 'begun'> | null;
   /** The task has these steps now, and whoever reaps the record of them. */
   handOver(): void;
+  /** Waits for what must be there before the container is: to be called before its plan is sent. @throws SyscallError */
+  ready(): Promise<void>;
   /** Notes where others find what a task of the container's own has, which has begun with the steps. @throws SyscallError */
   note(): Promise<void>;
   /** Lets the bridges go, and ends the uses unless they were handed over. Once or more often. */
@@ -76,8 +78,8 @@ export async function joinNetworks(wanted: readonly WantedNetwork[], shared: rea
   let isHandedOver = false;
   const release = (): void => releaseAll([parts, ...[...own.values()].reverse()], isHandedOver);
   try {
-    const plugin = wanted.find(({ name }) => isPluginNetwork(name));
-    if (of.isConfined && plugin) {
+    const plugin = of.isConfined ? wanted.find(({ name }) => isPluginNetwork(name)) : undefined;
+    if (plugin) {
       throw invalidOption(
         'egress',
         `can't go with the network ${plugin.name}, which plugins of CNI make: what they do with packets is theirs to say`,
@@ -112,6 +114,9 @@ export async function joinNetworks(wanted: readonly WantedNetwork[], shared: rea
       },
       async note() {
         for (const held of [...own.values(), parts]) await held.note();
+      },
+      async ready() {
+        for (const held of own.values()) await held.ready();
       },
       release,
       ...stepsOf(attached, { of: { ...of, canChange }, parts, own }),

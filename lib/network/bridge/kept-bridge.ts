@@ -69,6 +69,8 @@ interface Keeper {
   readonly bridge: Promise<KeptBridge & { readonly task: Task }>;
   users: number;
   timer: NodeJS.Timeout | undefined;
+  /** The bridge is there. */
+  isMade: boolean;
 }
 
 /** How long the bridge stays after this process's last use, in ms: programs run one container after the other. */
@@ -118,6 +120,11 @@ async function keepIn(place: NetworksPlace, name: string, signal: AbortSignal | 
   }
 }
 
+/** Whether this process keeps the network's bridge now: nobody removes the network meanwhile, so what is written of it needs no look. */
+export function keepsBridge(name: string): boolean {
+  return keepers.get(networkFolder(name))?.isMade === true;
+}
+
 /** Lets a network's bridge go at once when nobody in this process uses it any more. */
 export async function dropIdleBridge(name: string): Promise<void> {
   const key = networkFolder(name);
@@ -137,13 +144,18 @@ async function letGo(key: string, keeper: Keeper): Promise<void> {
 
 function begin(key: string, name: string, place: NetworksPlace): Keeper {
   const bridge = make(name, place);
-  const keeper: Keeper = { bridge, users: 0, timer: undefined };
+  const keeper: Keeper = { bridge, users: 0, timer: undefined, isMade: false };
   keepers.set(key, keeper);
   const forget = (): void => {
     if (keepers.get(key) === keeper) keepers.delete(key);
   };
   // the next call tries again; a shim that has died has let it go
-  bridge.then(({ task }) => task.ended).then(forget, forget);
+  bridge
+    .then(({ task }) => {
+      keeper.isMade = true;
+      return task.ended;
+    })
+    .then(forget, forget);
   return keeper;
 }
 

@@ -9,6 +9,8 @@ export interface Part {
   steps?(slots: Slots): TaskSteps;
   /** Where the container's own task holds the border of its port; after `steps`. */
   border?(): HeldBorder | null;
+  /** What was begun for the part, and must be done before the container's task has the steps. */
+  ready?(): Promise<unknown>;
   /** Notes where others find what the container's task has; after that has begun with the steps. */
   note?(): Promise<void>;
   /** Lets go what no task has. `isHandedOver`: a task has, or had, the steps. */
@@ -48,6 +50,11 @@ export class Parts {
       if (border !== null) return border;
     }
     return null;
+  }
+
+  /** Waits for what was begun. @throws what it has failed with */
+  async ready(): Promise<void> {
+    for (const part of this.#parts) await part.ready?.();
   }
 
   /** Of a container with a task of its own, which has begun with the steps. @throws SyscallError */

@@ -3,7 +3,7 @@ import { CLONE, PROPAGATION } from '../../../../lib/plan/constants.js';
 import { joinParts, type PlanParts } from '../../../../lib/plan/plan.js';
 import { MOUNT_ATTR } from '../../../../lib/plan/recipe.js';
 import type { Op, Step } from '../../../../lib/plan/steps.js';
-import { end, type Facts, first, last, mounting, ops, parts, places, plan } from '../../../fixtures/container-plan.js';
+import { end, type Facts, first, last, leaseOf, mounting, ops, parts, places, plan } from '../../../fixtures/container-plan.js';
 import { hybrid, systemd } from '../../cgroup/machines.js';
 
 describe('the order of a container', () => {
@@ -315,5 +315,64 @@ describe('the first part', () => {
     expect(parts({ namespaces: { net: { type: 'net', fd: 33, inode: 1n } } }).first).toBeNull();
     expect(parts({ namespaces: { pid: { type: 'pid', fd: 33, inode: 1n } } }).first).toBeNull();
     expect(parts({ timeOffsets: { boottime: 1000 } }).first).toBeNull();
+  });
+});
+
+describe('the links of a container', () => {
+  const cidr = { family: 4, text: '10.1.0.7/24', bytes: Uint8Array.of(10, 1, 0, 7), prefix: 24 } as const;
+  const attachment = {
+    network: 'shop',
+    interface: 'eth0',
+    index: 100,
+    mac: Uint8Array.of(2, 0x6e, 10, 1, 0, 7),
+    mtu: 1500,
+    addresses: [cidr],
+    announces: false,
+    gateways: [],
+    names: [],
+    port: { name: 'nclv0a010007', index: 2 ** 30 + 1 },
+    bridge: 2 ** 30,
+  };
+  const facts: Facts = { attachments: [attachment] };
+  const lease = leaseOf('shop');
+  const isLink = (step: Step): boolean => step.op === 'netlink';
+  /** Where the process waits for the shim: at the first of host steps that follow each other directly. */
+  const waits = (steps: readonly Step[]): number[] =>
+    places(steps, (step) => 'host' in step && step.host === true).filter((at) => {
+      const before = steps[at - 1];
+      return before === undefined || !('host' in before && before.host === true);
+    });
+
+  it('are made by the shim while the process mounts, which waits for them before its program', () => {
+    const steps = last(plan({}, facts));
+    const goesOn = first(steps, 'go_on');
+    const links = places(steps, isLink);
+    expect(end(steps, 'sysctl')).toBe(goesOn - 1);
+    expect(steps[goesOn + 1]).toEqual(lease);
+    expect(Math.min(...links)).toBeGreaterThan(goesOn);
+    expect(Math.max(...links)).toBeLessThan(first(steps, 'set_propagation'));
+    expect(waits(steps).some((at) => at > first(steps, 'mask') && at < first(steps, 'exec'))).toBe(true);
+  });
+
+  it('are there before the settings of the caller, which may be theirs', () => {
+    const name = 'net.ipv4.conf.eth0.rp_filter';
+    const steps = last(plan({ sysctls: { [name]: '2' } }, facts));
+    const set = Math.max(...places(steps, (step) => step.op === 'sysctl' && step.path.endsWith('rp_filter')));
+    expect(waits(steps).some((at) => at > first(steps, 'pivot') && at < set)).toBe(true);
+  });
+
+  it.each<[string, object, Facts]>([
+    [
+      'in a user namespace',
+      {},
+      { userns: { kind: 'identity', uid: [{ inside: 0, outside: 0, count: 1 }], gid: [{ inside: 0, outside: 0, count: 1 }] } },
+    ],
+    ['where /proc is the one of this machine', { namespaces: { pid: 'host' } }, {}],
+  ])('are waited for at once %s', (_, options, more) => {
+    const { prepare, stages } = plan(options, { ...facts, ...more });
+    expect(prepare).toContainEqual(lease);
+    const all = stages.flatMap(({ steps }) => steps);
+    expect(all.some(isLink)).toBe(true);
+    expect(ops(all)).not.toContain('go_on');
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { networkSteps } from '../../../../lib/container/plan/network-steps.js';
+import { inOneRow, networkSteps } from '../../../../lib/container/plan/network-steps.js';
 import { type Address, type Cidr, parseAddress, parseCidr } from '../../../../lib/network/address.js';
 import type { Attachment } from '../../../../lib/network/bridge/attach-network.js';
 import { KEYS, MOST_PLACES } from '../../../../lib/network/live/kept-steps.js';
@@ -41,9 +41,8 @@ function steps(
     pasta = null as string | null,
   } = {},
 ): Step[] {
-  return networkSteps(
-    { attachments, hasIpv6, names, pasta, canChange: false },
-    { slots: new Slots(), proc: PROC, isAgain, kept, bandwidth },
+  return inOneRow(
+    networkSteps({ attachments, hasIpv6, names, pasta, canChange: false }, { slots: new Slots(), proc: PROC, isAgain, kept, bandwidth }),
   );
 }
 /** What each request is for. */
@@ -164,7 +163,7 @@ describe('the links of a container', () => {
       all.flatMap((step) => (step.op === 'run_steps' ? [[step.first, step.last, words(step.steps).length]] : []));
     const of = { slots: new Slots(), proc: PROC, kept: NONE, bandwidth: { egress: null, ingress: 2000 } };
     const again = (attachments: readonly Attachment[], isAgain: boolean, names: typeof service | null) =>
-      places(networkSteps({ attachments, hasIpv6: true, names, canChange: true, pasta: null }, { ...of, isAgain }));
+      places(inOneRow(networkSteps({ attachments, hasIpv6: true, names, canChange: true, pasta: null }, { ...of, isAgain })));
     const { link, limits, ways, names } = KEYS;
     expect(again([attachment], false, service)).toEqual([]);
     expect(again([attachment], true, service)).toEqual([
