@@ -94,7 +94,8 @@ export const processSchema = z.object({
 const hookSchema = z.object({
   path: absolute,
   args: list(plain),
-  env: list(plain),
+  /** Without it hooks in the namespaces of the runtime have the environment of the runtime, as with runc and crun. */
+  env: maybe(z.array(plain)),
   /** Seconds. */
   timeout: maybe(z.int().min(1)),
 });

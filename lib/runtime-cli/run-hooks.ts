@@ -40,7 +40,10 @@ function whatOf(kind: HookKind, index: number, { path }: Hook): string {
   return `error running ${kind} hook #${index} (${path})`;
 }
 
-async function runHook(what: string, { path, args, env, timeout }: Hook, input: string): Promise<void> {
+/** The environment of the runtime, as `env` of config.json would have it. */
+const ownEnvironment = (): string[] => Object.entries(process.env).map(([name, value]) => `${name}=${value ?? ''}`);
+
+async function runHook(what: string, { path, args, env = ownEnvironment(), timeout }: Hook, input: string): Promise<void> {
   const options = normaliseProcess({ input, maxBuffer: MOST_OUTPUT, ...(timeout === undefined ? {} : { timeout: timeout * 1000 }) });
   const command = args.length === 0 ? [path] : args;
   const result = await execute<'utf8'>(options, command, async (program) => {

@@ -49,6 +49,39 @@ describe('hooks', () => {
     expect(readdirSync(states)).toEqual([]);
   });
 
+  it('without env have the environment of the runtime in its namespaces, and none of it in the container', async () => {
+    const log = join(folder, 'environment');
+    const tell = (kind: string, file: string) => ({ path: '/bin/sh', args: ['sh', '-c', `echo "${kind} $NACELLE_TOLD" >> ${file}`] });
+    const bundle = makeBundle(folder, ['cat', '/log'], (config) => {
+      config.hooks = {
+        ...Object.fromEntries(['prestart', 'createRuntime', 'poststart', 'poststop'].map((kind) => [kind, [tell(kind, log)]])),
+        createContainer: [tell('createContainer', log)],
+        startContainer: [tell('startContainer', '/log')],
+      };
+      const none = { ...tell('none', log), env: [] };
+      Object.assign(config.hooks as object, { createRuntime: [tell('createRuntime', log), none] });
+      config.root = { path: 'rootfs', readonly: false };
+    });
+    process.env.NACELLE_TOLD = 'of the runtime';
+    try {
+      const seen: string[][] = [];
+      for (const runtime of [oci, runc]) {
+        writeFileSync(log, '');
+        writeFileSync(join(bundle, 'rootfs/log'), '');
+        const call = await runtime('run', '--bundle', bundle, 'told');
+        expect(call).toMatchObject({ code: 0, stderr: '' });
+        seen.push([...readFileSync(log, 'utf8').trim().split('\n'), call.stdout.trim()]);
+      }
+      const own = (kind: string) => `${kind} of the runtime`;
+      expect(seen[0]).toEqual([
+        ...[own('prestart'), own('createRuntime'), 'none ', 'createContainer ', own('poststart'), own('poststop'), 'startContainer'],
+      ]);
+      expect(seen[0]).toEqual(seen[1]);
+    } finally {
+      delete process.env.NACELLE_TOLD;
+    }
+  });
+
   it('that do not accept a container that was started stop it', async () => {
     const bundle = makeBundle(folder, ['busybox', 'sleep', '1000'], (config) => {
       config.hooks = { poststart: [sh('exit 3'), sh(`touch ${join(folder, 'after')}`)] };
