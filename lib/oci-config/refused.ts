@@ -83,11 +83,9 @@ function refuseUnappliedOfLinux(linux: BundleLinux, mounts: BundleConfig['mounts
   if (linux.devices.length > 0 && !mounts.some(({ destination }) => posix.join('/', destination) === '/dev'))
     refuse('linux.devices', 'devices are made in a new file system on /dev, and mounts has none');
   const { namespaces, personality, resources } = linux;
-  const user = namespaces.findIndex(({ type, path }) => type === 'user' && (path ?? '') !== '');
-  if (user >= 0) refuse(`linux.namespaces[${user}]`, 'a user namespace that is there is not joined');
   const pid = namespaces.findIndex(({ type, path }) => type === 'pid' && (path ?? '') !== '');
   if (pid >= 0 && namespaces.some(({ type }) => type === 'user'))
-    refuse(`linux.namespaces[${pid}]`, 'a container with a user namespace of its own joins no pid namespace');
+    refuse(`linux.namespaces[${pid}]`, 'a container with a user namespace joins no pid namespace');
   refuseShared(linux);
   if (personality !== undefined && personality.flags.length > 0) refuse('linux.personality.flags', 'the specification has none');
   for (const [index, { leafWeight }] of (resources?.blockIO?.weightDevice ?? []).entries())

@@ -5,7 +5,7 @@ import { now } from '../native/clock.js';
 import type { BundleConfig, BundleProcess } from '../oci-config/config-schema.js';
 import { schedulerOf } from '../oci-config/process-scheduler.js';
 import { refuseDeadline, refuseUnapplied } from '../oci-config/refused.js';
-import { requireMapped, type UserMaps, userMapsOf } from './config/bundle-user-maps.js';
+import { requireMapped, type UserMaps } from './config/bundle-user-maps.js';
 import { capabilitySets, processLimits } from './config/process-facts.js';
 import { readConfig } from './config/read-config.js';
 import { consoleOf } from './console-request.js';
@@ -14,7 +14,7 @@ import type { ConsoleRequest } from './plan/bundle-input.js';
 import type { MountFacts } from './plan/bundle-mounts.js';
 import type { BundleProgram } from './plan/bundle-process.js';
 import { preservedDescriptors } from './preserved-descriptors.js';
-import { filterOf, groupFacts, rootOf, sourcesOf } from './runtime-machine.js';
+import { filterOf, groupFacts, rootOf, sourcesOf, usersOf } from './runtime-machine.js';
 import type { ContainerRecord } from './state/container-state.js';
 import { processesIn } from './state/group-processes.js';
 
@@ -61,7 +61,7 @@ export async function createFacts(request: CreateRequest): Promise<CreateFacts> 
     throw new NacelleError('process of config.json is missing: a container needs one', { code: 'ERR_INVALID_OPTION' });
   const { descriptors: preserved, env } = preservedDescriptors(request.preservedFds, process.env);
   const program = { ...config.process, env: [...config.process.env, ...env] };
-  const maps = userMapsOf(linux);
+  const maps = await usersOf(linux);
   if (maps !== null) requireMapped(maps, program);
   schedulerOf(program);
   refuseDeadline(program, maps !== null || (linux?.namespaces.some(({ type, path }) => type === 'pid' && path) ?? false));

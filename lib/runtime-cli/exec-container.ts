@@ -8,7 +8,7 @@ import type { BundleProcess } from '../oci-config/config-schema.js';
 import { schedulerOf } from '../oci-config/process-scheduler.js';
 import { refuseDeadline, refuseOfProcess } from '../oci-config/refused.js';
 import { type Plan, Slots } from '../plan/plan.js';
-import { requireMapped, userMapsOf } from './config/bundle-user-maps.js';
+import { requireMapped } from './config/bundle-user-maps.js';
 import { capabilitySets, processLimits } from './config/process-facts.js';
 import { readProcess } from './config/read-config.js';
 import { refusal, usageError } from './config/runtime-error.js';
@@ -17,7 +17,7 @@ import { listenerState } from './listener-state.js';
 import { planBundleExec } from './plan/bundle-exec-plan.js';
 import { ENTERING_MS } from './plan/bundle-process.js';
 import { preservedDescriptors } from './preserved-descriptors.js';
-import { closeAll, filterOf, joinedTypes, openGroups, openNamespacesOf } from './runtime-machine.js';
+import { closeAll, filterOf, joinedTypes, openGroups, openNamespacesOf, usersOfRecord } from './runtime-machine.js';
 import { shellStatus } from './runtime-output.js';
 import { startFailure, textOf } from './start-container.js';
 import { configOf, madeRecord, type StateFolder, stateOf, statusOf, writeWhole } from './state/container-state.js';
@@ -55,7 +55,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
   refuseOfProcess(program);
   schedulerOf(program);
   refuseDeadline(program, true);
-  const maps = userMapsOf(linux);
+  const maps = usersOfRecord(record, linux);
   if (maps !== null) requireMapped(maps, program);
   if ((program.terminal ?? false) && !request.detach)
     throw new UnsupportedError('exec with a terminal in the foreground', 'it needs --detach and --console-socket');

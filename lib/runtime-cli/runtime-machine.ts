@@ -4,10 +4,12 @@ import { join, resolve } from 'node:path';
 import { readGroupFile } from '../cgroup/files/group-files.js';
 import { groupFiles } from '../cgroup/group-probe.js';
 import { joinedProc } from '../container/start/joined-proc.js';
+import { mapsOf, parseIdMap } from '../container/start/maps-of.js';
 import { invalidOption, UnsupportedError } from '../errors.js';
 import { inspectGroups } from '../host/cgroup-base.js';
 import { deviceFilter } from '../host/device-filter-support.js';
 import { isNamespaceFile, typeOf } from '../namespace/namespace-files.js';
+import { readIfThere } from '../native/read-if-there.js';
 import { attempt } from '../native/system-errors.js';
 import { limitsOf } from '../oci-config/bundle-limits.js';
 import { parseMountOptions } from '../oci-config/bundle-mount-options.js';
@@ -17,6 +19,7 @@ import type { NamespaceType } from '../plan/namespace-types.js';
 import { bundleProfile, listenedProfile } from '../security/oci-profile/bundle-profile.js';
 import { compiledProfile } from '../security/oci-profile/compiled-profile.js';
 import { ownArchitecture } from '../security/own-architecture.js';
+import { joinedMapsOf, joinedUsers, type UserMaps, userMapsOf } from './config/bundle-user-maps.js';
 import type { CapabilitySets } from './config/process-facts.js';
 import { refusal } from './config/runtime-error.js';
 import type { GroupsRequest, HandedOn } from './plan/bundle-groups.js';
@@ -48,23 +51,53 @@ export function sourcesOf(bundle: string, { mounts }: BundleConfig): MountFacts[
 }
 
 /** Opens the namespaces that are joined by path. @throws SyscallError; NacelleError `ERR_INVALID_OPTION` for a path of another type */
-export function openJoined({ namespaces }: Pick<BundleLinux, 'namespaces'>): Map<NamespaceType, number> {
+export function openJoined(
+  { namespaces }: Pick<BundleLinux, 'namespaces'>,
+  isWanted: (type: NamespaceType) => boolean = () => true,
+): Map<NamespaceType, number> {
   const joined = new Map<NamespaceType, number>();
   try {
     for (const [index, { type, path }] of namespaces.entries()) {
-      if (!path) continue;
       const wanted = namespaceTypeOf[type];
+      if (!path || !isWanted(wanted)) continue;
       // a named pipe would keep whoever opens it waiting
       const fd = attempt(`open the ${type} namespace ${path}`, () => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
       joined.set(wanted, fd);
       if (!isNamespaceFile(`/proc/self/fd/${fd}`) || typeOf(fd) !== wanted)
         throw invalidOption(`linux.namespaces[${index}].path`, `${path} is no ${type} namespace`);
+      // the kernel lets nobody join where everybody is already (setns(2))
+      if (wanted === 'user' && readlinkSync(`/proc/self/fd/${fd}`) === readlinkSync('/proc/self/ns/user'))
+        throw invalidOption(`linux.namespaces[${index}].path`, `${path} is the user namespace of the runtime`);
     }
     return joined;
   } catch (error) {
     closeAll(joined.values());
     throw error;
   }
+}
+
+/** The ids of a container with a user namespace of its own, or one that is joined; `null`: it has none. @throws NacelleError; SyscallError */
+export async function usersOf(linux: BundleLinux | undefined): Promise<UserMaps | null> {
+  if (linux === undefined || joinedUsers(linux) === null) return userMapsOf(linux);
+  const joined = openJoined(linux, (type) => type === 'user');
+  try {
+    const [fd = -1] = joined.values();
+    return joinedMapsOf(linux, await mapsOf(fd));
+  } finally {
+    closeAll(joined.values());
+  }
+}
+
+/** The same of a container that is there, whose namespace may have no path any more. @throws NacelleError when the container has ended */
+export function usersOfRecord(
+  { pid, startTime }: Pick<ContainerRecord, 'pid' | 'startTime'>,
+  linux: BundleLinux | undefined,
+): UserMaps | null {
+  if (joinedUsers(linux) === null) return userMapsOf(linux);
+  const read = (name: string) => parseIdMap(readIfThere(`/proc/${pid}/${name}`) ?? '');
+  const maps = { uid: read('uid_map'), gid: read('gid_map') };
+  requireLiving(pid, startTime);
+  return maps;
 }
 
 /**
@@ -87,9 +120,9 @@ export async function procsOf({ mounts }: BundleConfig, pid: number | undefined)
   }
 }
 
-/** The types of the namespaces that config.json joins by path, which a user namespace of the container's own does not have rights over. */
+/** The types of the namespaces that config.json joins by path, which the container's user namespace may not have rights over. */
 export function joinedTypes(linux: BundleLinux | undefined): ReadonlySet<NamespaceType> {
-  return new Set((linux?.namespaces ?? []).flatMap(({ type, path }) => (path ? [namespaceTypeOf[type]] : [])));
+  return new Set((linux?.namespaces ?? []).flatMap(({ type, path }) => (path && type !== 'user' ? [namespaceTypeOf[type]] : [])));
 }
 
 /**

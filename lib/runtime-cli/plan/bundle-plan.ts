@@ -122,7 +122,9 @@ function fifoStep(root: Slot, path: string): Step {
 /** What only root of the host may do. */
 function hostRightsSteps({ slots, process, joined, maps, limits }: BundleInput): Step[] {
   return [
-    ...[...joined].filter(([type]) => type !== 'pid').map(([type, fd]): Step => ({ op: 'setns', ns: slots.give(fd), type })),
+    ...[...joined]
+      .filter(([type]) => type !== 'pid' && type !== 'user')
+      .map(([type, fd]): Step => ({ op: 'setns', ns: slots.give(fd), type })),
     ...(process.oomScoreAdj === undefined ? [] : [{ op: 'oom_score_adj', value: String(process.oomScoreAdj) } as const]),
     ...(maps === null ? [] : prioritySteps(process)),
     ...(maps === null ? [] : limits.map(({ name, resource, hard }): Step => ({ op: 'raise_limit', name, resource, hard }))),

@@ -22,12 +22,12 @@ export interface StageSteps {
 }
 
 /**
- * In a new user namespace there are no rights over what is joined: so a first process joins, and the second does all the rest. In a pid namespace that is joined
- * there are only children: so a second process enters it, when the first one has done all the rest. Clocks are set before anybody is in a time namespace, which
- * holds for children alone, too (time_namespaces(7)).
+ * In a user namespace there are no rights over what is joined, but for what that owns: so a first process joins, that of users last, and the second does all the
+ * rest. In a pid namespace that is joined there are only children: so a second process enters it, when the first one has done all the rest. Clocks are set before
+ * anybody is in a time namespace, which holds for children alone, too (time_namespaces(7)).
  */
 export function stagesOf(
-  { slots, groups, maps, console, config }: BundleInput,
+  { slots, groups, maps, joined, console, config }: BundleInput,
   { outside, inside, pidns, program, startState, kept }: StageSteps,
   isNew: (type: NamespaceType) => boolean,
 ): Stage[] {
@@ -42,14 +42,23 @@ export function stagesOf(
       { flags: 0, steps: entering.inside },
     ];
   }
+  const users = joined.get('user');
+  const enterUsers: Step[] =
+    users === undefined
+      ? []
+      : [
+          { op: 'setns', ns: slots.give(users), type: 'user' },
+          { op: 'dumpable', value: 0 },
+        ];
   // whoever enters the container while the process waits finds nothing of the host's in it
   const forget = slots.all.filter((slot) => !kept.includes(slot)).map((slot): Step => ({ op: 'close', slot }));
   const all: Step[] = [...inside, ...program.confine, ...forget, ...program.run];
   if (maps === null && clocks.length === 0) return [{ flags, ...born, steps: [...begin, ...all] }];
-  const second: Step[] = [{ op: 'dumpable', value: 0 }, ...(maps === null ? [] : mapSteps(maps.uid, maps.gid)), ...all];
+  const ownMaps = maps === null || users !== undefined ? [] : mapSteps(maps.uid, maps.gid);
+  const second: Step[] = [{ op: 'dumpable', value: 0 }, ...ownMaps, ...all];
   return [
     // a process that has a terminal to hand over refuses descriptors when it has done so
-    { flags: 0, ...born, steps: [...begin, ...(console === null ? [REFUSE_DESCRIPTORS] : []), cloneStep(1, second)] },
+    { flags: 0, ...born, steps: [...begin, ...(console === null ? [REFUSE_DESCRIPTORS] : []), ...enterUsers, cloneStep(1, second)] },
     { flags, steps: second },
   ];
 }

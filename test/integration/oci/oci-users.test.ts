@@ -94,4 +94,71 @@ describe('a container with a user namespace', () => {
     const { stdout } = await oci('exec', 'member', 'busybox', 'readlink', '/proc/self/ns/net');
     expect(stdout.trim()).toBe(readlinkSync(`/proc/${pid}/ns/net`));
   });
+
+  it('joins that of another container, with what belongs to it, as runc does', async () => {
+    expect(await oci('run', '--detach', '--bundle', mappedBundle(['busybox', 'sleep', '1000']), 'pod')).toMatchObject({
+      code: 0,
+      stderr: '',
+    });
+    const { pid } = JSON.parse((await oci('state', 'pod')).stdout);
+    const shared = { user: 'user', network: 'net', ipc: 'ipc', uts: 'uts' } as const;
+    const linkOf = (name: string): string => readlinkSync(`/proc/${pid}/ns/${name}`);
+    const script = [
+      'for n in user net ipc uts mnt pid; do busybox readlink /proc/self/ns/$n; done; busybox tr -s " " < /proc/self/uid_map; id -u; id -G',
+      'busybox ls /sys/class/net; busybox grep -E "^(Uid|CapEff|NoNewPrivs)" /proc/self/status; echo x > /made; echo gone > /dev/null; cat /bound/file',
+    ].join(';');
+    const secret = join(folder, 'of-root-alone');
+    mkdirSync(join(secret, 'shown'), { recursive: true });
+    writeFileSync(join(secret, 'shown/file'), 'bound\n');
+    const member = mappedBundle(['sh', '-c', script], (config) => {
+      for (const namespace of config.linux.namespaces) {
+        const [, name] = Object.entries(shared).find(([type]) => type === namespace.type) ?? [];
+        if (name !== undefined) namespace.path = `/proc/${pid}/ns/${name}`;
+      }
+      delete config.hostname;
+      config.mounts.push({ destination: '/bound', type: 'bind', source: join(secret, 'shown'), options: ['rbind', 'ro'] });
+    });
+    const ours = await oci('run', '--bundle', member, 'member');
+    expect(ours).toMatchObject({ code: 0, stderr: '' });
+    const lines = ours.stdout.trim().split('\n');
+    expect(lines.slice(0, 4)).toEqual(Object.values(shared).map(linkOf));
+    for (const [at, name] of [
+      [4, 'mnt'],
+      [5, 'pid'],
+    ] as const)
+      expect([linkOf(name), readlinkSync(`/proc/self/ns/${name}`)]).not.toContain(lines[at]);
+    expect(lines[6]?.trim()).toBe(`0 ${FIRST} ${COUNT}`);
+    expect(lines.at(-1)).toBe('bound');
+    expect(lstatSync(join(member, 'rootfs/made')).uid).toBe(FIRST);
+    for (const path of [folder, member]) chmodSync(path, 0o711);
+    const theirs = await runc('run', '--bundle', member, 'member');
+    const alike = ({ stdout }: { stdout: string }) =>
+      stdout
+        .trim()
+        .split('\n')
+        .filter((_, at) => at !== 4 && at !== 5);
+    expect(alike(ours)).toEqual(alike(theirs));
+  });
+
+  it('that is joined has to be what config.json says, and another than the runtime’s', async () => {
+    await oci('run', '--detach', '--bundle', mappedBundle(['busybox', 'sleep', '1000']), 'pod');
+    const { pid } = JSON.parse((await oci('state', 'pod')).stdout);
+    const joining = (path: string, size = COUNT) =>
+      mappedBundle(['busybox', 'sleep', '1000'], (config) => {
+        for (const namespace of config.linux.namespaces) if (namespace.type === 'user') namespace.path = path;
+        if (size !== COUNT) Object.assign(config.linux, { uidMappings: [{ containerID: 0, hostID: FIRST, size }] });
+      });
+    for (const [bundle, words] of [
+      [joining(`/proc/${pid}/ns/user`, 1000), 'linux.uidMappings: differs'],
+      [joining('/proc/self/ns/user'), 'is the user namespace of the runtime'],
+      [joining(`/proc/${pid}/ns/net`), 'is no user namespace'],
+    ] as const)
+      expect(await oci('create', '--bundle', bundle, 'member')).toMatchObject({ code: 1, stderr: expect.stringContaining(words) });
+    // a program of exec is entered where the container's process is, whatever has become of the path
+    expect(await oci('run', '--detach', '--bundle', joining(`/proc/${pid}/ns/user`), 'member')).toMatchObject({ code: 0, stderr: '' });
+    const users = readlinkSync(`/proc/${pid}/ns/user`);
+    await oci('delete', '--force', 'pod');
+    expect((await oci('exec', 'member', 'busybox', 'readlink', '/proc/self/ns/user')).stdout.trim()).toBe(users);
+    expect(await oci('exec', '--user', '70000', 'member', 'true')).toMatchObject({ code: 255, stderr: expect.stringContaining('70000') });
+  });
 });
