@@ -12,7 +12,7 @@ import { layerTar } from '../../lib/build/files/layer-tar.js';
 import { RememberedTree } from '../../lib/build/files/remembered-tree.js';
 import { IgnoreRules } from '../../lib/build/language/ignore-file.js';
 
-const root = mkdtempSync(join(tmpdir(), 'nacelle-build-'));
+const root = mkdtempSync(join(tmpdir(), 'nacelle-test-build-'));
 afterAll(() => rmSync(root, { recursive: true }));
 let count = 0;
 

@@ -25,7 +25,7 @@ import { uniquePaths } from '../../lib/build/files/unique-paths.js';
 import { IgnoreRules } from '../../lib/build/language/ignore-file.js';
 import { rounds } from '../fixtures/rounds.js';
 
-const root = mkdtempSync(join(tmpdir(), 'nacelle-build-'));
+const root = mkdtempSync(join(tmpdir(), 'nacelle-test-build-'));
 afterAll(() => rmSync(root, { recursive: true }));
 let count = 0;
 

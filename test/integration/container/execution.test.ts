@@ -62,7 +62,7 @@ describe('an execution', () => {
   });
 
   asRoot.it('is the same of namespaces and groups', async () => {
-    await using group = await Cgroup.create('nacelle-test-execution');
+    await using group = await Cgroup.create(`nacelle-test-${process.pid}-execution`);
     await using namespace = await Namespace.of('self', 'uts');
     const command = ['sh', '-c', 'echo one; echo two'];
     for (const running of [group.run(command), namespace.run(command)]) {

@@ -36,7 +36,7 @@ describe('a link of the image that can not be followed is named', () => {
   });
 
   it('a file is mounted where a link to nowhere leads, in the root, as the files of /etc are', async () => {
-    const base = mkdtempSync(join(tmpdir(), 'nacelle-links-'));
+    const base = mkdtempSync(join(tmpdir(), 'nacelle-test-links-'));
     try {
       cpSync(root, base, { recursive: true, verbatimSymlinks: true });
       rmSync(join(base, 'etc/resolv.conf'));

@@ -81,7 +81,7 @@ group('a container that is prewarmed', () => {
   it('is not made for what differs each time, nor in a group of the caller’s', async () => {
     for (const memory of ['64m', '65m', '66m']) await Container.run(await options({ memory }));
     expect(waiting()).toEqual([]);
-    for (let i = 0; i < 3; i++) await Container.run(await options({ cgroupParent: 'nacelle-test-prewarm' }));
+    for (let i = 0; i < 3; i++) await Container.run(await options({ cgroupParent: `nacelle-test-${process.pid}-prewarm` }));
     expect(waiting()).toEqual([]);
   });
 
