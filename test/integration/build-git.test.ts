@@ -268,7 +268,7 @@ describe('build: ADD of git repositories', () => {
     ['ADD --checksum=abcdef $ROOT/a.git /', {}, 'expected checksum to match abcdef'],
     ['ADD --checksum=sha256:0 $ROOT/a.git /', {}, 'no commit in hexadecimal digits'],
     ['ADD $ROOT/a.git#--upload-pack=x /', {}, 'no name of a branch'],
-    ['ADD git@example.org:a/b.git /', {}, 'git over SSH is not supported'],
+    ['ADD git@example.org:a/b.git /', {}, 'needs an ssh agent: the option ssh gives one'],
     ['ADD https://name:secret@example.org/a.git /', {}, 'a name or a password'],
     ['COPY $ROOT/a.git /', {}, "source can't be a URL for COPY"],
   ])('refuses %s with %j', async (line, options, message) => {

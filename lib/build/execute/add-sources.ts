@@ -3,8 +3,9 @@ import type { RemoteContent } from '../files/copied-content.js';
 import type { FetchedFile, NotedFile } from '../files/fetch-file.js';
 import { type GitFiles, gitKey, gitSource, openGit } from '../files/fetch-git.js';
 import type { GitPlace } from '../files/git-program.js';
+import { agentFor } from '../files/ssh-access.js';
 import { InstructionProblem } from '../language/build-error.js';
-import { type GitReference, isGit, parseGitReference } from '../language/git-reference.js';
+import { isGit, parseGitReference } from '../language/git-reference.js';
 import type { ParsedBuild } from './build-options.js';
 import { fetchUrl, type UrlWishes } from './fetch-url.js';
 
@@ -15,7 +16,7 @@ import { fetchUrl, type UrlWishes } from './fetch-url.js';
  */
 export function requireSources(sources: readonly string[], checksum: string): void {
   for (const source of sources) {
-    if (isGit(source)) requireFetched(parseGitReference(source));
+    if (isGit(source)) parseGitReference(source);
     else if (isUrl(source)) urlOf(source);
   }
   if (checksum === '') return;
@@ -73,16 +74,14 @@ export async function fetchSources(sources: readonly string[], fetching: Fetchin
     }
     if (network === 'none') throw new InstructionProblem(`ADD of ${source}: the build has no network: the option network gives it one`);
     if (isRepository) {
-      const git = await gitSource(parseGitReference(source), { checksum: checksum.toLowerCase(), keepGitDir, place: fetching });
+      const reference = parseGitReference(source);
+      // also before a layer of an earlier build is taken, as for a mount of RUN
+      if (reference.scheme === 'ssh') agentFor(reference.remote, fetching.ssh);
+      const git = await gitSource(reference, { checksum: checksum.toLowerCase(), keepGitDir, place: fetching });
       found.push({ key: gitKey(git), open: () => openGit(git, { now, place: fetching }) });
     } else found.push(await fetchUrl(urlOf(source), fetching, fetched));
   }
   return found;
-}
-
-function requireFetched({ remote, scheme }: GitReference): void {
-  if (scheme !== 'ssh') return;
-  throw new InstructionProblem(`ADD of the repository ${JSON.stringify(remote)}: git over SSH is not supported: use its https:// URL`);
 }
 
 function urlOf(source: string): URL {

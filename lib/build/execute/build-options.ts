@@ -145,7 +145,10 @@ export interface BuildOptions {
    * `required`. ADD sends GIT_AUTH_TOKEN and GIT_AUTH_HEADER, or these with '.HOST' behind, to the host of a git repository's URL.
    */
   readonly secrets?: Readonly<Record<string, SecretSource>> | undefined;
-  /** What `RUN --mount=type=ssh` reaches, by ids, of which 'default' is the usual one: paths of agents' sockets, or 'default' for that of SSH_AUTH_SOCK. */
+  /**
+   * What `RUN --mount=type=ssh` reaches, by ids, of which 'default' is the usual one and what ADD has for git repositories by SSH: paths of
+   * agents' sockets, or 'default' for that of SSH_AUTH_SOCK.
+   */
   readonly ssh?: Readonly<Record<string, string>> | undefined;
   /** Whose `RUN --mount=type=cache` these are: builds with another name have other caches, whatever ids their Dockerfiles write. Default 'default'. */
   readonly cacheNamespace?: string | undefined;

@@ -366,6 +366,7 @@ export class Builder {
       ...{ from, ignored, layers: state.layers, epoch, now, network: options.network, signal: options.cancelSignal, warn },
       limits: limitsOf(options),
       secrets: this.#input.mountSources.secrets,
+      ssh: this.#input.mountSources.ssh,
       asksFirst: options.cache.reads,
       cached: (input, make) => this.#cached(input, instruction, read.isLinked ? { layers: NO_LAYERS } : state, make),
     });

@@ -83,7 +83,7 @@ export function readCopy(instruction: Copy | Add, { scope, config }: Pick<StageS
 }
 
 /** What a COPY or an ADD is carried out with. */
-export interface CopyStep extends Pick<Fetching, 'network' | 'limits' | 'secrets' | 'signal' | 'warn' | 'asksFirst'> {
+export interface CopyStep extends Pick<Fetching, 'network' | 'limits' | 'secrets' | 'ssh' | 'signal' | 'warn' | 'asksFirst'> {
   /** What is copied from, and what of it is left out. */
   readonly from: FileTree;
   readonly ignored: IgnoreRules | null;

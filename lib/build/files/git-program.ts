@@ -4,6 +4,7 @@ import { proxies } from '../../image/registry/transport.js';
 import { InstructionProblem } from '../language/build-error.js';
 import type { GitReference } from '../language/git-reference.js';
 import { hostProgram, lastWords, type Warn } from './host-program.js';
+import { agentFor, type SshAccess, sshAccess } from './ssh-access.js';
 
 /** What git(1) works with: the network of the build, and the limits of each RUN. */
 export interface GitPlace {
@@ -11,6 +12,8 @@ export interface GitPlace {
   readonly limits: Pick<ContainerOptions, 'memory' | 'cpus' | 'pidsLimit' | 'timeout' | 'userns'>;
   /** For GIT_AUTH_TOKEN and GIT_AUTH_HEADER, also with '.HOST' behind. */
   readonly secrets: ReadonlyMap<string, Buffer>;
+  /** Sockets of agents, of which 'default' is for repositories by SSH. */
+  readonly ssh: ReadonlyMap<string, string>;
   readonly signal: AbortSignal | undefined;
   readonly warn: Warn;
 }
@@ -41,12 +44,12 @@ const CONFIG: Readonly<Record<string, string>> = {
   'http.lowSpeedTime': `${LEAST_SPEED.time}`,
 };
 
-/** From HTTPS neither a redirect nor a submodule leads to anything else. The others say nothing of who answers anyway. */
+/** From HTTPS neither a redirect nor a submodule leads to anything else, and from SSH to nothing that doesn't say who answers. The others say nothing of who answers anyway. */
 const PROTOCOLS: Readonly<Record<GitReference['scheme'], string>> = {
   https: 'https',
   http: 'http:https',
   git: 'git:http:https',
-  ssh: '',
+  ssh: 'ssh:https',
 };
 
 /**
@@ -57,18 +60,40 @@ const PROTOCOLS: Readonly<Record<GitReference['scheme'], string>> = {
  */
 export async function withGit<T>(
   reference: GitReference,
-  { network, limits, secrets, signal, warn }: GitPlace,
-  { script, args }: { readonly script: string; readonly args: readonly string[] },
+  place: GitPlace,
+  script: Script,
   work: (container: Container, said: string) => Promise<T>,
 ): Promise<T> {
-  signal?.throwIfAborted();
+  place.signal?.throwIfAborted();
+  const { remote, scheme } = reference;
+  if (scheme !== 'ssh') return gitIn(reference, place, { ...script, access: null }, work);
+  const access = await sshAccess(remote, agentFor(remote, place.ssh));
+  try {
+    return await gitIn(reference, place, { ...script, access }, work);
+  } finally {
+    await access.close();
+  }
+}
+
+interface Script {
+  readonly script: string;
+  readonly args: readonly string[];
+}
+
+async function gitIn<T>(
+  reference: GitReference,
+  { network, limits, secrets, signal, warn }: GitPlace,
+  { script, args, access }: Script & { readonly access: SshAccess | null },
+  work: (container: Container, said: string) => Promise<T>,
+): Promise<T> {
   const { remote } = reference;
   const container = await hostProgram(
     { name: 'git', package: 'git', what: `ADD of the repository ${remote}` },
     {
       command: ['/bin/sh', '-euc', script, 'git', ...args],
       network,
-      env: environment(reference, secrets),
+      env: { ...environment(reference, secrets), ...access?.env },
+      ...access?.options,
       tmpfs: { '/tmp': `mode=1777,size=${LARGEST.size}` },
       cwd: '/tmp',
       ...limits,

@@ -41,7 +41,20 @@ export async function hostProgram(
   { name, package: debian, what }: HostProgram,
   options: Pick<
     ContainerOptions,
-    'command' | 'network' | 'env' | 'ulimits' | 'tmpfs' | 'cwd' | 'stdin' | 'memory' | 'cpus' | 'pidsLimit' | 'timeout' | 'userns'
+    | 'command'
+    | 'network'
+    | 'env'
+    | 'ulimits'
+    | 'tmpfs'
+    | 'mounts'
+    | 'copyIn'
+    | 'cwd'
+    | 'stdin'
+    | 'memory'
+    | 'cpus'
+    | 'pidsLimit'
+    | 'timeout'
+    | 'userns'
   >,
   warn: Warn,
 ): Promise<Container> {

@@ -52,7 +52,8 @@ export function parseGitReference(source: string): GitReference {
   const [remote = '', query = ''] = cut(address, '?');
   const scheme = (SCHEME.exec(remote)?.[1] ?? 'ssh').toLowerCase();
   if (scheme !== 'https' && scheme !== 'http' && scheme !== 'git' && scheme !== 'ssh') throw bad(`${scheme}:// is not fetched`);
-  if (scheme !== 'ssh') requireUrl(remote, bad);
+  if (scheme === 'ssh') requireSshPlace(remote, bad);
+  else requireUrl(remote, bad);
   const [fragmentRef = '', fragmentFolder = ''] = cut(fragment, ':');
   const words = wordsOf(query, bad);
   const once = (name: string, ...values: readonly string[]): string => {
@@ -91,6 +92,25 @@ function requireUrl(remote: string, bad: (why: string) => InstructionProblem): v
   const { username, password, host } = new URL(remote);
   if (username !== '' || password !== '')
     throw new InstructionProblem(`ADD of a repository of ${host}: its URL has a name or a password, which would be in the history`);
+}
+
+/** No word of it can be an option of a program, or something that a shell or a pattern reads. */
+const SSH_USER = '[A-Za-z0-9_][A-Za-z0-9._-]*';
+const SSH_HOST = '[A-Za-z0-9][A-Za-z0-9.-]*';
+const SSH_URL = new RegExp(String.raw`^ssh://(?:${SSH_USER}@)?(${SSH_HOST}|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?/(?!-)\P{Cc}+$`, 'iu');
+const SSH_PLACE = new RegExp(String.raw`^${SSH_USER}@(${SSH_HOST}):(?!-)\P{Cc}+$`, 'u');
+
+function requireSshPlace(remote: string, bad: (why: string) => InstructionProblem): void {
+  const [, host] = /^ssh:\/\/[^/@]*:[^/]*@([^/]*)/i.exec(remote) ?? [];
+  if (host !== undefined)
+    throw new InstructionProblem(`ADD of a repository of ${host}: its URL has a password, which would be in the history`);
+  if (sshHostOf(remote) === '') throw bad('it is none of ssh://[USER@]HOST[:PORT]/PATH and USER@HOST:PATH');
+}
+
+/** The host of a repository by SSH, as ssh(1) is told it; '': it is no such place. */
+export function sshHostOf(remote: string): string {
+  const [, host = ''] = SSH_URL.exec(remote) ?? SSH_PLACE.exec(remote) ?? [];
+  return host.replace(/^\[(.*)\]$/, '$1');
 }
 
 const WORDS = new Set(['ref', 'tag', 'branch', 'subdir', 'checksum', 'commit', 'keep-git-dir', 'submodules', 'mtime', 'fetch-by-commit']);

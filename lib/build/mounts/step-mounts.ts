@@ -4,11 +4,11 @@ import type { Image } from '../../image/image.js';
 import { copyTree, isMissing } from '../../volume/volume-content.js';
 import { useCacheMount } from '../cache/cache-mounts.js';
 import type { FileTree } from '../files/file-tree.js';
+import { listenFor } from '../files/ssh-socket.js';
 import { InstructionProblem } from '../language/build-error.js';
 import { type BindSource, type ContextTree, contentOfAll, contextSource, imageSource } from './bind-sources.js';
 import { closeAll, type GivenMounts, givenBy, type OpenMount } from './given-mounts.js';
 import { type BindMount, type CacheMount, type PlannedMount, type SecretMount, type SshMount, shapeOf } from './planned-mounts.js';
-import { listenFor } from './ssh-socket.js';
 
 /** What the mounts of a build are made of. */
 export interface MountSources {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InstructionProblem } from '../../../lib/build/language/build-error.js';
-import { isGit, parseGitReference, refIn } from '../../../lib/build/language/git-reference.js';
+import { isGit, parseGitReference, refIn, sshHostOf } from '../../../lib/build/language/git-reference.js';
 
 const A = 'a'.repeat(40);
 const B = 'b'.repeat(40);
@@ -60,8 +60,42 @@ describe('references to git repositories', () => {
     ['https://h/a.git#a\nb', 'no name of a branch'],
     ['https://u:p@h/a.git', 'a name or a password'],
     ['https://h:x/a.git', 'it is no URL'],
+    ['ssh://u:p@h/a.git', 'a repository of h: its URL has a password'],
+    ['ssh://-oProxyCommand=x/a', 'none of ssh://'],
+    ['ssh://-u@h/a', 'none of ssh://'],
+    ['ssh://h', 'none of ssh://'],
+    ['ssh://h:22x/a', 'none of ssh://'],
+    ['ssh://h;x/a', 'none of ssh://'],
+    ['ssh://h/a\nb', 'none of ssh://'],
+    ['-u@h:a', 'none of ssh://'],
+    ['u@-h:a', 'none of ssh://'],
+    ['u@h:-a', 'none of ssh://'],
   ])('refuses %j: %s', (source, message) => {
     expect(() => parseGitReference(source)).toThrow(message);
+  });
+
+  it.each([
+    ['ssh://git@example.org:2222/a/b.git', 'example.org'],
+    ['ssh://example.org/~x/a', 'example.org'],
+    ['ssh://x@[2001:db8::1]:22/a', '2001:db8::1'],
+    ['git@example.org:a/b.git', 'example.org'],
+    ['git@ex*mple.org:a', ''],
+    ['https://example.org/a.git', ''],
+  ])('the host of %j for ssh(1) is %j', (remote, host) => {
+    expect(sshHostOf(remote)).toBe(host);
+  });
+
+  it('tells of no place by SSH that a program takes for an option', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom(...'-@:/.ab[]%; \n') }), (text) => {
+        for (const remote of [`ssh://${text}`, text]) {
+          const host = sshHostOf(remote);
+          expect(host).toMatch(/^(?:[A-Za-z0-9][A-Za-z0-9.-]*|[0-9A-Fa-f:.]+)?$/);
+          // the user, or the path of a place as scp(1) writes it
+          if (host !== '') expect(remote.replace('ssh://', '')).not.toMatch(/^-|^[^/]*@[^/:]*:-/);
+        }
+      }),
+    );
   });
 
   it('gives a reference or an InstructionProblem, and never a name that is an option', () => {
