@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -11,6 +12,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -330,6 +332,25 @@ describe('several sources in one folder', () => {
       const laid = (most: number) => layerFiles({ ...copy, onto: EMPTY_TREE, sources: ['.'], target: '/', folderMode: 0o755, most });
       expect([...(await laid(4))].map((file) => file.path)).toEqual(['d', 'd/a', 'd/b', 'd/c']);
       await expect(laid(3)).rejects.toThrow('more than 3 files are copied, which is more than a layer may have');
+    } finally {
+      await tree.close();
+    }
+  });
+
+  test('have no more bytes than a layer may have, one that has several names counted once', async () => {
+    const path = folder({ 'd/a': '', 'd/b': '', 'e/a': '' });
+    truncateSync(join(path, 'd/a'), 40 * 1024 ** 3);
+    truncateSync(join(path, 'd/b'), 30 * 1024 ** 3);
+    truncateSync(join(path, 'e/a'), 40 * 1024 ** 3);
+    linkSync(join(path, 'e/a'), join(path, 'e/b'));
+    const tree = await FolderTree.open(path);
+    try {
+      const copy = { from: tree, ignored: null, excludes: new IgnoreRules([]), inline: [], owner: null, chmod: null, madeAt: 0 };
+      const laid = (...sources: string[]) => layerFiles({ ...copy, onto: EMPTY_TREE, sources, target: '/', folderMode: 0o755 });
+      const error = 'files of more than 64 GiB are copied, which is more than a layer may have';
+      await expect(laid('d')).rejects.toThrow(error);
+      await expect(laid('d/a', 'd/b')).rejects.toThrow(error);
+      expect([...(await laid('e'))].map((file) => file.path)).toEqual(['a', 'b']);
     } finally {
       await tree.close();
     }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -19,7 +19,7 @@ const { describe, it } = requires({ containers: true, tools: ['busybox', 'tar', 
 
 describe('the output of a build', () => {
   const folder = temporaryFolder();
-  useNewStore(folder);
+  const store = useNewStore(folder);
 
   let count = 0;
   /** A new empty place for what is written. */
@@ -72,6 +72,32 @@ describe('the output of a build', () => {
     const [bytes] = await Promise.all([buffer(stream), made({ tar: stream })]);
     await made({ tar: path });
     expect(bytes.equals(readFileSync(path))).toBe(true);
+  });
+
+  it('COPY of a file that is mostly holes makes a small layer, which other tools read, and files with holes again', async () => {
+    const size = 96 * 1024 ** 2;
+    const context = buildContext(folder, { data: 'begin' });
+    truncateSync(join(context, 'data'), size);
+    // the same bytes without any hole give the same layer
+    const [first, second] = [place(), place()];
+    const options = { dockerfile: { content: 'FROM scratch\nCOPY data /' }, sourceDateEpoch: 1000 };
+    const { image } = await build({ ...options, context, output: { directory: join(first, 'out') } });
+    const full = buildContext(folder, {});
+    execFileSync('cp', ['-p', '--sparse=never', join(context, 'data'), full]);
+    expect(statSync(join(full, 'data')).blocks * 512).toBeGreaterThanOrEqual(size);
+    const again = await build({ ...options, context: full, cache: false });
+    expect(again.image.digest).toBe(image.digest);
+    // GNU tar reads what is there, and makes the file that was copied
+    const blobs = join(store.root, 'blobs/sha256');
+    const layers = readdirSync(blobs).filter((name) => readFileSync(join(blobs, name)).readUInt16BE() === 0x1f8b);
+    expect(layers).toHaveLength(1);
+    const blob = join(blobs, layers[0] ?? '');
+    expect(statSync(blob).size).toBeLessThan(100_000);
+    execFileSync('tar', ['-xzf', blob, '-C', second]);
+    for (const made of [join(second, 'data'), join(first, 'out/data')]) {
+      expect(readFileSync(made).equals(readFileSync(join(context, 'data')))).toBe(true);
+      expect(statSync(made).blocks * 512).toBeLessThan(4 * 1024 ** 2);
+    }
   });
 
   it('a folder has the files as those of the caller, who alone gets in', async () => {

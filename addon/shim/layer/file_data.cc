@@ -4,9 +4,15 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 namespace nacelle::layer {
 namespace {
+
+// Zeros that fill so much of a file, from a multiple of it on, are a hole: the smallest one that a layer is packed with (pack_file.cc).
+constexpr size_t kLeastHole = 16 * 1024;
+
+bool is_zero(const char* data, size_t size) { return data[0] == 0 && std::memcmp(data, data + 1, size - 1) == 0; }
 
 int write_at(int file, const char* data, size_t size, uint64_t offset, const TarEntry& entry, Failure& why) {
   while (size > 0) {
@@ -20,6 +26,11 @@ int write_at(int file, const char* data, size_t size, uint64_t offset, const Tar
     offset += static_cast<uint64_t>(count);
   }
   return 0;
+}
+
+int set_size(int file, const TarEntry& entry, Failure& why) {
+  if (ftruncate(file, static_cast<off_t>(entry.size)) == 0) return 0;
+  return fail(why, errno, "entry %s: setting its size", shown(entry.name).c_str());
 }
 
 int write_sparse(int file, TarReader& reader, const TarEntry& entry, Failure& why) {
@@ -39,22 +50,35 @@ int write_sparse(int file, TarReader& reader, const TarEntry& entry, Failure& wh
       done += part;
     }
   }
-  if (ftruncate(file, static_cast<off_t>(entry.size)) < 0) return fail(why, errno, "entry %s: setting its size", shown(entry.name).c_str());
-  return 0;
+  return set_size(file, entry, why);
 }
 
 }  // namespace
 
 int write_data(int file, TarReader& reader, const TarEntry& entry, Failure& why) {
   if (entry.sparse) return write_sparse(file, reader, entry, why);
-  uint64_t offset = 0;
+  uint64_t offset = 0, written = 0;
   const char* at;
   ssize_t count;
   while ((count = reader.data(at, why)) > 0) {
-    if (const int result = write_at(file, at, static_cast<size_t>(count), offset, entry, why); result < 0) return result;
-    offset += static_cast<uint64_t>(count);
+    const size_t size = static_cast<size_t>(count);
+    for (size_t from = 0, to = 0; to < size;) {
+      const size_t part = std::min<size_t>(size - to, kLeastHole - (offset + to) % kLeastHole);
+      const bool hole = is_zero(at + to, part);
+      to += part;
+      if (hole && from == to - part) from = to;
+      // what is no hole is written together, when a hole or the end of what is here comes
+      if (!hole && to < size) continue;
+      const size_t end = hole ? to - part : to;
+      if (from >= end) continue;
+      if (const int result = write_at(file, at + from, end - from, offset + from, entry, why); result < 0) return result;
+      written = offset + end;
+      from = to;
+    }
+    offset += size;
   }
-  return static_cast<int>(count);
+  if (count < 0) return static_cast<int>(count);
+  return written < offset ? set_size(file, entry, why) : 0;
 }
 
 }  // namespace nacelle::layer

@@ -3,6 +3,7 @@ import { nextTurn } from '../../native/clock.js';
 import { contentBatches } from './content-batches.js';
 import type { FetchedFile, NotedFile } from './fetch-file.js';
 import { EMPTY_TREE, type FileTree } from './file-tree.js';
+import { type Extent, HoleFinder } from './holes.js';
 import { type KnownBytes, OrderedHashes } from './known-bytes.js';
 import type { LayerFile } from './layer-file.js';
 import { type CopyRequest, layerFiles } from './layer-files.js';
@@ -59,9 +60,11 @@ export async function copiedContent(
     for (const [place, file] of batch.files.entries()) {
       const { bytes } = file;
       let hashed = hashAtHand(file, batch.contentOf(place));
-      if (bytes && 'tree' in bytes) {
-        hashed ??= await hashOf(bytes, file.size, signal);
-        known.push(bytes.path, hashed);
+      if (hashed !== null && bytes && 'tree' in bytes) known.push(bytes.path, hashed);
+      else if (bytes && 'tree' in bytes) {
+        const read = await readWhole(bytes, file.size, signal);
+        hashed = read.hash;
+        known.push(bytes.path, hashed, read.extents);
       }
       lines += `${JSON.stringify([...fieldsOf(file), hashed])}\n`;
     }
@@ -88,20 +91,23 @@ function hashAtHand({ bytes }: LayerFile, content: Uint8Array | null): string | 
   return 'content' in bytes ? hash('sha256', bytes.content) : (bytes.hash ?? null);
 }
 
-async function hashOf(
+/** SHA-256 of a file's bytes, and what of them is more than zeros; `null`: it has no holes. */
+async function readWhole(
   { tree, path }: { readonly tree: FileTree; readonly path: string },
   size: number,
   signal: AbortSignal | undefined,
-): Promise<string> {
+): Promise<{ readonly hash: string; readonly extents: readonly Extent[] | null }> {
   signal?.throwIfAborted();
   const file = await tree.open(path);
   try {
     const hash = createHash('sha256');
+    const holes = new HoleFinder();
     for await (const chunk of contentOf(file, size, path)) {
       signal?.throwIfAborted();
       hash.update(chunk);
+      holes.take(chunk);
     }
-    return hash.digest('hex');
+    return { hash: hash.digest('hex'), extents: holes.extents() };
   } finally {
     await file.close();
   }

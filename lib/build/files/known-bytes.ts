@@ -1,5 +1,12 @@
-/** What files' bytes were, by the files' paths in the tree that they come from: SHA-256 in hexadecimal. */
-export type KnownBytes = Pick<ReadonlyMap<string, string>, 'get'>;
+import type { Extent } from './holes.js';
+
+/** What files' bytes were, by the files' paths in the tree that they come from. */
+export interface KnownBytes {
+  /** SHA-256 in hexadecimal. */
+  get(path: string): string | undefined;
+  /** What of a file is more than zeros; `undefined`: it has no holes. */
+  extents?(path: string): readonly Extent[] | undefined;
+}
 
 const LENGTH = 32;
 /** Files of a page. */
@@ -25,12 +32,22 @@ export class OrderedHashes implements KnownBytes {
   #at = 0;
   #open: readonly string[] | null = null;
   #place = 0;
+  /** Of the few files that have holes. */
+  readonly #extents = new Map<string, readonly Extent[]>();
 
-  /** @param hash SHA-256 in hexadecimal */
-  push(path: string, hash: string): void {
+  /**
+   * @param hash SHA-256 in hexadecimal
+   * @param extents `null`: the file has no holes
+   */
+  push(path: string, hash: string, extents: readonly Extent[] | null = null): void {
+    if (extents) this.#extents.set(path, extents);
     this.#hashes.write(hash, this.#paths.length * LENGTH, 'hex');
     this.#paths.push(path);
     if (this.#paths.length === PAGE) this.#turn();
+  }
+
+  extents(path: string): readonly Extent[] | undefined {
+    return this.#extents.get(path);
   }
 
   get(path: string): string | undefined {

@@ -82,6 +82,9 @@ class Copier {
   /** Entries of folders so far. */
   #seen = 0;
 
+  /** Of files so far. */
+  #bytes = 0;
+
   constructor(request: CopyRequest, landing: Landing, isOwn = false) {
     this.#request = request;
     this.#landing = landing;
@@ -200,6 +203,7 @@ class Copier {
       if (entry.kind === 'file') {
         if (isOut) continue;
         if (isNew && entry.inode === null) {
+          this.#requireBytes(entry.size);
           this.#landing.addFrom(copied, place, next);
           continue;
         }
@@ -236,6 +240,14 @@ class Copier {
     const { most = DEFAULT_LIMITS.maxEntries } = this.#request;
     if (this.files.length < most) return;
     throw new InstructionProblem(`more than ${most.toLocaleString('en')} files are copied, which is more than a layer may have`);
+  }
+
+  /** @throws InstructionProblem */
+  #requireBytes(size: number): void {
+    this.#bytes += size;
+    if (this.#bytes <= DEFAULT_LIMITS.maxBytes) return;
+    const most = `${DEFAULT_LIMITS.maxBytes / 1024 ** 3} GiB`;
+    throw new InstructionProblem(`files of more than ${most} are copied, which is more than a layer may have`);
   }
 
   /** Others have their turn. @throws the reason of `signal` */
@@ -328,6 +340,7 @@ class Copier {
     bytes: NonNullable<LayerFile['bytes']>,
   ): void {
     const first = entry.inode ? this.#landing.firstName(entry.inode) : undefined;
+    if (first === undefined) this.#requireBytes(entry.size);
     const file = this.#fileOf(target, entry, entry.xattrs, bytes);
     if (first === undefined) this.#landing.add(file, entry.inode, entry.isNew);
     else this.#landing.add(nameOf(file, first), null, entry.isNew);

@@ -2,9 +2,10 @@ import { createHash, hash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { NacelleError } from '../../errors.js';
 import { contentBatches } from './content-batches.js';
+import { type Extent, partsOf } from './holes.js';
 import type { KnownBytes } from './known-bytes.js';
 import type { LayerFile } from './layer-file.js';
-import { padding, TAR_END, tarHeader } from './tar-header.js';
+import { padding, storedSize, TAR_END, tarHeader } from './tar-header.js';
 
 const CHUNK = 256 * 1024;
 
@@ -24,17 +25,42 @@ export async function* layerTar(
   for await (const batch of contentBatches(files)) {
     for (const [place, file] of batch.files.entries()) {
       // a loop over what is at hand and not `yield*`, which would wait for each of many thousand files
-      for (const full of gathered.take(tarHeader(latest === null || file.mtime <= latest ? file : { ...file, mtime: latest }))) yield full;
+      const extents = extentsOf(file, known);
+      const timely = latest === null || file.mtime <= latest ? file : { ...file, mtime: latest };
+      for (const full of gathered.take(tarHeader(extents ? { ...timely, extents } : timely))) yield full;
       const content = batch.contentOf(place);
       if (content) {
         requireKnown(content, file, known);
         for (const full of gathered.take(content)) yield full;
-      } else if (file.bytes) for await (const part of bytesOf(file, known)) for (const full of gathered.take(part)) yield full;
-      for (const full of gathered.take(padding(file.size))) yield full;
+      } else if (file.bytes) {
+        const all = bytesOf(file, known);
+        for await (const part of extents ? withoutHoles(all, extents, file) : all) for (const full of gathered.take(part)) yield full;
+      }
+      for (const full of gathered.take(padding(storedSize(file.size, extents)))) yield full;
     }
   }
   for (const full of gathered.take(TAR_END)) yield full;
   yield gathered.rest();
+}
+
+function extentsOf({ bytes }: LayerFile, known: KnownBytes): readonly Extent[] | undefined {
+  return bytes && 'tree' in bytes && !bytes.isOwn ? known.extents?.(bytes.path) : undefined;
+}
+
+/** @throws NacelleError `ERR_CHANGED` for bytes in a hole */
+async function* withoutHoles(
+  content: AsyncIterable<Buffer>,
+  extents: readonly Extent[],
+  { path }: LayerFile,
+): AsyncGenerator<Buffer, void, undefined> {
+  let at = 0;
+  for await (const chunk of content) {
+    for (const part of partsOf(chunk, at, extents)) {
+      if (part === null) throw changed(path);
+      yield part;
+    }
+    at += chunk.length;
+  }
 }
 
 const NONE: readonly Buffer[] = [];

@@ -1,3 +1,5 @@
+import type { Extent } from './holes.js';
+
 /** What a layer has of one file. */
 export interface TarEntry {
   /** Below the root, without a '/' at either end. */
@@ -16,6 +18,8 @@ export interface TarEntry {
   readonly device?: { readonly major: number; readonly minor: number } | undefined;
   /** Extended attributes, by their names (xattr(7)). */
   readonly xattrs?: ReadonlyMap<string, Buffer> | undefined;
+  /** Of a file with holes: what alone is in the tar, in order. */
+  readonly extents?: readonly Extent[] | undefined;
 }
 
 const BLOCK = 512;
@@ -29,12 +33,45 @@ const PLAIN = /^[\x20-\x7e]*$/;
 /** The blocks before a file's bytes. The same entry gives the same bytes. */
 export function tarHeader(entry: TarEntry): Buffer {
   const name = entry.type === 'folder' ? `${entry.path}/` : entry.path;
+  if (entry.extents) return sparseHeader({ ...entry, extents: entry.extents });
   const own = header(name, entry, TYPES[entry.type]);
   const records = recordsOf(name, entry);
   if (records.length === 0) return own;
+  return Buffer.concat([extendedHeader(records), own]);
+}
+
+function extendedHeader(records: readonly Buffer[]): Buffer {
   const extended = Buffer.concat(records);
   const pax = header('pax', { target: '', mode: 0o644, uid: 0, gid: 0, size: extended.length, mtime: 0 }, 'x');
-  return Buffer.concat([pax, extended, padding(extended.length), own]);
+  return Buffer.concat([pax, extended, padding(extended.length)]);
+}
+
+/** Those of a file with holes, in GNU tar's form 1.0 (its manual, Sparse Formats), as layers of RUN have them: the map of the extents is before their bytes. */
+function sparseHeader(entry: TarEntry & { readonly extents: readonly Extent[] }): Buffer {
+  const { path, size } = entry;
+  const map = mapOf(size, entry.extents);
+  const stored = storedSize(size, entry.extents);
+  const records = [
+    ...[record('GNU.sparse.major', '1'), record('GNU.sparse.minor', '0')],
+    ...[record('GNU.sparse.name', path), record('GNU.sparse.realsize', `${size}`)],
+    // a reader that doesn't know holes doesn't write what is stored under the file's own name
+    ...recordsOf('GNUSparseFile', { ...entry, size: stored }),
+  ];
+  const own = header(`GNUSparseFile.0/${path.slice(path.lastIndexOf('/') + 1)}`, { ...entry, size: stored }, TYPES[entry.type]);
+  return Buffer.concat([extendedHeader(records), own, map]);
+}
+
+/** Whole blocks, with a number a line: how many extents, and of each where it begins and how long it is. An empty one says where a hole at the end ends. */
+function mapOf(size: number, extents: readonly Extent[]): Buffer {
+  const last = extents.at(-1);
+  const all = last && last.offset + last.length === size ? extents : [...extents, { offset: size, length: 0 }];
+  const text = Buffer.from([all.length, ...all.flatMap(({ offset, length }) => [offset, length])].map((number) => `${number}\n`).join(''));
+  return Buffer.concat([text, padding(text.length)]);
+}
+
+/** How many bytes a tar has of a file. @param extents `undefined`: the file has no holes */
+export function storedSize(size: number, extents: readonly Extent[] | undefined): number {
+  return extents ? extents.reduce((sum, { length }) => sum + length, mapOf(size, extents).length) : size;
 }
 
 /** What a header has no room for. */

@@ -266,3 +266,28 @@ it('reads a large sparse archive without filling the holes', () => {
   expect(statSync(join(root, 'huge'))).toMatchObject({ size: 20 * 2 ** 30 });
   expect(statSync(join(root, 'huge')).blocks).toBeLessThan(100);
 });
+
+it('makes holes of zeros in files that were packed whole, wherever they lie, and keeps all that is more', () => {
+  const source = newFolder(parent);
+  const zeros = (size: number): Buffer => Buffer.alloc(size);
+  // ends that are not those of what is read at once, zeros first and last, a single byte between, and too few for a hole
+  writeFileSync(
+    join(source, 'a'),
+    Buffer.concat([
+      zeros(3 << 20),
+      Buffer.from('x'),
+      zeros(2 << 20),
+      Buffer.alloc(70_001, 'y'),
+      zeros(9_999),
+      Buffer.from('z'),
+      zeros(1 << 20),
+    ]),
+  );
+  writeFileSync(join(source, 'b'), zeros(700_000));
+  writeFileSync(join(source, 'c'), Buffer.concat([Buffer.alloc(16_384, 'x'), zeros(16_384), Buffer.alloc(16_384, 'x'), zeros(1)]));
+  expect(unpack(gnuPack(source))).toBe('');
+  for (const name of ['a', 'b', 'c']) expect(readFileSync(join(root, name)).equals(readFileSync(join(source, name)))).toBe(true);
+  const blocks = (name: string): number => statSync(join(root, name)).blocks * 512;
+  expect(blocks('a')).toBeLessThan(256 << 10);
+  expect(blocks('b')).toBe(0);
+});
