@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,13 +8,15 @@ import { NamesServer } from '../../test/fixtures/names/server.js';
 import { namesDriver } from '../../test/fixtures/names.js';
 import { until } from '../../test/fixtures/until.js';
 import { type Case, effort, NotHere } from '../case.js';
-import type { Subject } from '../measure.js';
+import { type Effort, interleave, type Subject } from '../measure.js';
 import { compiled } from '../peers/compiled.js';
-import type { Line } from '../table.js';
-import { pair } from './pair.js';
+import type { Line, Row } from '../table.js';
 
 const OURS = '127.0.0.11';
 const THEIRS = '127.0.0.12';
+const PODMANS = '127.0.0.13';
+/** Where Debian has it. */
+const AARDVARK = '/usr/lib/podman/aardvark-dns';
 const AT_ONCE = 32;
 
 /** A network namespace with a loopback, by the command that goes into it. */
@@ -66,6 +68,25 @@ async function withDnsmasq<T>(through: string[], use: () => Promise<T>): Promise
   }
 }
 
+/** That of podman, which goes into the background. `use` hears whether it is there. */
+async function withAardvark<T>(through: string[], use: (isThere: boolean) => Promise<T>): Promise<T> {
+  if (!existsSync(AARDVARK)) return use(false);
+  const folder = mkdtempSync(join(tmpdir(), 'nacelle-bench-names-'));
+  const pidFile = join(folder, 'aardvark.pid');
+  try {
+    writeFileSync(join(folder, 'front'), `${PODMANS}\n${'1'.repeat(64)} 10.89.0.2  web\n`);
+    const [command = '', ...args] = [...through, AARDVARK, '--config', folder, '--port', '53', 'run'];
+    // a pipe would stay open as long as the server
+    await once(spawn(command, args, { stdio: 'ignore' }), 'exit');
+    const first = asking('aardvark-dns', PODMANS, 1, through);
+    await until('aardvark-dns answers', () => first.run(1).catch(() => null)).finally(() => first.close?.());
+    return await use(true);
+  } finally {
+    if (existsSync(pidFile)) process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGTERM');
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 function asking(name: string, address: string, atOnce: number, through: string[]): Subject {
   return { ...compiled('names', (count) => [count, address, 'web', String(atOnce)], through), name };
 }
@@ -79,30 +100,40 @@ function worst({ name, run, close }: Subject): Subject {
   return { name, run: slowest, ...(close && { close }) };
 }
 
-/** Answers to one client, against those of dnsmasq. */
+/** Ours against dnsmasq, and podman's against dnsmasq in the same rounds. */
+async function rows(what: string, subjects: readonly Subject[], plan: Effort): Promise<Line[]> {
+  const [ours, theirs, podmans] = await interleave(subjects, plan).finally(() => Promise.all(subjects.map(({ close }) => close?.())));
+  if (!ours || !theirs) throw new Error('nothing was measured');
+  const row = { unit: 'ms', against: { name: 'dnsmasq', measured: theirs }, compare: 'ratio' } as const;
+  const own: Row = { ...row, what, measured: ours, target: { bound: 'at most', value: 1 } };
+  return podmans ? [own, { ...row, what: `${what}, of aardvark-dns`, measured: podmans }] : [own];
+}
+
+/** Answers to one client, against those of dnsmasq and aardvark-dns. */
 export const names: Case = {
   name: 'names',
   measure: (context) =>
     withNamespace((through) =>
       withServer(through, () =>
-        withDnsmasq(through, async () => {
-          const length = effort(context, { rounds: 20, batch: 5000, warm: 1000 }, { rounds: 6, batch: 2000, warm: 500 });
-          const target = { bound: 'at most', value: 1 } as const;
-          const both = (atOnce: number): [Subject, Subject] => [
-            asking('nacelle', OURS, atOnce, through),
-            asking('dnsmasq', THEIRS, atOnce, through),
-          ];
-          const [ours, theirs] = both(1);
-          const lines: Line[][] = [
-            await pair({ what: 'an answer by name, one at a time', compare: 'ratio', target }, both(1), length),
-            await pair({ what: 'the same, 99th percentile', compare: 'ratio', target }, [worst(ours), worst(theirs)], length),
-            await pair({ what: `an answer by name, ${AT_ONCE} at a time`, compare: 'ratio', target }, both(AT_ONCE), {
-              ...length,
-              batch: length.batch / 10,
-            }),
-          ];
-          return lines.flat();
-        }),
+        withDnsmasq(through, () =>
+          withAardvark(through, async (hasAardvark) => {
+            const length = effort(context, { rounds: 20, batch: 5000, warm: 1000 }, { rounds: 6, batch: 2000, warm: 500 });
+            const all = (atOnce: number): Subject[] => [
+              asking('nacelle', OURS, atOnce, through),
+              asking('dnsmasq', THEIRS, atOnce, through),
+              ...(hasAardvark ? [asking('aardvark-dns', PODMANS, atOnce, through)] : []),
+            ];
+            const many = { ...length, batch: length.batch / 10 };
+            return [
+              ...(await rows('an answer by name, one at a time', all(1), length)),
+              ...(await rows('the same, 99th percentile', all(1).map(worst), length)),
+              ...(await rows(`an answer by name, ${AT_ONCE} at a time`, all(AT_ONCE), many)),
+              ...(hasAardvark
+                ? []
+                : [{ what: 'an answer by name, of aardvark-dns', reason: `there is no ${AARDVARK}: the package aardvark-dns` }]),
+            ];
+          }),
+        ),
       ),
     ),
 };
