@@ -16,6 +16,8 @@ const it = itOf(LIFE);
 const folder = temporaryFolder();
 const victims = new Victims(folder);
 const moments = rounds(2, 100);
+/** Most of a round was the start of a Node and the look at what is left of it: one that is not killed lives through so many. */
+const ROUNDS_OF_ONE = 5;
 const LONG = { timeout: 7_200_000 };
 
 const WHO: Readonly<Record<string, readonly string[]>> = {
@@ -109,9 +111,12 @@ it.each(Object.keys(WHO))(`%s, killed at ${moments} moments of containers with n
       if (whom === 'all') expect(await living.reap(), told).toEqual([]);
     }
     await goesOn(told);
+    // what the dead have left would still be there
+    if (!endsNode && (round + 1) % ROUNDS_OF_ONE !== 0 && round + 1 < moments) continue;
     if (!endsNode) {
+      const last = descendants(victim.pid);
       await victim.end();
-      await until(`all processes have ended that were there: ${told}`, () => !below.some(isSame));
+      await until(`all processes have ended that were there: ${told}`, () => ![...below, ...last].some(isSame));
     }
     expect(await leftAtLast(owners, before.machine), told).toEqual([]);
     expect(await moreThan(before.net), told).toEqual([]);
