@@ -86,6 +86,7 @@ async function run(program: string, args: readonly string[], env: Record<string,
 }
 
 const all = ['7 passed'];
+const VITEST = ['run', 'vitest.test.mjs', '--reporter=json', `--testTimeout=${GUARD_MS}`];
 
 describe('in a test runner of others', () => {
   it('Jest, whose tests have a realm of their own', async () => {
@@ -100,11 +101,11 @@ describe('in a test runner of others', () => {
   });
 
   it.each(['forks', 'threads', 'vmForks', 'vmThreads'])('vitest with the pool %s', async (pool) => {
-    expect(await run('vitest/vitest.mjs', ['run', 'vitest.test.mjs', '--reporter=json', `--pool=${pool}`])).toEqual(all);
+    expect(await run('vitest/vitest.mjs', [...VITEST, `--pool=${pool}`])).toEqual(all);
   });
 
   it.each(['esm', 'cjs'])('vitest with all that can be faked, and the package as %s', async (FORMAT) => {
     const FAKE = 'setTimeout,clearTimeout,setInterval,clearInterval,setImmediate,clearImmediate,queueMicrotask,Date,performance,hrtime';
-    expect(await run('vitest/vitest.mjs', ['run', 'vitest.test.mjs', '--reporter=json', '--pool=threads'], { FAKE, FORMAT })).toEqual(all);
+    expect(await run('vitest/vitest.mjs', [...VITEST, '--pool=threads'], { FAKE, FORMAT })).toEqual(all);
   });
 });
