@@ -130,8 +130,8 @@ async function buildFrom(
     const imageNamed = images.named;
     const isFolder = (name: string): boolean => folderNamedIn(contexts.named, name) !== null;
     const found: BuildWarning[] = [];
-    for (const one of plans) found.push(...(await checkFile(file, { ...one, ignored, options, imageNamed, isFolder })));
-    const warnings = [...onlyOnce(found), ...unusedArgs(file, options), ...withoutNetwork(file, options)];
+    for (const one of plans) found.push(...besides(found, await checkFile(file, { ...one, ignored, options, imageNamed, isFolder })));
+    const warnings = [...found, ...unusedArgs(file, options), ...withoutNetwork(file, options)];
     if (options.check) return { warnings };
     const { imported, problems } = await openCaches(options.cache.from, own.cancelSignal);
     const began = Math.floor(now() / 1000);
@@ -189,9 +189,10 @@ async function requirePrograms(plans: readonly ReturnType<typeof plan>[], progra
     }
 }
 
-/** Platforms have mostly the same warnings. */
-function onlyOnce(warnings: readonly BuildWarning[]): BuildWarning[] {
-  return [...new Map(warnings.map((one) => [JSON.stringify(one), one])).values()];
+/** What a platform is warned of beside what others are: mostly nothing. One platform may well have the same warning twice, as BuildKit tells it. */
+function besides(others: readonly BuildWarning[], warnings: readonly BuildWarning[]): BuildWarning[] {
+  const known = new Set(others.map((one) => JSON.stringify(one)));
+  return warnings.filter((one) => !known.has(JSON.stringify(one)));
 }
 
 function atFirst<T>(work: () => T, { file }: Dockerfile): T {

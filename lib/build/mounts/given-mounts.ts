@@ -8,7 +8,7 @@ export interface GivenMounts {
   readonly files: readonly OwnFile[];
   /** Variables of secrets, over those that RUN has. */
   readonly env: Readonly<Record<string, string>>;
-  /** The socket of an agent; `null`: there is none. */
+  /** Where the socket of an agent is, or would be if one was given; `null`: none is asked for. */
   readonly agent: string | null;
 }
 

@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build, Image } from '../../../lib/index.js';
+import { BuildError, type BuildOptions, build, Image } from '../../../lib/index.js';
 import { LINT_ROWS } from '../../unit/build/lint-rows.js';
 import { BUILD_CASES, type BuildCase } from './cases.js';
 import { Daemon } from './daemon.js';
@@ -118,8 +118,7 @@ async function warnings(): Promise<number> {
     const { args = {}, target } = row;
     const flags = [...Object.entries(args).map(([name, value]) => `--build-arg=${name}=${value}`), ...(target ? ['--target', target] : [])];
     const theirs = checkedBy(['buildx', 'build', '--call=check,format=json', ...flags, '/work/context']);
-    const { warnings: found } = await build({ context, buildArgs: args, target, pull: 'never', check: true });
-    const ours = found.filter(({ rule }) => rule !== null).map(({ rule, message, line }) => `${line} ${rule}: ${message}`);
+    const ours = await checkedByNacelle({ context, buildArgs: args, target, pull: 'never' });
     const isSame = JSON.stringify(theirs.toSorted()) === JSON.stringify(ours.toSorted());
     if (isSame === (row.differs === undefined)) continue;
     wrong++;
@@ -129,6 +128,16 @@ async function warnings(): Promise<number> {
     `${LINT_ROWS.length} Dockerfiles checked, ${LINT_ROWS.filter(({ differs }) => differs).length} answered otherwise on purpose`,
   );
   return wrong;
+}
+
+async function checkedByNacelle(options: BuildOptions): Promise<string[]> {
+  try {
+    const { warnings: found } = await build({ ...options, check: true });
+    return found.filter(({ rule }) => rule !== null).map(({ rule, message, line }) => `${line} ${rule}: ${message}`);
+  } catch (error) {
+    if (error instanceof BuildError) return [error.message];
+    throw error;
+  }
 }
 
 interface Checked {

@@ -4,7 +4,11 @@ import { type BuildCase, FILES, on } from './cases.js';
 export const MOUNT_CASES: readonly BuildCase[] = [
   { name: 'RUN --mount=type=bind', context: FILES, file: on('RUN --mount=source=d,target=/m cp -a /m /x') },
   { name: 'RUN --mount of a file', context: FILES, file: on('RUN --mount=source=a,target=/m/a cat /m/a > /x') },
-  { name: 'RUN --mount of the whole context', context: FILES, file: on('RUN --mount=target=/m ls -lnR /m | grep -v total > /x') },
+  {
+    name: 'RUN --mount of the whole context',
+    context: FILES,
+    file: on('RUN --mount=target=/m find /m -exec stat -c "%n %A %u:%g %s" {} + | sort > /x'),
+  },
   {
     name: 'RUN --mount leaves out what is ignored',
     context: `${FILES}; echo d/c > .dockerignore`,
@@ -20,7 +24,7 @@ export const MOUNT_CASES: readonly BuildCase[] = [
   {
     name: 'RUN --mount from a stage',
     context: FILES,
-    file: `FROM test/base:1 AS s\nCOPY --chown=app d /s\n${on('RUN --mount=from=s,source=/s,target=/m ls -ln /m | grep -v total > /x')}`,
+    file: `FROM test/base:1 AS s\nCOPY --chown=app d /s\n${on('RUN --mount=from=s,source=/s,target=/m stat -c "%n %A %u:%g %s" /m/* > /x')}`,
   },
   {
     name: 'RUN --mount through a link of the source',

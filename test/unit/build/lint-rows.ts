@@ -1,6 +1,6 @@
 /**
  * Dockerfiles and what is found in them: on `test/base:1`, an image that has PATH alone, `test/shell:1` with SHELL and IMGVAR, and `test/trig:1`
- * with ONBUILD. The comparison with BuildKit (scripts/compare-buildkit.mts) tries these rows too.
+ * with ONBUILD. The comparison with BuildKit (test/engines/buildkit/compare.ts) tries these rows too.
  */
 export interface LintRow {
   readonly text: string;
@@ -722,6 +722,7 @@ export const LINT_ROWS: readonly LintRow[] = [
       '1 RedundantTargetPlatform: Setting platform to predefined $TARGETPLATFORM in FROM is redundant as this is the default behavior',
       '1 InvalidBaseImagePlatform: Base image test/base:1 was pulled with platform "linux/amd64", expected "linux/arm64" for current build',
     ],
+    differs: 'a base for another platform than FROM asks for is an error',
   },
   {
     text: 'FROM --platform=linux/amd64 test/base:1 AS x-amd64-y',
