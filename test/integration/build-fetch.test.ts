@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createRaw } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect } from 'vitest';
 import { BuildCache, type BuildOptions, type BuildResult, build, Image } from '../../lib/index.js';
@@ -191,6 +192,37 @@ describe('build: ADD of URLs', () => {
     if (options.network || message === 'no name of a file') expect(asked).toEqual([]);
   });
 
+  it.each<[string, string | Buffer, object]>([
+    ['has headers without end', `HTTP/1.1 200 OK\r\n${'x: y\r\n'.repeat(100_000)}`, { message: expect.stringMatching(/header/i) }],
+    ['has a header without end', `HTTP/1.1 200 OK\r\nx: ${'y'.repeat(1_000_000)}`, { message: expect.stringMatching(/header/i) }],
+    ['speaks no HTTP', 'SSH-2.0-x\r\n', { message: expect.stringContaining('ADD of http') }],
+    ['has chunks that are none', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n-1\r\nx\r\n', {}],
+    ['announces more than may be', 'HTTP/1.1 200 OK\r\ncontent-length: 99999999999999\r\n\r\n', { cause: { code: 'ERR_IMAGE_LIMIT' } }],
+    ['redirects to data', 'HTTP/1.1 302 Found\r\nlocation: data:,x\r\ncontent-length: 0\r\n\r\n', {}],
+    ['says nothing', '', { cause: { code: 'ERR_TIMEOUT' } }],
+  ])('gives a server up that %s', async (_, bytes, error) => {
+    const hostile = createRaw((socket) => {
+      socket.on('error', () => undefined).resume();
+      if (bytes !== '') socket.write(bytes);
+      // a server that has said all ends, and one that has nothing to say stays
+      if (bytes !== '') socket.end();
+    });
+    await new Promise<void>((resolve) => hostile.listen(0, '127.0.0.1', resolve));
+    try {
+      const failing = run(`ADD http://127.0.0.1:${portOf(hostile)}/a /`, bytes === '' ? { timeout: 300 } : {});
+      await expect(failing).rejects.toMatchObject({ name: 'BuildError', line: 3, ...error });
+    } finally {
+      await new Promise((resolve) => hostile.close(resolve));
+    }
+  });
+
+  it('takes a file of no bytes, of which no archive and no checksum is made', async () => {
+    has('/empty', '');
+    const { image } = await run('ADD --unpack=true $ROOT/empty /');
+    expect((await layerListing(image, 0, folder)).map((line) => line.split(/ +/).slice(2, 3))).toEqual([['0']]);
+    await expect(run(`ADD --checksum=${digest('x')} $ROOT/empty /`)).rejects.toThrow(`digest mismatch ${digest('')}`);
+  });
+
   it.each(['before the answer', 'within the body'])('an abort ends a fetch: %s', async (when) => {
     const cancel = new AbortController();
     answers.set('/a', (response) => {
@@ -201,7 +233,7 @@ describe('build: ADD of URLs', () => {
   });
 });
 
-function portOf(server: Server): number {
+function portOf(server: Pick<Server, 'address'>): number {
   const address = server.address();
   if (address === null || typeof address === 'string') throw new TypeError('no port');
   return address.port;

@@ -240,6 +240,19 @@ describe('build: ADD of git repositories', () => {
       git(`${name}.git`, 'commit', '-qm', 'x');
       await expect(run(`ADD $ROOT/${name}.git /`)).rejects.toThrow(message);
     }
+    // a name that is a path out of the place for repositories of submodules (CVE-2018-11235)
+    repository('name.git', { '.gitmodules': `[submodule "../../../out"]\n\tpath = below\n\turl = ${server.root}/sub.git\n` });
+    git('name.git', 'update-index', '--add', '--cacheinfo', `160000,${target},below`);
+    git('name.git', 'commit', '-qm', 'x');
+    await expect(run('ADD $ROOT/name.git /')).rejects.toThrow(/suspicious submodule name|No url found/);
+    // a tree that has what git reads as its own (CVE-2014-9390)
+    repository('own.git', { config: '[core]\n\tfsmonitor = touch /tmp/ran\n' });
+    const inner = git('own.git', 'rev-parse', 'HEAD^{tree}');
+    const tree = Buffer.concat([Buffer.from('40000 .GIT\0'), Buffer.from(inner, 'hex')]);
+    writeFileSync(join(repositories, 'own.git/tree'), tree);
+    const outer = git('own.git', 'hash-object', '-w', '-t', 'tree', '--literally', 'tree');
+    git('own.git', 'update-ref', 'HEAD', git('own.git', 'commit-tree', '-m', 'x', outer));
+    await expect(run('ADD $ROOT/own.git /')).rejects.toThrow(/invalid path '\.GIT/);
     repository('link.git', { file: 'x' });
     symlinkSync('/etc', join(repositories, 'link.git/out'));
     committed('link.git');

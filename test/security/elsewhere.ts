@@ -226,5 +226,24 @@ export const elsewhere: readonly Elsewhere[] = [
     'forged-netlink.test.ts',
     'is none to a request',
   ),
+  row(
+    'has ADD of a URL led to where a cloud tells a machine its secrets',
+    'server-side request forgery',
+    'build-network.test.ts',
+    'of a bridge comes from an address there, and asks for names there',
+  ),
+  row('answers ADD of a URL without end', 'denial of service', 'build-fetch.test.ts', 'gives a server up that %s'),
+  row(
+    'has a submodule whose name or tree is a path to git’s own files',
+    'CVE-2018-11235, CVE-2014-9390',
+    'build-git.test.ts',
+    'a repository reaches nothing of this machine, and runs nothing',
+  ),
+  row(
+    'has a submodule whose URL is an option of ssh, or takes the agent elsewhere',
+    'CVE-2017-1000117',
+    'build-git-ssh.test.ts',
+    'a repository takes the agent to no other server, and has ssh run nothing',
+  ),
   row('starts a thousand times', 'lifetime', 'endurance.test.ts', 'leave no descriptor, thread, mount, group or memory'),
 ];

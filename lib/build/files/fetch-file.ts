@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { type Readable, Transform, type TransformCallback } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { hasCode, NacelleError } from '../../errors.js';
-import { Cap, DEFAULT_LIMITS } from '../../image/formats/unpack-limits.js';
+import { Cap, DEFAULT_LIMITS, limitError } from '../../image/formats/unpack-limits.js';
 import { connectionCodeOf, type RetryPolicy, retrying, StatusError } from '../../image/registry/retry.js';
 import { discard, drop } from '../../image/registry/transport.js';
 import { wordsOf } from '../../native/system-errors.js';
@@ -50,6 +50,8 @@ export interface FetchOptions {
 }
 
 const MAX_REDIRECTS = 5;
+/** As of a layer. */
+const MOST_BYTES = DEFAULT_LIMITS.maxBytes;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const RETRIES = 3;
 /** A server that sends less than this is given up, as one that sends nothing. */
@@ -117,6 +119,10 @@ async function fetchOnce({
         drop(body);
         throw new StatusError(`the server answers ${status}`, { status, retryAfter: null, code: 'ERR_BUILD' });
       }
+      if (Number(headers['content-length'] ?? 0) > MOST_BYTES) {
+        drop(body);
+        throw limitError(`ADD of ${first.href}: ${String(headers['content-length'])} bytes are announced, of ${MOST_BYTES} at most`);
+      }
       const modified = Date.parse(String(headers['last-modified'] ?? ''));
       const mtime = Number.isNaN(modified) ? 0 : Math.max(0, Math.floor(modified / 1000));
       const file = await received(body, { algorithm, signal, what: `ADD of ${first.href}` });
@@ -138,7 +144,7 @@ async function received(
   });
   try {
     const [bytes, asked] = [new Hashing('sha256'), new Hashing(algorithm)];
-    const cap = new Cap(() => ({ bytes: DEFAULT_LIMITS.maxBytes, option: 'maxBytes' }), { what });
+    const cap = new Cap(() => ({ bytes: MOST_BYTES, option: 'maxBytes' }), { what });
     const guard = new SpeedGuard(what, LEAST_SPEED);
     await pipeline([body, guard, cap, bytes, asked, new PlainFile(file)], signal ? { signal } : {});
     return { file, size: bytes.size, hash: bytes.hex, digest: `${algorithm}:${asked.hex}` };
