@@ -147,11 +147,11 @@ async function buildFrom(
     own.cancelSignal.addEventListener('abort', () => feed.hurry(), { once: true });
     try {
       const states = await builder.build();
-      const [state] = states;
-      if (options.output && state) await writeOutput(state.layers, options.output, own.cancelSignal);
       const built = states.flatMap((one, index) =>
         plans.slice(index, index + 1).map(({ epoch, target }) => ({ state: one, epoch, target })),
       );
+      const outputs = built.map(({ state, target }) => ({ layers: state.layers, platform: target.platform }));
+      if (options.output) await writeOutput(outputs, options.output, own.cancelSignal);
       const image = await storeImages(built, { tags, options, now: began });
       const { to, mode } = options.cache;
       if (to) await exportCache(chosenSteps(await builder.outcomes, mode, states), to, own.cancelSignal);

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { type BuildOptions, type BuildResult, build, Image } from '../../lib/index.js';
@@ -40,6 +40,26 @@ describe('build for other platforms', () => {
     const layer = execFileSync('tar', ['-xOf', archive, `blobs/${blob}`], { maxBuffer: 1 << 28 });
     return execFileSync('tar', ['-xzO', path], { input: layer, encoding: 'utf8' });
   }
+
+  it('writes the files of each platform into a folder of its own', async () => {
+    const directory = join(folder, 'by-platform');
+    const lines = ['FROM --platform=$BUILDPLATFORM scratch', ...FILES.slice(2)].join('\n');
+    await files({ platforms: [...BOTH, 'linux/arm/v7'], output: { directory }, ...dockerfile(lines) });
+    const folders = [...BOTH.map((platform) => platform.replace('/', '_')), 'linux_arm_v7'];
+    expect(readdirSync(directory).toSorted()).toEqual(folders.toSorted());
+    for (const name of folders) {
+      expect(readFileSync(join(directory, name, 'file'), 'utf8')).toBe(`of ${name.split('_')[1]}`);
+      expect(statSync(join(directory, name)).mode & 0o777).toBe(0o700);
+    }
+    expect(statSync(directory).mode & 0o777).toBe(0o700);
+    // of one platform there are the files alone, and nothing appears where one fails
+    const one = join(folder, 'of-one');
+    await files({ platforms: [own], output: { directory: one } });
+    expect(readdirSync(one)).toEqual(['file']);
+    const none = join(folder, 'of-none');
+    await expect(files({ platforms: [...BOTH, 'linux/386'], output: { directory: none } })).rejects.toMatchObject({ code: 'ERR_DOCKERFILE' });
+    expect(readdirSync(folder).filter((name) => name.includes('of-none'))).toEqual([]);
+  });
 
   it('makes an index, which skopeo and umoci read as it is meant', async () => {
     const { image, steps } = await files({ platforms: [...BOTH, 'linux/arm/v6'], tags: ['test/files:1'] });

@@ -73,7 +73,7 @@ describe('build: what is refused', () => {
     [{ platforms: ['linux/arm64', 'arm64/v8'] }, 'platforms'],
     [{ platforms: ['linux/arm64', 'linux/aarch64'] }, '"linux/arm64" is there twice'],
     [{ platform: 'arm64', platforms: ['arm64'] }, 'there can be only one of them'],
-    [{ platforms: ['amd64', 'arm64'], output: { directory: '/none' } }, 'output: it has the files of one platform'],
+    [{ platforms: ['amd64', 'arm64'], output: { tar: '/none' } }, 'output.tar: it has the files of one platform'],
     [{ tags: ['UPPER'] }, 'UPPER'],
     [{ tags: [`a@sha256:${'0'.repeat(64)}`] }, 'tags'],
     [{ buildArgs: { a: 1 } }, 'buildArgs.a'],

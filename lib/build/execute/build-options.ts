@@ -174,7 +174,8 @@ export interface BuildOptions {
   readonly sourceDateEpoch?: number | undefined;
   /**
    * Where the image's files go besides, all layers together, when they are built: a folder, which is empty or made, of mode 0700 and with all files the
-   * caller's own; or a tar, not compressed, with owners as they are in the image, as a file or into a stream, which is ended. Not with several `platforms`.
+   * caller's own; or a tar, not compressed, with owners as they are in the image, as a file or into a stream, which is ended. With several `platforms` a folder has one
+   * for each, named as `linux_arm64`, and a tar is refused.
    */
   readonly output?: { readonly directory: string } | { readonly tar: string | Writable } | undefined;
   /** Its abort ends the build, which rejects with its reason when nothing of it runs any more. Default: none. */

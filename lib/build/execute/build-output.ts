@@ -1,9 +1,11 @@
 import { createWriteStream } from 'node:fs';
 import { chmod, mkdir } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
+import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { invalidOption } from '../../errors.js';
 import { mounter, privilege } from '../../host/privilege.js';
+import { type Platform, platformName } from '../../image/formats/platform.js';
 import { attempting } from '../../native/system-errors.js';
 import { freeFolder, outputPlace } from '../../store/output-place.js';
 import { writtenAside } from '../../store/written-aside.js';
@@ -23,12 +25,26 @@ export async function requireFree(output: Output): Promise<void> {
   else if (typeof output.tar === 'string') outputPlace('output.tar', output.tar);
 }
 
+/** An image's layers, and what was asked for. */
+interface Built {
+  readonly layers: Layers;
+  readonly platform: Platform;
+}
+
 /**
- * Writes the files of an image. What appears under the name of a folder or a file is whole: until then it has another name beside.
+ * Writes the files of an image, or of each platform of an index. What appears under the name of a folder or a file is whole: until then it has another name
+ * beside.
  *
+ * @param built several with a folder alone
  * @throws NacelleError; SyscallError; what a stream fails with; the signal's reason
  */
-export async function writeOutput(layers: Layers, output: Output, signal: AbortSignal): Promise<void> {
+export async function writeOutput(built: readonly Built[], output: Output, signal: AbortSignal): Promise<void> {
+  if ('directory' in output) return writeFolder(built, output.directory, signal);
+  for (const { layers } of built) await withTar(layers, signal, (tar) => writeTar(tar, output.tar, signal));
+}
+
+/** Does something with the tar of an image's files. */
+async function withTar(layers: Layers, signal: AbortSignal, use: (tar: Readable) => Promise<void>): Promise<void> {
   const image = imageOf(layers);
   if (!image) throw invalidOption('output', 'the image has no files');
   const used = await image.use({ signal, mounter: mounter(privilege()) });
@@ -39,9 +55,7 @@ export async function writeOutput(layers: Layers, output: Output, signal: AbortS
     );
     try {
       signal.throwIfAborted();
-      if ('directory' in output) await writeFolder(tar, output.directory, signal);
-      else if (typeof output.tar === 'string') await writeFile(tar, output.tar, signal);
-      else await pipeline(tar, output.tar, { signal });
+      await use(tar);
     } catch (error) {
       signal.throwIfAborted();
       throw error;
@@ -53,17 +67,27 @@ export async function writeOutput(layers: Layers, output: Output, signal: AbortS
   }
 }
 
-async function writeFolder(tar: Readable, directory: string, signal: AbortSignal): Promise<void> {
+async function writeFolder(built: readonly Built[], directory: string, signal: AbortSignal): Promise<void> {
   await writtenAside(outputPlace('output.directory', directory), async (temporary) => {
     const what = `write the output of a build into ${directory}`;
-    await mkdir(temporary);
-    await unpackInto(temporary, tar, { what, owner: '0', signal });
-    // the caller's alone: programs that are set-user-ID may be in there
-    await attempting(what, () => chmod(temporary, 0o700));
+    await mkdir(temporary, { mode: 0o700 });
+    for (const { layers, platform } of built) {
+      const folder = built.length === 1 ? temporary : join(temporary, folderOf(platform));
+      if (folder !== temporary) await mkdir(folder, { mode: 0o700 });
+      await withTar(layers, signal, (tar) => unpackInto(folder, tar, { what, owner: '0', signal }));
+      // the caller's alone: programs that are set-user-ID may be in there
+      await attempting(what, () => chmod(folder, 0o700));
+    }
   });
 }
 
-async function writeFile(tar: Readable, path: string, signal: AbortSignal): Promise<void> {
+/** As BuildKit's local exporter names it. */
+function folderOf(platform: Platform): string {
+  return platformName(platform).replaceAll('/', '_');
+}
+
+async function writeTar(tar: Readable, path: string | Writable, signal: AbortSignal): Promise<void> {
+  if (typeof path !== 'string') return pipeline(tar, path, { signal });
   await writtenAside(outputPlace('output.tar', path), (temporary) =>
     pipeline(tar, createWriteStream(temporary, { flags: 'wx' }), { signal }),
   );

@@ -28,6 +28,10 @@ export function wantedPlatforms({
     if (asked?.findIndex((other) => platformName(other) === name) !== index)
       throw invalidOption(option, `${JSON.stringify(name)} is there twice`);
   }
-  if (output && asked && asked.length > 1) throw invalidOption('output', 'it has the files of one platform, and platforms has several');
+  if (output && 'tar' in output && asked && asked.length > 1)
+    throw invalidOption(
+      'output.tar',
+      'it has the files of one platform, and platforms has several: output.directory has a folder for each',
+    );
   return { asked, isIndex: platforms !== undefined };
 }
