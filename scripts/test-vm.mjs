@@ -1,7 +1,7 @@
 // Runs integration tests in a virtual machine with a Debian kernel and pure cgroup v2: as root, then as a user with a
 // delegated group, and last as root where v1's controllers of networks are mounted too; then, in a second machine, as a user in a
 // session of systemd. Arguments go to vitest and choose what root runs; after --user, what the user runs; after --hybrid, what runs
-// last; after --systemd, what runs in the second machine. With --kernel, what looks at this other kernel.
+// last; after --systemd, what runs in the second machine, and after --manager, what root runs there. With --kernel, what looks at this other kernel.
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,7 +38,9 @@ const AS_USER = [
 /** What v2 has no controllers for. */
 const HYBRID = ['test/integration/every-limit.test.ts', '-t', 'on this machine'];
 /** What needs the systemd of a user. */
-const SYSTEMD = ['test/systemd'];
+const SYSTEMD = ['test/systemd/scopes.test.ts'];
+/** What needs the systemd of the machine, as root. */
+const MANAGER = ['test/systemd/oci-scopes.test.ts'];
 
 /** Where the programs that tests start are bundled. */
 const PROGRAMS = 'build/test-programs';
@@ -47,12 +49,12 @@ const PROJECTS = ['integration', 'v2', 'systemd'].flatMap((name) => ['--project'
 const VITEST = [...PROJECTS, '--no-isolate', '--maxWorkers=2', '--experimental.fsModuleCache'];
 
 function runs(args) {
-  if (args.length === 0) return { root: AS_ROOT, user: AS_USER, hybrid: HYBRID, systemd: SYSTEMD };
+  if (args.length === 0) return { root: AS_ROOT, user: AS_USER, hybrid: HYBRID, systemd: SYSTEMD, manager: MANAGER };
   if (args.includes('--kernel')) return { root: [...args.filter((arg) => arg !== '--kernel'), ...ON_ITS_KERNEL] };
   const wanted = { root: [] };
   let who = 'root';
   for (const arg of args) {
-    const named = /^--(user|hybrid|systemd)$/.exec(arg)?.[1];
+    const named = /^--(user|hybrid|systemd|manager)$/.exec(arg)?.[1];
     if (named) {
       who = named;
       wanted[who] = [];
@@ -64,14 +66,14 @@ function runs(args) {
 }
 
 /** The command by which each runs another one. */
-const BY = { root: [], user: ['scripts/vm/as-user'], hybrid: [], systemd: ['scripts/vm/in-session'] };
+const BY = { root: [], user: ['scripts/vm/as-user'], hybrid: [], systemd: ['scripts/vm/in-session'], manager: [] };
 /** What is done before, as a script. */
 const BEFORE = { hybrid: 'mkdir /run/networks; mount -t cgroup -o net_cls,net_prio networks /run/networks; ' };
 
 /** The machines, and who runs in each. A v1 hierarchy stays for good once it has had groups: so the last of a machine has it. */
 const MACHINES = [
   { systemd: false, all: ['root', 'user', 'hybrid'] },
-  { systemd: true, all: ['systemd'] },
+  { systemd: true, all: ['manager', 'systemd'] },
 ];
 
 /** Each runs, whether or not the one before it failed. */

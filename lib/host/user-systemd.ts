@@ -2,13 +2,11 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { env, geteuid } from 'node:process';
-import { Bus } from '../dbus/bus.js';
 import { unixSocketsIn } from '../dbus/bus-address.js';
 import { DBusError } from '../dbus/dbus-error.js';
-import type { Message } from '../dbus/message.js';
 import type { Value } from '../dbus/value.js';
-import { hasCode, isNacelleError, toError, UnsupportedError } from '../errors.js';
-import { Deferred } from '../native/deferred.js';
+import { isNacelleError, toError, UnsupportedError } from '../errors.js';
+import { type ManagerSocket, SystemdManager } from './systemd-manager.js';
 
 /** How long systemd may take to make a scope, in ms. */
 const TIMEOUT = 5000;
@@ -17,14 +15,6 @@ const TIMEOUT_OF_SILENT = 500;
 
 /** Whether systemd has left the last call of this process unanswered. */
 let isSilent = false;
-
-const SYSTEMD = {
-  destination: 'org.freedesktop.systemd1',
-  path: '/org/freedesktop/systemd1',
-  interface: 'org.freedesktop.systemd1.Manager',
-} as const;
-
-const JOB_REMOVED_RULE = `type='signal',sender='${SYSTEMD.destination}',path='${SYSTEMD.path}',interface='${SYSTEMD.interface}',member='JobRemoved'`;
 
 /** A unit that systemd makes of processes that others have started (systemd.scope(5)). It goes with the last of them. */
 export interface ScopeRequest {
@@ -55,24 +45,13 @@ export async function startScope(request: ScopeRequest): Promise<void> {
 
 /** @param end by the clock of `performance` */
 async function startUntil(request: ScopeRequest, end: number): Promise<void> {
-  const jobs = new Map<string, Deferred<string>>();
-  const systemd = await connect((signal) => noteJob(signal, jobs), end);
-  const { connection } = systemd;
+  const systemd = await connect(end);
   try {
-    await subscribe(systemd);
-    const [job] = await connection.call({
-      ...SYSTEMD,
-      member: 'StartTransientUnit',
-      signature: 'ssa(sv)a(sa(sv))',
-      body: [request.unit, 'fail', propertiesOf(request), []],
-    });
-    if (typeof job !== 'string') throw new DBusError('D-Bus: systemd gave no job');
-    const result = await Promise.race([jobOf(job, jobs).promise, connection.lost]);
-    if (result !== 'done') throw new DBusError(`systemd: the start of ${request.unit} ended as '${result}'`);
+    await systemd.job('StartTransientUnit', 'ssa(sv)a(sa(sv))', [request.unit, 'fail', propertiesOf(request), []]);
   } catch (error) {
     throw isNacelleError(error) ? noScope([error]) : error;
   } finally {
-    connection.close();
+    systemd.close();
   }
 }
 
@@ -91,48 +70,16 @@ function propertiesOf({ description, pids }: ScopeRequest): Value {
   ];
 }
 
-function noteJob({ path, interface: name, member, body }: Message, jobs: Map<string, Deferred<string>>): void {
-  if (path !== SYSTEMD.path || name !== SYSTEMD.interface || member !== 'JobRemoved') return;
-  const [, job, , result] = body;
-  if (typeof job === 'string' && typeof result === 'string') jobOf(job, jobs).resolve(result);
-}
-
-/** The end of a job, which may be told before the answer that names the job. */
-function jobOf(job: string, jobs: Map<string, Deferred<string>>): Deferred<string> {
-  const known = jobs.get(job) ?? new Deferred<string>();
-  jobs.set(job, known);
-  return known;
-}
-
-interface Systemd {
-  readonly connection: Bus;
-  readonly isBus: boolean;
-}
-
 /** @param until by the clock of `performance`, for all sockets together @throws UnsupportedError: none answers */
-async function connect(onSignal: (signal: Message) => void, until: number): Promise<Systemd> {
+async function connect(until: number): Promise<SystemdManager> {
   const { sockets, failures } = socketsOf(runtimeFolder());
-  for (const { socket, isBus } of sockets) {
-    const timeout = until - performance.now();
-    if (timeout <= 0) break;
-    try {
-      return { connection: await Bus.connect(socket, { timeout, isBus, onSignal }), isBus };
-    } catch (error) {
-      if (!hasCode(error, 'ENOENT', 'ENOTDIR')) failures.push(toError(error));
-    }
-  }
-  throw noScope(failures);
-}
-
-/** On its own socket it tells everybody of everything. */
-async function subscribe({ connection, isBus }: Systemd): Promise<void> {
-  if (!isBus) return;
-  await connection.addMatch(JOB_REMOVED_RULE);
-  await connection.call({ ...SYSTEMD, member: 'Subscribe' });
+  const reached = await SystemdManager.connect(sockets, until);
+  if (reached.manager !== null) return reached.manager;
+  throw noScope([...failures, ...reached.failures]);
 }
 
 interface Sockets {
-  readonly sockets: readonly { readonly socket: string; readonly isBus: boolean }[];
+  readonly sockets: readonly ManagerSocket[];
   /** Of an address that is none. */
   readonly failures: Error[];
 }

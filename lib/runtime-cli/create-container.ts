@@ -26,6 +26,7 @@ import {
 } from './state/container-state.js';
 import { processSeen } from './state/process-identity.js';
 import { inTurn } from './state/state-lock.js';
+import { inScope, stopUnits } from './systemd-scopes.js';
 import { undoneAfter } from './undone-after.js';
 
 /** A container that waits for its start. */
@@ -78,7 +79,10 @@ async function makeContainer(request: CreateRequest, facts: CreateFacts, making:
   const { folder, isAttached } = making;
   const { config, folders } = facts;
   const slots = new Slots();
-  const task = await start(planBundle(planInput(request, facts, { ...making, slots })), slots.descriptors);
+  const input = planInput(request, facts, { ...making, slots });
+  const task = await inScope({ name: facts.scope, id: request.id, limits: input.groups.limits }, () =>
+    start(planBundle(input), slots.descriptors),
+  );
   // once the process waits for its start, the shim knows of it no more, and it goes with its group
   let isShims = isAttached || hasRuntimeHooks(config);
   try {
@@ -96,13 +100,19 @@ async function makeContainer(request: CreateRequest, facts: CreateFacts, making:
     writePlans(folder, noted, config);
     return { folder, record: noted, task };
   } catch (error) {
-    throw await undoneAfter(error, () => (isShims ? task.close() : removeGroups(folders)));
+    throw await undoneAfter(error, () => (isShims ? endTask(task, folders) : removeGroups(folders)));
   }
+}
+
+/** Ends a container whose shim is still there, which removes its groups. */
+async function endTask(task: Task, folders: readonly GroupFolder[]): Promise<void> {
+  await task.close();
+  await stopUnits(folders);
 }
 
 function planInput(
   { newKeyring }: CreateRequest,
-  { config, program, groups, folders, sources, known, ...facts }: CreateFacts,
+  { config, program, groups, folders, sources, known, scope: _, ...facts }: CreateFacts,
   { folder, joined, procs, isAttached, slots }: Making & { readonly slots: Slots },
 ): BundleInput {
   const { linux } = config;
@@ -121,13 +131,12 @@ function planInput(
 }
 
 /** Kills what is in the groups of a container, and removes them. Groups that are gone are success. @throws the first failure, when all were tried */
-export async function removeGroups(
-  folders: readonly Pick<GroupFolder, 'path' | 'version' | 'controllers' | 'mountPoint'>[],
-): Promise<void> {
+export async function removeGroups(folders: readonly GroupFolder[]): Promise<void> {
   if (folders.length === 0) return;
   const kill: Step = { op: 'kill_group', host: true, at: NONE, path: homeOfGroup(folders).path };
   const remove = folders.map(({ path }): Step => ({ op: 'remove_group', host: true, at: NONE, path }));
   await carryOut(planOf({ undo: [kill, ...remove] }));
+  await stopUnits(folders);
 }
 
 /** The state that hooks read, cut at the place of the pid, which the shim knows first. */

@@ -13,6 +13,7 @@ import { freezerOf, type GroupFolder, groupFolders, homeOfGroup } from './plan/b
 import type { ConsoleRequest } from './plan/bundle-input.js';
 import type { MountFacts } from './plan/bundle-mounts.js';
 import type { BundleProgram } from './plan/bundle-process.js';
+import { type ScopeName, scopeFolders, scopeNameOf } from './plan/systemd-scope.js';
 import { preservedDescriptors } from './preserved-descriptors.js';
 import { filterOf, groupFacts, rootOf, sourcesOf, usersOf } from './runtime-machine.js';
 import type { ContainerRecord } from './state/container-state.js';
@@ -31,6 +32,8 @@ export interface CreateRequest {
   readonly newKeyring: boolean;
   /** How many descriptors from 3 on the program gets, after those of socket activation. */
   readonly preservedFds: number;
+  /** The group is that of a scope of systemd, which `linux.cgroupsPath` names. */
+  readonly systemd: boolean;
 }
 
 /** What the record has before there is a process. */
@@ -48,6 +51,8 @@ export interface CreateFacts extends Pick<BundleProgram, 'capabilities' | 'limit
   readonly sources: MountFacts['sources'];
   readonly groups: Awaited<ReturnType<typeof groupFacts>>;
   readonly folders: readonly GroupFolder[];
+  /** The scope of systemd that the container gets; `null`: none. */
+  readonly scope: ScopeName | null;
   readonly known: KnownBefore;
 }
 
@@ -72,14 +77,15 @@ export async function createFacts(request: CreateRequest): Promise<CreateFacts> 
   const rootfs = rootOf(bundle, config);
   const sources = sourcesOf(bundle, config);
   const groups = await groupFacts(linux?.resources);
-  const folders = groupFolders(groups.layout, linux?.cgroupsPath, request.id);
+  const scope = request.systemd ? scopeNameOf(linux?.cgroupsPath, request.id) : null;
+  const folders = scope === null ? groupFolders(groups.layout, linux?.cgroupsPath, request.id) : scopeFolders(groups.layout, scope);
   refuseUsedGroup(homeOfGroup(folders));
   const known: KnownBefore = {
     ...{ format: 1, ociVersion: OCI_VERSION, id: request.id, bundle, rootfs, created: new Date(now()).toISOString() },
     ...{ owner: userInfo().username, annotations: config.annotations ?? {}, groups: folders },
     ...{ home: homeOfGroup(folders).path, freezer: freezerOf(folders), config: json },
   };
-  return { config, program, maps, rootfs, console, preserved, sources, groups, folders, known, capabilities, limits, filter };
+  return { config, program, maps, rootfs, console, preserved, sources, groups, folders, scope, known, capabilities, limits, filter };
 }
 
 /** Two containers in one group would stand still, and be killed, together. @throws NacelleError */

@@ -24,6 +24,8 @@ import { updateFlags } from './update-flags.js';
 interface Called {
   readonly root: string;
   readonly flags: Flags;
+  /** `--systemd-cgroup` */
+  readonly systemd: boolean;
 }
 
 interface Command {
@@ -42,7 +44,7 @@ const createFlags: FlagTable = {
   ...{ 'no-pivot': 'switch', 'no-new-keyring': 'switch', 'preserve-fds': 'value' },
 };
 
-const folderOf = ({ root, flags }: Called): StateFolder => stateFolder(root, flags.words[0] ?? '');
+const folderOf = ({ root, flags }: Pick<Called, 'root' | 'flags'>): StateFolder => stateFolder(root, flags.words[0] ?? '');
 
 /** Flags that runc has and that would be ignored here. @throws UnsupportedError */
 function refuseFlags(flags: Flags, ...names: readonly string[]): void {
@@ -51,10 +53,10 @@ function refuseFlags(flags: Flags, ...names: readonly string[]): void {
       throw new UnsupportedError(`--${name}`, 'this runtime does not have it');
 }
 
-function createRequest({ root, flags }: Called) {
+function createRequest({ root, flags, systemd }: Called) {
   refuseFlags(flags, 'no-pivot', 'pidfd-socket');
   return {
-    ...{ root, id: flags.words[0] ?? '', bundle: flags.value('bundle') ?? '.', pidFile: flags.value('pid-file') },
+    ...{ root, systemd, id: flags.words[0] ?? '', bundle: flags.value('bundle') ?? '.', pidFile: flags.value('pid-file') },
     ...{ consoleSocket: flags.value('console-socket'), newKeyring: !flags.has('no-new-keyring') },
     preservedFds: preservedFdsOf(flags),
   };
@@ -179,8 +181,8 @@ export const commands: Readonly<Record<string, Command>> = {
     flags: updateFlags,
     short: { r: 'resources' },
     words: [1, 1],
-    run: (called) => {
-      updateContainer(folderOf(called), askedResources(called.flags));
+    run: async (called) => {
+      await updateContainer(folderOf(called), askedResources(called.flags));
       return 0;
     },
   },

@@ -28,7 +28,7 @@ const MISSING = ['checkpoint', 'restore'];
 const USAGE = `nacelle-oci - an OCI runtime
 
 USAGE:
-   nacelle-oci [--root DIR] [--log FILE] [--log-format text|json] [--debug] COMMAND [flags] [words]
+   nacelle-oci [--root DIR] [--log FILE] [--log-format text|json] [--systemd-cgroup] [--debug] COMMAND [flags] [words]
 
 COMMANDS:
    create, start, run, state, kill, delete, exec, list, ps, pause, resume, update, events,
@@ -72,16 +72,13 @@ async function runCommand(name: string, flags: Flags, version: string): Promise<
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (MISSING.includes(name)) throw new UnsupportedError(`the command ${name}`, 'this runtime does not have it');
   if (command === undefined) throw usageError(`No help topic for '${name}'`);
-  if (flags.has('systemd-cgroup'))
-    throw new UnsupportedError(
-      '--systemd-cgroup',
-      'groups are made in the cgroup file system alone',
-      'Have the engine use its cgroup driver cgroupfs.',
-    );
   if (flags.value('rootless') === 'true') throw new UnsupportedError('--rootless', 'this runtime is for root alone');
   if (name !== 'features' && name !== 'spec' && geteuid?.() !== 0)
     throw new UnsupportedError('a container of an ordinary user', 'this runtime is for root alone');
-  return command.run({ root: resolve(flags.value('root') ?? DEFAULT_ROOT), flags: flagsOf(name, command, words) });
+  return command.run({
+    ...{ root: resolve(flags.value('root') ?? DEFAULT_ROOT), flags: flagsOf(name, command, words) },
+    systemd: flags.has('systemd-cgroup'),
+  });
 }
 
 /** The words of logrus, which callers read: the last line of level error is what they tell. */

@@ -4,14 +4,17 @@ import { readGroupFile } from '../cgroup/files/group-files.js';
 import { writeAll } from '../cgroup/update-limits.js';
 import { UnsupportedError } from '../errors.js';
 import { inspectGroups } from '../host/cgroup-base.js';
+import { setUnitProperties, withSystemd } from '../host/machine-systemd.js';
 import { attempt } from '../native/system-errors.js';
 import { type Resources, resourcesSchema } from '../oci-config/resources-schema.js';
 import type { Flags } from './command-line.js';
 import { checkedFile } from './config/read-config.js';
 import { NOT_RUNNING, refusal, usageError } from './config/runtime-error.js';
 import { type GroupFolder, rooted } from './plan/bundle-groups.js';
+import { unitProperties } from './plan/unit-properties.js';
 import { updateWrites } from './plan/update-writes.js';
 import { madeRecord, type StateFolder, statusOf } from './state/container-state.js';
+import { undoneAfter } from './undone-after.js';
 import { resourcesOfFlags } from './update-flags.js';
 
 /** What the command line of `update` asks for: a file with linux.resources, '-' for standard input, or flags. @throws NacelleError; SyscallError */
@@ -31,9 +34,9 @@ export function askedResources(flags: Flags): Resources {
 /**
  * Changes limits of a container that lives. When one is refused, those before it are put back.
  *
- * @throws NacelleError: 'container not running'; UnsupportedError; SyscallError
+ * @throws NacelleError: 'container not running'; UnsupportedError; SyscallError; DBusError
  */
-export function updateContainer(folder: StateFolder, resources: Resources): void {
+export async function updateContainer(folder: StateFolder, resources: Resources): Promise<void> {
   const record = madeRecord(folder);
   if (statusOf(folder, record) === 'stopped') throw refusal(NOT_RUNNING);
   const layout = rooted(inspectGroups(), record.groups);
@@ -58,7 +61,23 @@ export function updateContainer(folder: StateFolder, resources: Resources): void
     if (path === undefined) throw new UnsupportedError(`the cgroup controller ${write.controller}`, 'the container has no group of it');
     return { ...write, folder: path };
   });
-  writeAll(`of the container ${record.id}`, placed);
+  const write = () => writeAll(`of the container ${record.id}`, placed);
+  const units = record.groups.flatMap(({ unit }) => unit ?? []);
+  if (units.length === 0) {
+    write();
+    return;
+  }
+  await withSystemd(async (systemd) => {
+    // the kernel says first whether the limits can be had
+    const putBack = write();
+    try {
+      for (const unit of units) await setUnitProperties(systemd, unit, unitProperties(writes));
+    } catch (error) {
+      throw await undoneAfter(error, putBack);
+    }
+    // systemd has written its own, which are rounded
+    write();
+  });
 }
 
 /** A container's folders by controller and 'unified', which on v2 has all controllers. */

@@ -17,7 +17,7 @@ struct Flag {
 
 using Found = std::map<std::string_view, std::string_view>;
 
-constexpr Flag kGlobalFlags[] = {{"root", false}, {"log", false}, {"log-format", false}, {"debug", true}};
+constexpr Flag kGlobalFlags[] = {{"root", false}, {"log", false}, {"log-format", false}, {"debug", true}, {"systemd-cgroup", true}};
 constexpr Flag kKillFlags[] = {{"all", true}, {"a", true}};
 constexpr Flag kDeleteFlags[] = {{"force", true}, {"f", true}};
 

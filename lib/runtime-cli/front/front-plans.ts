@@ -33,7 +33,7 @@ export function frontPlans(record: ContainerRecord, config: BundleConfig): Omit<
     ...killPlans(record, config),
     pause: pausePlan,
     resume: (status) => (status === 'paused' ? [THAW] : [refuse(NOT_PAUSED)]),
-    ...(hasHooks(config.hooks?.poststop) ? {} : deletePlans(record)),
+    ...(hasHooks(config.hooks?.poststop) || hasUnit(record) ? {} : deletePlans(record)),
   };
   const plans = Object.entries(commands).flatMap(([command, planOf]) =>
     STATUSES.flatMap((status): FrontPlan[] => {
@@ -44,6 +44,9 @@ export function frontPlans(record: ContainerRecord, config: BundleConfig): Omit<
   const turns = ['start', 'delete', 'delete --force'].map((command) => ({ command, lock: LOCK }));
   return { pid, startTime, freezer, created: GO, turns, plans };
 }
+
+/** A scope that is to be stopped by systemd. */
+const hasUnit = ({ groups }: ContainerRecord): boolean => groups.some(({ unit }) => unit !== undefined);
 
 const hasHooks = (hooks: readonly unknown[] | undefined): boolean => hooks !== undefined && hooks.length > 0;
 

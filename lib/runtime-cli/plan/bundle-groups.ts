@@ -20,6 +20,8 @@ export interface BundleGroups {
   readonly unified: Slot | undefined;
   readonly killGroup: NonNullable<Plan['killGroup']>;
   readonly undo: readonly Step[];
+  /** What is written for the limits. */
+  readonly limits: readonly Write[];
 }
 
 /** A folder of a group, and what its hierarchy counts. */
@@ -29,6 +31,8 @@ export interface GroupFolder {
   /** Those of v1; on v2 those that may be handed on. */
   readonly controllers: readonly string[];
   readonly mountPoint: string;
+  /** The unit of systemd whose group this is. */
+  readonly unit?: string | undefined;
 }
 
 /**
@@ -44,8 +48,8 @@ export function groupFolders(layout: GroupLayout, cgroupsPath: string | undefine
   if (isSystemdName(wanted))
     throw new UnsupportedError(
       `linux.cgroupsPath of config.json, ${JSON.stringify(wanted)}`,
-      'groups of systemd (slice:prefix:name) are not made',
-      'Have the engine use its cgroup driver cgroupfs, and a path.',
+      'it names a scope of systemd (slice:prefix:name)',
+      'Call the runtime with --systemd-cgroup, or have the engine use its cgroup driver cgroupfs, and a path.',
     );
   if (/^\/*$/.test(wanted)) throw invalidOption('linux.cgroupsPath', 'must not be the top of the hierarchies');
   const hierarchies = new Map<string, Hierarchy>();
@@ -114,20 +118,20 @@ export function planBundleGroups({ slots, layout, files, folders, resources, can
   const place = { layout: rooted(layout, folders), files };
   const writes = resources === undefined ? [] : [...newMemoryWrites(resources, place), ...resourceWritesOf(resources, place)];
   const put = (at: Slot, path: string, value: string): Step => ({ op: 'put', host: true, at, path, bytes: Buffer.from(value) });
+  const ofUnified = resources === undefined ? [] : unifiedWrites(resources);
   const home = members.find(({ path }) => path === homeOfGroup(folders).path);
   return {
     prepare: [
       ...members.flatMap((member) => makeSteps(member, layout.mode, handsOn)),
       ...writes.map(({ controller, file, value }) => put(slotOf(controller), file, value)),
       ...deviceLimits(resources, { members, unified, canFilterDevices, slots }),
-      ...(resources === undefined ? [] : unifiedWrites(resources)).map(({ file, value }) =>
-        put(requireUnified(file, layout, unified).slot, file, value),
-      ),
+      ...ofUnified.map(({ file, value }) => put(requireUnified(file, layout, unified).slot, file, value)),
     ],
     join: members.filter(({ version }) => version === 1).map(({ slot }): Step => ({ op: 'join_group', group: slot, file: 'cgroup.procs' })),
     unified: unified?.slot,
     killGroup: { at: home?.slot ?? NONE, path: '.' },
     undo: folders.map(({ path }): Step => ({ op: 'remove_group', host: true, at: NONE, path })),
+    limits: [...writes, ...ofUnified.map((write) => ({ ...write, controller: 'unified' }))],
   };
 }
 

@@ -23,6 +23,8 @@ const groupSchema = z.object({
   mountPoint: z.string(),
   version: z.union([z.literal(1), z.literal(2)]),
   controllers: z.array(z.string()).readonly(),
+  /** The unit of systemd whose group this is. */
+  unit: z.string().optional(),
 });
 
 /** What is known of a container between two commands. The number rises when a field changes its meaning. */

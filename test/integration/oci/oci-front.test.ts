@@ -294,7 +294,7 @@ describe('what the front does not know is for Node', () => {
       ...[
         ['state', 'empty'],
         ['state', 'linked'],
-        ['--systemd-cgroup', 'state', 'a'],
+        ['--rootless', 'auto', 'state', 'a'],
         ['--root', 'x', 'state', 'a'],
         ['--root', '/x/../y', 'state', 'a'],
       ],

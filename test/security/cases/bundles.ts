@@ -56,7 +56,10 @@ const writableNull: BundleChange = (config) => {
 /** A container that waits for its start, whose process is still the runtime's. */
 async function createdBundle<T>(use: (pid: number) => Promise<T>): Promise<T> {
   const request = { root: statesFolder(), id: 'one', bundle: bundleOf('true'), pidFile: null, consoleSocket: null };
-  const { folder, record, task } = await createContainer({ ...request, newKeyring: true, preservedFds: 0 }, { isAttached: true });
+  const { folder, record, task } = await createContainer(
+    { ...request, newKeyring: true, preservedFds: 0, systemd: false },
+    { isAttached: true },
+  );
   try {
     return await use(record.pid);
   } finally {
@@ -270,6 +273,7 @@ export const bundles = [
       const answer = await orRefused(async () => {
         await createContainer({
           ...{ root, id: '../out', bundle: bundleOf('true'), pidFile: null, consoleSocket: null, newKeyring: true, preservedFds: 0 },
+          systemd: false,
         });
         return 'created';
       });

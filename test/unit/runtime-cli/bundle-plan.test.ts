@@ -41,7 +41,7 @@ function planned({
   const slots = new Slots();
   const plan = planBundle({
     ...{ slots, config, ...program, filter, rootfs: '/b/rootfs', folder: '/run/x', streams: [0, 1, 2], console: null },
-    groups: { prepare: [], join: [], unified: undefined, killGroup: { at: NONE, path: '.' }, undo: [] },
+    groups: { prepare: [], join: [], unified: undefined, killGroup: { at: NONE, path: '.' }, undo: [], limits: [] },
     mounts: { sources: new Map(), groups: [], mode: 'v2', hasCgroupNamespace: true, devices: [], procs },
     joined: new Map(joined ? [['pid', 40]] : []),
     ...{ newKeyring: true, handsOver: true, preserved: [], maps: null, listenerState: ['{', '}'] },

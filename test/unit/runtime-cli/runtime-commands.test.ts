@@ -245,11 +245,14 @@ describe('cgroupsPath of systemd', () => {
     ...{ mode: 'v2', unified, bases: new Map(), withheld: null, swap: { total: 0, accounted: false }, controllers: new Map() },
   };
 
-  it.each(['machine.slice:libpod:abc', ':docker:abc', 'kubepods-burstable-pod1.slice:cri-containerd:abc'])('is refused: %j', (path) => {
-    expect(() => groupFolders(layout, path, 'id')).toThrow(
-      /linux\.cgroupsPath of config\.json, .* is not supported here: groups of systemd/,
-    );
-  });
+  it.each(['machine.slice:libpod:abc', ':docker:abc', 'kubepods-burstable-pod1.slice:cri-containerd:abc'])(
+    'is refused without --systemd-cgroup: %j',
+    (path) => {
+      expect(() => groupFolders(layout, path, 'id')).toThrow(
+        /linux\.cgroupsPath of config\.json, .* is not supported here: it names a scope of systemd/,
+      );
+    },
+  );
 
   it.each(['/a.slice:b:c', 'a:b:c', 'a.slice:b', 'machine.slice/x:y:z'])('is none of these: %j', (path) => {
     expect(groupFolders(layout, path, 'id')).toMatchObject([{ path: `/cg/${path.replace(/^\//, '')}` }]);

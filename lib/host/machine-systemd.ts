@@ -1,0 +1,80 @@
+import { performance } from 'node:perf_hooks';
+import { DBusError } from '../dbus/dbus-error.js';
+import type { Value, Variant } from '../dbus/value.js';
+import { isNacelleError, UnsupportedError } from '../errors.js';
+import { SystemdManager } from './systemd-manager.js';
+
+/** How long systemd may take for one request, in ms: on a machine that boots it has other units to start. */
+const TIMEOUT = 30_000;
+
+/** systemd's own socket, which serves where no bus runs, then the bus of the machine. Both are root's. */
+const SOCKETS = [
+  { socket: '/run/systemd/private', isBus: false },
+  { socket: '/run/dbus/system_bus_socket', isBus: true },
+];
+
+/** A property of a unit, by its name on the bus (org.freedesktop.systemd1(5)). */
+export type UnitProperty = readonly [name: string, value: Variant];
+
+/** A scope of the machine's systemd (systemd.scope(5)). */
+export interface MachineScope {
+  /** With '.scope' at its end. */
+  readonly unit: string;
+  readonly properties: readonly UnitProperty[];
+}
+
+/**
+ * Does some work with the systemd of this machine.
+ *
+ * @throws UnsupportedError: there is none; DBusError: it refuses
+ */
+export async function withSystemd<T>(work: (systemd: SystemdManager) => Promise<T>): Promise<T> {
+  const { manager, failures } = await SystemdManager.connect(SOCKETS, performance.now() + TIMEOUT);
+  if (manager === null) throw noSystemd(failures);
+  try {
+    return await work(manager);
+  } finally {
+    manager.close();
+  }
+}
+
+/** Has systemd make a scope; when this resolves its processes are in its group. @throws as {@link withSystemd} */
+export function startMachineScope({ unit, properties }: MachineScope): Promise<void> {
+  return withSystemd((systemd) => systemd.job('StartTransientUnit', 'ssa(sv)a(sa(sv))', [unit, 'fail', valuesOf(properties), []]));
+}
+
+/** Ends a scope and has systemd forget it, also one that failed. One that is not there is success. @throws as {@link withSystemd} */
+export async function stopUnit(unit: string): Promise<void> {
+  await withSystemd(async (systemd) => {
+    await unlessGone(() => systemd.job('StopUnit', 'ss', [unit, 'replace']));
+    await unlessGone(() => systemd.call('ResetFailedUnit', 's', [unit]));
+  });
+}
+
+/** Changes properties of a unit until the machine is booted again. @throws DBusError: systemd refuses */
+export async function setUnitProperties(systemd: SystemdManager, unit: string, properties: readonly UnitProperty[]): Promise<void> {
+  await systemd.call('SetUnitProperties', 'sba(sv)', [unit, true, valuesOf(properties)]);
+}
+
+const valuesOf = (properties: readonly UnitProperty[]): Value => properties.map(([name, value]) => [name, value]);
+
+async function unlessGone(work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof DBusError) || error.errorName !== 'org.freedesktop.systemd1.NoSuchUnit') throw error;
+  }
+}
+
+function noSystemd(failures: readonly Error[]): UnsupportedError {
+  const feature = 'a scope of systemd';
+  const [first] = failures;
+  if (first === undefined)
+    return new UnsupportedError(
+      feature,
+      'this machine has no systemd: there is no socket /run/systemd/private',
+      'Have the engine use its cgroup driver cgroupfs.',
+    );
+  const cause = failures.length === 1 ? first : new AggregateError(failures, failures.map(({ message }) => message).join('; '));
+  return new UnsupportedError(feature, isNacelleError(first) ? cause.message : String(cause), null, { cause });
+}

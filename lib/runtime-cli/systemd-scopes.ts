@@ -1,0 +1,39 @@
+import { startMachineScope, stopUnit } from '../host/machine-systemd.js';
+import { during } from '../native/host-work.js';
+import { planOf } from '../plan/plan.js';
+import type { GroupFolder } from './plan/bundle-groups.js';
+import { type ScopeName, scopeUnit } from './plan/systemd-scope.js';
+import type { UnitLimits } from './plan/unit-properties.js';
+import { undoneAfter } from './undone-after.js';
+
+/** A scope that a container is to be in. */
+export interface WantedScope {
+  /** `null`: the container is in none. */
+  readonly name: ScopeName | null;
+  readonly id: string;
+  readonly limits: UnitLimits;
+}
+
+/**
+ * Makes the scope of a container, and then the container in the scope's group. systemd makes no scope without a process, and stops one when the last process is
+ * gone: so a process that does nothing is there until the container's own is. When the container can't be made the scope is stopped.
+ *
+ * @throws UnsupportedError: there is no systemd; DBusError; what `make` throws
+ */
+export async function inScope<T>({ name, id, limits }: WantedScope, make: () => Promise<T>): Promise<T> {
+  if (name === null) return make();
+  const waiting = planOf({ stages: [{ flags: 0, steps: [{ op: 'park' }] }] });
+  return during(waiting, new Map(), async ({ pid }) => {
+    await startMachineScope(scopeUnit(name, { id, pid, limits }));
+    try {
+      return await make();
+    } catch (error) {
+      throw await undoneAfter(error, () => stopUnit(name.unit));
+    }
+  });
+}
+
+/** Stops the units whose groups these are. @throws DBusError; UnsupportedError: systemd is gone */
+export async function stopUnits(folders: readonly Pick<GroupFolder, 'unit'>[]): Promise<void> {
+  for (const { unit } of folders) if (unit !== undefined) await stopUnit(unit);
+}
