@@ -30,7 +30,7 @@
         'cflags!': ['-O3'],
         'conditions': [
           ['nacelle_sanitize==1', {
-            'cflags': ['-fsanitize=address,undefined', '-fno-sanitize-recover=undefined', '-g', '-O1', '-fno-omit-frame-pointer'],
+            'cflags': ['-fsanitize=address,undefined', '-fno-sanitize-recover=undefined', '-g1', '-Og', '-fno-omit-frame-pointer'],
             'ldflags': ['-fsanitize=address,undefined'],
           }, {
             'cflags': ['-O2', '-U_FORTIFY_SOURCE', '-D_FORTIFY_SOURCE=2', '-ffunction-sections', '-fdata-sections'],
