@@ -61,7 +61,9 @@ describe('build: ADD of URLs with a network', () => {
       name: 'added',
       secure: 'added',
       otherName: expect.stringMatching(/BuildError.*192\.0\.2\.2.*altnames|IP/s),
-      redirect: expect.stringContaining("169.254.169.254 counts on this machine or its links alone: ADD reaches it with the network 'host'"),
+      redirect: expect.stringContaining(
+        "169.254.169.254 counts on this machine or its links alone: ADD reaches it with the network 'host'",
+      ),
       unknown: expect.stringContaining('none.example has no address in the network of the build'),
       neighbour: 'added',
     });

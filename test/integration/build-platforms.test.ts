@@ -57,7 +57,9 @@ describe('build for other platforms', () => {
     await files({ platforms: [own], output: { directory: one } });
     expect(readdirSync(one)).toEqual(['file']);
     const none = join(folder, 'of-none');
-    await expect(files({ platforms: [...BOTH, 'linux/386'], output: { directory: none } })).rejects.toMatchObject({ code: 'ERR_DOCKERFILE' });
+    await expect(files({ platforms: [...BOTH, 'linux/386'], output: { directory: none } })).rejects.toMatchObject({
+      code: 'ERR_DOCKERFILE',
+    });
     expect(readdirSync(folder).filter((name) => name.includes('of-none'))).toEqual([]);
   });
 
