@@ -10,7 +10,7 @@ import { until } from '../fixtures/until.js';
 
 // As root, where systemd is process 1 and has the groups, all on cgroup v2: `npm run test:vm -- --manager`.
 useLeakCheck();
-const { it } = requires({ root: true, tools: ['systemctl', 'runc'], cgroup: 'v2' });
+const { it } = requires({ root: true, tools: ['busybox', 'systemctl', 'runc'], cgroup: 'v2' });
 
 const folder = mkdtempSync(join(tmpdir(), 'nacelle-test-'));
 const { oci, runc, states } = useRuntimes(folder);
@@ -60,7 +60,7 @@ const KNOWN = [
 ];
 
 it('a container has the scope, limits and properties that one of runc has, and both go with it', async () => {
-  const bundles = ['ours', 'theirs'].map((name) => makeBundle(folder, ['sleep', '600'], inScope(name, RESOURCES)));
+  const bundles = ['ours', 'theirs'].map((name) => makeBundle(folder, ['busybox', 'sleep', '600'], inScope(name, RESOURCES)));
   const [ours = '', theirs = ''] = bundles;
   expect(await oci('--systemd-cgroup', 'run', '--detach', '--bundle', ours, 'ours')).toEqual({ code: 0, stdout: '', stderr: '' });
   expect(await runc('--systemd-cgroup', 'run', '--detach', '--bundle', theirs, 'theirs')).toMatchObject({ code: 0 });
@@ -97,7 +97,7 @@ it('a container has the scope, limits and properties that one of runc has, and b
 });
 
 it('a container that ends takes its scope along, and its name is free after delete', async () => {
-  const bundle = makeBundle(folder, ['true'], inScope('short'));
+  const bundle = makeBundle(folder, ['busybox', 'true'], inScope('short'));
   for (let round = 0; round < 3; ++round) {
     expect(await oci('--systemd-cgroup', 'create', '--bundle', bundle, 'short')).toEqual({ code: 0, stdout: '', stderr: '' });
     expect(shown('test-short.scope', 'ActiveState', 'TasksMax')).toEqual({ ActiveState: 'active', TasksMax: 'infinity' });
@@ -111,7 +111,7 @@ it('a container that ends takes its scope along, and its name is free after dele
 });
 
 it('a container that can not be made leaves no scope, nor does one whose maker was killed', async () => {
-  const wrong = makeBundle(folder, ['true'], (config) => {
+  const wrong = makeBundle(folder, ['busybox', 'true'], (config) => {
     inScope('wrong')(config);
     Object.assign(config.linux, { sysctl: { 'net.ipv4.no_such_file': '1' } });
   });
@@ -122,7 +122,7 @@ it('a container that can not be made leaves no scope, nor does one whose maker w
   expect(existsSync(join(states, 'wrong'))).toBe(false);
 
   // a scope of that name is somebody's already
-  const taken = makeBundle(folder, ['sleep', '600'], inScope('taken'));
+  const taken = makeBundle(folder, ['busybox', 'sleep', '600'], inScope('taken'));
   expect(await oci('--systemd-cgroup', 'run', '--detach', '--bundle', taken, 'first')).toMatchObject({ code: 0 });
   expect((await oci('--systemd-cgroup', 'create', '--bundle', taken, 'second')).stderr).toMatch(/cgroup is not empty/);
   expect(JSON.parse((await oci('state', 'first')).stdout)).toMatchObject({ status: 'running' });
