@@ -4,6 +4,7 @@ import { currentPlatform } from '../image/formats/platform.js';
 import { formatReference, parseRegistryName } from '../image/formats/reference.js';
 import { now } from '../native/clock.js';
 import { wordsOf } from '../native/system-errors.js';
+import { holdSource, letSourceGo } from '../process/streams/held-source.js';
 import { type CarriedOutStep, exportCache } from './cache/export-cache.js';
 import { openCaches } from './cache/open-caches.js';
 import { StepCache } from './cache/step-cache.js';
@@ -67,6 +68,7 @@ const NOTHING_GIVEN = { secrets: new Map<string, Buffer>(), ssh: new Map<string,
 async function built(options: BuildOptions | CheckOptions, feed: EventFeed<BuildEvent>): Promise<BuildResult | BuildCheck> {
   try {
     const parsed = withDateArg(parseBuildOptions(options));
+    holdSource(parsed.context);
     const tags = parsed.tags.map((tag) => tagName(tag));
     if (parsed.output && !parsed.check) await requireFree(parsed.output);
     const given = parsed.check ? NOTHING_GIVEN : { secrets: await readSecrets(parsed.secrets), ssh: agentSockets(parsed.ssh) };
@@ -87,6 +89,7 @@ async function built(options: BuildOptions | CheckOptions, feed: EventFeed<Build
   } catch (error) {
     throw asOurs(error, options.cancelSignal);
   } finally {
+    letSourceGo(options.context);
     feed.end();
   }
 }

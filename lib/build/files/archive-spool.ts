@@ -6,6 +6,7 @@ import { isNacelleError, NacelleError } from '../../errors.js';
 import { compressionIn, decompression } from '../../image/formats/decompress.js';
 import { Cap, DEFAULT_LIMITS, mostBlobBytes, mostBytes } from '../../image/formats/unpack-limits.js';
 import { wordsOf } from '../../native/system-errors.js';
+import { letSourceGo } from '../../process/streams/held-source.js';
 import { InstructionProblem } from '../language/build-error.js';
 import { archiveEntries, isTarHeader } from './archive-entries.js';
 import type { ArchiveEntry } from './archive-files.js';
@@ -97,6 +98,7 @@ export class Spools {
     const file = await temporaryFile();
     try {
       const cap = new Cap(() => ({ bytes: mostBlobBytes(DEFAULT_LIMITS), option: 'maxBytes' }), { what });
+      letSourceGo(stream);
       await pipeline([stream, cap, new PlainFile(file)], signal ? { signal } : {});
       return await this.entriesIn(file, (await file.stat()).size, what, signal);
     } finally {

@@ -7,6 +7,7 @@ import { withUserNamespace } from '../../host/user-namespace.js';
 import { endOf } from '../../native/host-work.js';
 import { closeDescriptor, streamedPipe } from '../../native/load-addon.js';
 import { goneWorker, readWorker } from '../../native/worker-output.js';
+import { holdSource, letSourceGo } from '../../process/streams/held-source.js';
 import { ignoreErrors } from '../../process/streams/ignore-errors.js';
 import type { ParsedCopyFrom, ParsedCopyTo } from '../options/copy-options.js';
 import type { Inside } from '../result/copy-out.js';
@@ -65,12 +66,14 @@ export class ContainerFiles {
     // a stream that fails before it is read has told its reason: the pipeline gives that
     ignoreErrors(tar);
     const { stream: sink, other: output } = streamedPipe('write');
+    holdSource(tar);
     try {
       const task = await withUserNamespace(place.maps, async (users) => {
         const { plan, slots } = planUnpackTo({ ...place, users }, path, output);
         const shim = await containerShim();
         return shim.startPlan(plan, slots.descriptors);
       }).finally(() => closeDescriptor(output));
+      letSourceGo(tar);
       const feeding = pipeline(tar, sink).catch(async (error: unknown) => {
         // a failure of `close` is ignored: a process that had failed by then tells it by `ended`
         await Promise.allSettled([task.close()]);
@@ -89,6 +92,7 @@ export class ContainerFiles {
       tar.destroy();
       throw error;
     } finally {
+      letSourceGo(tar);
       sink.destroy();
     }
   }

@@ -5,6 +5,7 @@ import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { hasCode, ImageError, toError } from '../../errors.js';
 import { wordsOf } from '../../native/system-errors.js';
+import { holdSource, letSourceGo } from '../../process/streams/held-source.js';
 import { type Hold, hold } from '../../store/lease.js';
 import { type Compression, compressionIn, compressionOf, decompression, MAGIC_BYTES } from '../formats/decompress.js';
 import type { Descriptor } from '../formats/image-documents.js';
@@ -116,6 +117,7 @@ interface StreamSettings {
 async function loadStream(source: Readable, { options, what, size }: StreamSettings): Promise<Loaded[]> {
   // whoever reads the stream gets its error, but the error may come before that
   source.on('error', () => undefined);
+  holdSource(source);
   let held: Hold | undefined;
   try {
     held = await hold([]);
@@ -130,6 +132,7 @@ async function loadStream(source: Readable, { options, what, size }: StreamSetti
     }
   } finally {
     source.destroy();
+    letSourceGo(source);
     held?.release();
   }
 }

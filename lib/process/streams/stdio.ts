@@ -8,6 +8,7 @@ import type { ChildEnd, Copy, Streams } from './child-end.js';
 import { Collector } from './collect.js';
 import { streamOfCopy } from './copied-descriptor.js';
 import { checkOpen, directDescriptor, inputFile, kindOf, openInput, untilOpen } from './descriptors.js';
+import { holdSource, letSourceGo } from './held-source.js';
 import { ignoreErrors } from './ignore-errors.js';
 import { Outlet } from './outlet.js';
 import { OutputFiles } from './output-files.js';
@@ -93,6 +94,7 @@ export class Stdio implements ProgramStreams {
     this.#streamOf = streamOf;
     // errors are heard from now on, for an image may be pulled before the program runs
     for (const stream of callersStreams(options)) stream.on('error', this.#onFailure);
+    holdSource(this.#source);
     try {
       if (options.stdin[0]?.type === 'pipe') this.#makeStdin();
       const [stdout, stderr] = ([1, 2] as const).map((stream) => (this.#isVisible(stream) ? this.#makeOutlet(stream).copy() : null));
@@ -148,6 +150,7 @@ export class Stdio implements ProgramStreams {
     for (const outlet of this.#outlets) outlet?.begin(hooks);
     if (this.#failure) hooks.onError(this.#failure);
     if (!this.#stdin || this.#source === null) return;
+    letSourceGo(this.#source);
     feed(this.#stdin, this.#source, this.#onSourceClose);
   }
 
@@ -188,6 +191,7 @@ export class Stdio implements ProgramStreams {
     this.sent();
     for (const { close } of this.#owned.splice(0).reverse()) close();
     // Nobody will read the caller's input any more; a stream given as stdin stays the caller's own.
+    letSourceGo(this.#source);
     const { input } = this.#options;
     for (const stream of callersStreams(this.#options)) {
       stream.off('error', this.#onFailure);

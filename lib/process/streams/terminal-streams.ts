@@ -6,6 +6,7 @@ import { callersStreams, feed, isStream } from './callers-streams.js';
 import type { ChildEnds, Streams } from './child-end.js';
 import { Collector } from './collect.js';
 import { inputFile } from './descriptors.js';
+import { holdSource, letSourceGo } from './held-source.js';
 import { ignoreErrors } from './ignore-errors.js';
 import { Outlet } from './outlet.js';
 import { OutputFiles } from './output-files.js';
@@ -55,6 +56,7 @@ export class TerminalStreams implements ProgramStreams {
     this.stdout = isVisible ? this.#outlet.copy() : null;
     // errors are heard from now on, for an image may be pulled before the program runs
     for (const stream of callersStreams(options)) stream.on('error', this.#onFailure);
+    holdSource(this.#source);
   }
 
   get stdin(): Writable | null {
@@ -92,6 +94,7 @@ export class TerminalStreams implements ProgramStreams {
     this.#hooks = hooks;
     this.#outlet.begin(hooks);
     if (this.#failure) hooks.onError(this.#failure);
+    letSourceGo(this.#source);
     if (this.#source !== null) feed(this.terminal.input, this.#source, this.#onSourceClose);
   }
 
@@ -131,6 +134,7 @@ export class TerminalStreams implements ProgramStreams {
     }
     if (isStream(this.#source)) this.#source.off('close', this.#onSourceClose);
     // nobody will read the caller's input any more; a stream given as stdin stays the caller's own
+    letSourceGo(this.#source);
     if (isStream(input)) input.destroy?.();
     this.#outlet.leave();
   }
