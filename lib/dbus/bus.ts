@@ -84,6 +84,13 @@ export class Bus {
     return answer.promise;
   }
 
+  /** The connection that has a name: who its signals come from. @throws DBusError: none has */
+  async ownerOf(name: string): Promise<string> {
+    const [owner] = await this.call({ ...BUS, member: 'GetNameOwner', signature: 's', body: [name] });
+    if (typeof owner !== 'string') throw new DBusError('D-Bus: the bus gave no owner of a name');
+    return owner;
+  }
+
   /** Has the bus tell of signals that fit a rule: "type='signal',member='JobRemoved'". @throws DBusError */
   async addMatch(rule: string): Promise<void> {
     await this.call({ ...BUS, member: 'AddMatch', signature: 's', body: [rule] });

@@ -1,10 +1,9 @@
 import { performance } from 'node:perf_hooks';
 import { DBusError } from '../dbus/dbus-error.js';
-import type { Value, Variant } from '../dbus/value.js';
-import { isNacelleError, UnsupportedError } from '../errors.js';
-import { SystemdManager } from './systemd-manager.js';
+import { oneOf, UnsupportedError } from '../errors.js';
+import { SystemdManager, type UnitProperty } from './systemd-manager.js';
 
-/** How long systemd may take for one request, in ms: on a machine that boots it has other units to start. */
+/** How long systemd may take for all that is asked by one connection, in ms: on a machine that boots it has other units to start. */
 const TIMEOUT = 30_000;
 
 /** systemd's own socket, which serves where no bus runs, then the bus of the machine. Both are root's. */
@@ -12,9 +11,6 @@ const SOCKETS = [
   { socket: '/run/systemd/private', isBus: false },
   { socket: '/run/dbus/system_bus_socket', isBus: true },
 ];
-
-/** A property of a unit, by its name on the bus (org.freedesktop.systemd1(5)). */
-export type UnitProperty = readonly [name: string, value: Variant];
 
 /** A scope of the machine's systemd (systemd.scope(5)). */
 export interface MachineScope {
@@ -40,7 +36,7 @@ export async function withSystemd<T>(work: (systemd: SystemdManager) => Promise<
 
 /** Has systemd make a scope; when this resolves its processes are in its group. @throws as {@link withSystemd} */
 export function startMachineScope({ unit, properties }: MachineScope): Promise<void> {
-  return withSystemd((systemd) => systemd.job('StartTransientUnit', 'ssa(sv)a(sa(sv))', [unit, 'fail', valuesOf(properties), []]));
+  return withSystemd((systemd) => systemd.startUnit(unit, properties));
 }
 
 /** Ends a scope and has systemd forget it, also one that failed. One that is not there is success. @throws as {@link withSystemd} */
@@ -51,12 +47,12 @@ export async function stopUnit(unit: string): Promise<void> {
   });
 }
 
-/** Changes properties of a unit until the machine is booted again. @throws DBusError: systemd refuses */
+/** Changes properties of a unit until the machine is booted again. When this resolves they hold. @throws DBusError: systemd refuses */
 export async function setUnitProperties(systemd: SystemdManager, unit: string, properties: readonly UnitProperty[]): Promise<void> {
-  await systemd.call('SetUnitProperties', 'sba(sv)', [unit, true, valuesOf(properties)]);
+  await systemd.call('SetUnitProperties', 'sba(sv)', [unit, true, properties]);
+  // systemd answers before its groups have them, which is so before the next question is read
+  await systemd.call('GetUnit', 's', [unit]);
 }
-
-const valuesOf = (properties: readonly UnitProperty[]): Value => properties.map(([name, value]) => [name, value]);
 
 async function unlessGone(work: () => Promise<unknown>): Promise<void> {
   try {
@@ -68,13 +64,12 @@ async function unlessGone(work: () => Promise<unknown>): Promise<void> {
 
 function noSystemd(failures: readonly Error[]): UnsupportedError {
   const feature = 'a scope of systemd';
-  const [first] = failures;
-  if (first === undefined)
+  const cause = oneOf(failures);
+  if (cause === undefined)
     return new UnsupportedError(
       feature,
       'this machine has no systemd: there is no socket /run/systemd/private',
       'Have the engine use its cgroup driver cgroupfs.',
     );
-  const cause = failures.length === 1 ? first : new AggregateError(failures, failures.map(({ message }) => message).join('; '));
-  return new UnsupportedError(feature, isNacelleError(first) ? cause.message : String(cause), null, { cause });
+  return new UnsupportedError(feature, cause.message, null, { cause });
 }

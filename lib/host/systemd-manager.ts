@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { Bus } from '../dbus/bus.js';
 import { DBusError } from '../dbus/dbus-error.js';
 import type { Message } from '../dbus/message.js';
-import type { Value } from '../dbus/value.js';
+import type { Value, Variant } from '../dbus/value.js';
 import { hasCode, toError } from '../errors.js';
 import { Deferred } from '../native/deferred.js';
 
@@ -20,12 +20,15 @@ export interface ManagerSocket {
   readonly isBus: boolean;
 }
 
+/** A property of a unit, by its name on the bus (org.freedesktop.systemd1(5)). */
+export type UnitProperty = readonly [name: string, value: Variant];
+
 /** A connection to a systemd, that of the machine or of a user (org.freedesktop.systemd1(5)). */
 export class SystemdManager {
   readonly #bus: Bus;
-  readonly #jobs: Map<string, Deferred<string>>;
+  readonly #jobs: Jobs;
 
-  private constructor(bus: Bus, jobs: Map<string, Deferred<string>>) {
+  private constructor(bus: Bus, jobs: Jobs) {
     this.#bus = bus;
     this.#jobs = jobs;
   }
@@ -44,9 +47,9 @@ export class SystemdManager {
     for (const { socket, isBus } of sockets) {
       const timeout = until - performance.now();
       if (timeout <= 0) break;
-      const jobs = new Map<string, Deferred<string>>();
+      const jobs = new Jobs();
       try {
-        const bus = await Bus.connect(socket, { timeout, isBus, onSignal: (signal) => noteJob(signal, jobs) });
+        const bus = await Bus.connect(socket, { timeout, isBus, onSignal: (signal) => jobs.note(signal) });
         return { manager: await new SystemdManager(bus, jobs).#heard(isBus), failures };
       } catch (error) {
         if (!hasCode(error, 'ENOENT', 'ENOTDIR')) failures.push(toError(error));
@@ -64,8 +67,13 @@ export class SystemdManager {
   async job(member: string, signature: string, body: readonly Value[]): Promise<void> {
     const [job] = await this.call(member, signature, body);
     if (typeof job !== 'string') throw new DBusError('D-Bus: systemd gave no job');
-    const result = await Promise.race([jobOf(job, this.#jobs).promise, this.#bus.lost]);
+    const result = await Promise.race([this.#jobs.endOf(job).promise, this.#bus.lost]);
     if (result !== 'done') throw new DBusError(`systemd: ${member} of ${String(body[0])} ended as '${result}'`);
+  }
+
+  /** Makes a unit that goes with the machine's next boot, and starts it; there must be none of that name. @throws as {@link job} */
+  startUnit(unit: string, properties: readonly UnitProperty[]): Promise<void> {
+    return this.job('StartTransientUnit', 'ssa(sv)a(sa(sv))', [unit, 'fail', properties, []]);
   }
 
   /** Idempotent. */
@@ -77,6 +85,7 @@ export class SystemdManager {
   async #heard(isBus: boolean): Promise<this> {
     if (!isBus) return this;
     try {
+      this.#jobs.owner = await this.#bus.ownerOf(SYSTEMD.destination);
       await this.#bus.addMatch(JOB_REMOVED_RULE);
       await this.call('Subscribe', '', []);
       return this;
@@ -87,15 +96,22 @@ export class SystemdManager {
   }
 }
 
-function noteJob({ path, interface: name, member, body }: Message, jobs: Map<string, Deferred<string>>): void {
-  if (path !== SYSTEMD.path || name !== SYSTEMD.interface || member !== 'JobRemoved') return;
-  const [, job, , result] = body;
-  if (typeof job === 'string' && typeof result === 'string') jobOf(job, jobs).resolve(result);
-}
+/** The ends of jobs, which may be told before the answer that names the job. */
+class Jobs {
+  readonly #ends = new Map<string, Deferred<string>>();
+  /** Whose signals count: on a bus anybody can send some. `null`: at systemd's own socket, where nobody else is. */
+  owner: string | null = null;
 
-/** The end of a job, which may be told before the answer that names the job. */
-function jobOf(job: string, jobs: Map<string, Deferred<string>>): Deferred<string> {
-  const known = jobs.get(job) ?? new Deferred<string>();
-  jobs.set(job, known);
-  return known;
+  note({ path, interface: name, member, sender, body }: Message): void {
+    if ((this.owner !== null && sender !== this.owner) || path !== SYSTEMD.path || name !== SYSTEMD.interface || member !== 'JobRemoved')
+      return;
+    const [, job, , result] = body;
+    if (typeof job === 'string' && typeof result === 'string') this.endOf(job).resolve(result);
+  }
+
+  endOf(job: string): Deferred<string> {
+    const known = this.#ends.get(job) ?? new Deferred<string>();
+    this.#ends.set(job, known);
+    return known;
+  }
 }

@@ -4,9 +4,8 @@ import { performance } from 'node:perf_hooks';
 import { env, geteuid } from 'node:process';
 import { unixSocketsIn } from '../dbus/bus-address.js';
 import { DBusError } from '../dbus/dbus-error.js';
-import type { Value } from '../dbus/value.js';
 import { isNacelleError, toError, UnsupportedError } from '../errors.js';
-import { type ManagerSocket, SystemdManager } from './systemd-manager.js';
+import { type ManagerSocket, SystemdManager, type UnitProperty } from './systemd-manager.js';
 
 /** How long systemd may take to make a scope, in ms. */
 const TIMEOUT = 5000;
@@ -47,7 +46,7 @@ export async function startScope(request: ScopeRequest): Promise<void> {
 async function startUntil(request: ScopeRequest, end: number): Promise<void> {
   const systemd = await connect(end);
   try {
-    await systemd.job('StartTransientUnit', 'ssa(sv)a(sa(sv))', [request.unit, 'fail', propertiesOf(request), []]);
+    await systemd.startUnit(request.unit, propertiesOf(request));
   } catch (error) {
     throw isNacelleError(error) ? noScope([error]) : error;
   } finally {
@@ -56,7 +55,7 @@ async function startUntil(request: ScopeRequest, end: number): Promise<void> {
 }
 
 /** org.freedesktop.systemd1(5), "Properties" of a scope, each as (sv). Pure. */
-function propertiesOf({ description, pids }: ScopeRequest): Value {
+function propertiesOf({ description, pids }: ScopeRequest): UnitProperty[] {
   return [
     ['Description', { signature: 's', value: description }],
     // where systemd-run --user puts what it starts

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { doAll } from '../errors.js';
 import { carryOut } from '../native/host-work.js';
 import { start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
@@ -80,11 +81,13 @@ async function makeContainer(request: CreateRequest, facts: CreateFacts, making:
   const { config, folders } = facts;
   const slots = new Slots();
   const input = planInput(request, facts, { ...making, slots });
-  const task = await inScope({ name: facts.scope, id: request.id, limits: input.groups.limits }, () =>
-    start(planBundle(input), slots.descriptors),
-  );
   // once the process waits for its start, the shim knows of it no more, and it goes with its group
   let isShims = isAttached || hasRuntimeHooks(config);
+  const undo = (task: Task): Promise<void> => (isShims ? endTask(task, folders) : removeGroups(folders));
+  const task = await inScope(
+    { name: facts.scope, id: request.id, limits: input.groups.limits },
+    { make: () => start(planBundle(input), slots.descriptors), undo },
+  );
   try {
     const record = (): ContainerRecord => ({ ...facts.known, pid: task.pid, startTime: processSeen(task.pid)?.startTime ?? '' });
     if (hasRuntimeHooks(config)) {
@@ -100,14 +103,13 @@ async function makeContainer(request: CreateRequest, facts: CreateFacts, making:
     writePlans(folder, noted, config);
     return { folder, record: noted, task };
   } catch (error) {
-    throw await undoneAfter(error, () => (isShims ? endTask(task, folders) : removeGroups(folders)));
+    throw await undoneAfter(error, () => undo(task));
   }
 }
 
 /** Ends a container whose shim is still there, which removes its groups. */
 async function endTask(task: Task, folders: readonly GroupFolder[]): Promise<void> {
-  await task.close();
-  await stopUnits(folders);
+  await doAll([() => task.close(), () => stopUnits(folders)]);
 }
 
 function planInput(
@@ -135,8 +137,7 @@ export async function removeGroups(folders: readonly GroupFolder[]): Promise<voi
   if (folders.length === 0) return;
   const kill: Step = { op: 'kill_group', host: true, at: NONE, path: homeOfGroup(folders).path };
   const remove = folders.map(({ path }): Step => ({ op: 'remove_group', host: true, at: NONE, path }));
-  await carryOut(planOf({ undo: [kill, ...remove] }));
-  await stopUnits(folders);
+  await doAll([() => carryOut(planOf({ undo: [kill, ...remove] })), () => stopUnits(folders)]);
 }
 
 /** The state that hooks read, cut at the place of the pid, which the shim knows first. */

@@ -88,7 +88,7 @@ export async function usersOf(linux: BundleLinux | undefined): Promise<UserMaps 
   }
 }
 
-/** The same of a container that is there, whose namespace may have no path any more. @throws NacelleError when the container has ended */
+/** The ids of a container that was made already; the path of its namespace may be gone. @throws NacelleError when the container has ended */
 export function usersOfRecord(
   { pid, startTime }: Pick<ContainerRecord, 'pid' | 'startTime'>,
   linux: BundleLinux | undefined,

@@ -18,19 +18,31 @@ export interface WantedScope {
  * Makes the scope of a container, and then the container in the scope's group. systemd makes no scope without a process, and stops one when the last process is
  * gone: so a process that does nothing is there until the container's own is. When the container can't be made the scope is stopped.
  *
+ * @param undo ends a container that was made, and its scope
  * @throws UnsupportedError: there is no systemd; DBusError; what `make` throws
  */
-export async function inScope<T>({ name, id, limits }: WantedScope, make: () => Promise<T>): Promise<T> {
+export async function inScope<T>(
+  { name, id, limits }: WantedScope,
+  { make, undo }: { readonly make: () => Promise<T>; readonly undo: (made: T) => Promise<void> },
+): Promise<T> {
   if (name === null) return make();
   const waiting = planOf({ stages: [{ flags: 0, steps: [{ op: 'park' }] }] });
-  return during(waiting, new Map(), async ({ pid }) => {
-    await startMachineScope(scopeUnit(name, { id, pid, limits }));
-    try {
-      return await make();
-    } catch (error) {
-      throw await undoneAfter(error, () => stopUnit(name.unit));
-    }
-  });
+  const made: T[] = [];
+  try {
+    return await during(waiting, new Map(), async ({ pid }) => {
+      await startMachineScope(scopeUnit(name, { id, pid, limits }));
+      try {
+        const one = await make();
+        made.push(one);
+        return one;
+      } catch (error) {
+        throw await undoneAfter(error, () => stopUnit(name.unit));
+      }
+    });
+  } catch (error) {
+    // the process that waited could not be ended
+    throw await undoneAfter(error, () => Promise.all(made.map(undo)));
+  }
 }
 
 /** Stops the units whose groups these are. @throws DBusError; UnsupportedError: systemd is gone */

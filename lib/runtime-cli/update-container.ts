@@ -72,11 +72,11 @@ export async function updateContainer(folder: StateFolder, resources: Resources)
     const putBack = write();
     try {
       for (const unit of units) await setUnitProperties(systemd, unit, unitProperties(writes));
+      // what systemd has written itself is rounded
+      write();
     } catch (error) {
       throw await undoneAfter(error, putBack);
     }
-    // systemd has written its own, which are rounded
-    write();
   });
 }
 

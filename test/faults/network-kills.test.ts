@@ -16,7 +16,7 @@ const it = itOf(LIFE);
 const folder = temporaryFolder();
 const victims = new Victims(folder);
 const moments = rounds(2, 100);
-/** Most of a round was the start of a Node and the look at what is left of it: one that is not killed lives through so many. */
+/** To start a Node and to look for what is left of one would take most of a round: so a Node that is not killed lives through so many. */
 const ROUNDS_OF_ONE = 5;
 const LONG = { timeout: 7_200_000 };
 

@@ -145,6 +145,7 @@ describe('a container in a network', () => {
       word: `ERR_INVALID_OPTION: option network: must be 'none', 'host', 'pasta' or the name of a network, not "-x"`,
       twice: 'ERR_INVALID_OPTION: option network: has the network small twice',
       names: 'ERR_INVALID_OPTION: option network: has two links eth1',
+      mount: ['ENOTDIR: mount on /etc/passwd: ENOTDIR (not a directory)'],
       full: 'ERR_NO_ADDRESS: take an address in the network small: all are taken',
       given: [['10.3.0.2/29'], ['10.3.0.4/29'], ['10.3.0.5/29'], ['10.3.0.6/29']],
       afterOne: expect.stringContaining('inet 10.3.0.4/29'),

@@ -33,6 +33,15 @@ bool is_zombie(pid_t pid) {
   return sys_waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, nullptr) == 0 && info.si_pid == pid;
 }
 
+// Whether a process has no namespace of a type any more, where one could not be opened: only a process that exits has none of a type that this
+// process has.
+bool is_ending(pid_t pid, const char* type) {
+  if (is_zombie(pid)) return true;
+  char own[64];
+  const int length = std::snprintf(own, sizeof own, "/proc/self/ns/%s", type);
+  return length > 0 && static_cast<size_t>(length) < sizeof own && ::access(own, F_OK) == 0;
+}
+
 // A path below /proc/PID of the stage's process. That is a child of this process, so its pid is its own until it is reaped, and
 // context.process is 0 after that.
 template <size_t N>
@@ -56,7 +65,7 @@ int run(Context& context, const args::open_namespace& a) {
   const int result = process_path(context, "ns/", a.type.text, path);
   if (result < 0) return result;
   const int fd = checked_int(::open(path, O_RDONLY | O_CLOEXEC));
-  if (fd == -ENOENT && is_zombie(context.process)) return -ESRCH;
+  if (fd == -ENOENT && is_ending(context.process, a.type.text)) return -ESRCH;
   return fd < 0 ? fd : context.slots.put(a.out, unique_fd(fd));
 }
 

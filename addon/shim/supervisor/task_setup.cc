@@ -222,6 +222,8 @@ void Task::run_host_steps_of(const ChannelMessage& message) {
   }
   slots_.note(nullptr);
   watch_pump();
+  // a process that went on may have failed meanwhile, and tells that itself: its message is still in the channel
+  if (result == -ESRCH && goes_on) return;
   if (result < 0) return fail({static_cast<int32_t>(message.stage), index, -result, context_.text});
   if (goes_on) return;
   result = give(reply, filled);

@@ -61,7 +61,7 @@ export type Source = string | FetchedFile | NotedFile | RemoteFolder;
  *
  * @param fetched takes each file as soon as it is there: whoever calls this closes them
  * @returns the sources, each URL replaced by its file
- * @throws InstructionProblem; ImageError `ERR_IMAGE_LIMIT`; NacelleError `ERR_TIMEOUT`; UnsupportedError without git(1)
+ * @throws InstructionProblem; ImageError `ERR_IMAGE_LIMIT`; NacelleError `ERR_TIMEOUT`; UnsupportedError without git(1), ssh(1) or getent(1)
  */
 export async function fetchSources(sources: readonly string[], fetching: Fetching, fetched: FetchedFile[]): Promise<Source[]> {
   const { checksum, keepGitDir, network, now } = fetching;

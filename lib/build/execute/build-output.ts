@@ -25,7 +25,7 @@ export async function requireFree(output: Output): Promise<void> {
   else if (typeof output.tar === 'string') outputPlace('output.tar', output.tar);
 }
 
-/** An image's layers, and what was asked for. */
+/** An image's layers, and the platform that the image is for. */
 interface Built {
   readonly layers: Layers;
   readonly platform: Platform;

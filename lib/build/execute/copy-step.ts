@@ -99,7 +99,8 @@ export interface CopyStep extends Pick<Fetching, 'network' | 'limits' | 'secrets
 export async function copyStep(read: ReadCopy, step: CopyStep): Promise<StepOutcome> {
   const fetched: FetchedFile[] = [];
   const { network, limits, signal, warn } = step;
-  const via = network === 'host' ? null : new BuildNetwork({ network, userns: limits.userns, signal, warn });
+  const { memory, cpus, userns } = limits;
+  const via = network === 'host' ? null : new BuildNetwork({ network, limits: { memory, cpus, userns }, signal, warn });
   try {
     const { checksum, keepGitDir } = read;
     const fetching = { ...step, checksum, keepGitDir, via };

@@ -4,13 +4,15 @@ import type { Container } from '../../container/container.js';
 import type { ContainerOptions } from '../../container/options/container-types.js';
 import { NacelleError, UnsupportedError } from '../../errors.js';
 import { findProgram } from '../../host/programs.js';
+import { isSocket } from '../../process/streams/sockets.js';
 import { InstructionProblem } from '../language/build-error.js';
 import { hostProgram, type Warn } from './host-program.js';
 
 export interface BuildNetworkOptions {
   /** As of {@link ContainerOptions.network}, and not the machine's. */
   readonly network: string;
-  readonly userns: ContainerOptions['userns'];
+  /** Of each program. */
+  readonly limits: Pick<ContainerOptions, 'memory' | 'cpus' | 'userns'>;
   readonly signal: AbortSignal | undefined;
   readonly warn: Warn;
 }
@@ -19,6 +21,8 @@ const WHAT = 'ADD of URLs';
 /** How much a server of names may answer, and how many programs ask at a time. */
 const MOST_ANSWERS = '64k';
 const MOST_PROCESSES = 8;
+/** What getent(1) exits with for a name that has no address, and where no server answers. */
+const NO_SUCH_KEY = 2;
 /** ms that a name, and that one of its addresses, may take. */
 const LOOKUP_TIMEOUT = 30_000;
 const ADDRESS_TIMEOUT = 10_000;
@@ -41,7 +45,8 @@ export class BuildNetwork {
    * The addresses of a name, the best first.
    *
    * @param name an address is its own
-   * @throws InstructionProblem for a name without any; NacelleError `ERR_TIMEOUT`; UnsupportedError without getent(1); what making containers throws
+   * @throws InstructionProblem for a name without any; NacelleError `ERR_TIMEOUT`, `ERR_CHILD` when getent(1) fails; UnsupportedError without getent(1);
+   *   what making containers throws
    */
   async addressesOf(name: string, signal: AbortSignal): Promise<readonly string[]> {
     if (isIP(name) !== 0) return [name];
@@ -50,10 +55,11 @@ export class BuildNetwork {
       throw new UnsupportedError(WHAT, 'the program getent, which asks for names, is not in PATH', 'Install it: apt-get install libc-bin.');
     const container = await this.#there();
     const asked = container.exec(['getent', 'ahosts', name], { cancelSignal: signal, timeout: LOOKUP_TIMEOUT, maxBuffer: MOST_ANSWERS });
-    const { stdout, timedOut } = await asked;
+    const { stdout, exitCode, timedOut, reason } = await asked;
     const addresses = addressesIn(stdout);
-    if (addresses.length > 0) return addresses;
+    if (exitCode === 0 && addresses.length > 0) return addresses;
     if (timedOut) throw new NacelleError(`the address of ${name} was not told within ${LOOKUP_TIMEOUT} ms`, { code: 'ERR_TIMEOUT' });
+    if (exitCode !== NO_SUCH_KEY) throw new NacelleError(`getent, which asks for ${name}, ${reason}`, { code: 'ERR_CHILD' });
     throw new InstructionProblem(`${name} has no address in the network of the build`);
   }
 
@@ -94,11 +100,11 @@ export class BuildNetwork {
   }
 
   async #make(): Promise<Container> {
-    const { network, userns, signal, warn } = this.#options;
+    const { network, limits, signal, warn } = this.#options;
     signal?.throwIfAborted();
     const container = await hostProgram(
       { name: 'sleep', package: 'coreutils', what: WHAT },
-      { command: ['sleep', 'infinity'], network, userns, pidsLimit: MOST_PROCESSES },
+      { ...limits, command: ['sleep', 'infinity'], network, pidsLimit: MOST_PROCESSES },
       warn,
     );
     try {
@@ -120,8 +126,4 @@ export function addressesIn(answer: string): readonly string[] {
 function asSocket(stream: Duplex): Socket {
   if (isSocket(stream)) return stream;
   throw new NacelleError('a connection into a container is no socket', { code: 'ERR_INTERNAL' });
-}
-
-function isSocket(stream: Duplex): stream is Socket {
-  return 'setKeepAlive' in stream && 'ref' in stream;
 }

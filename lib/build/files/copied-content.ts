@@ -107,7 +107,7 @@ async function readWhole(
       hash.update(chunk);
       holes.take(chunk);
     }
-    return { hash: hash.digest('hex'), extents: holes.extents() };
+    return { hash: hash.digest('hex'), extents: holes.end() };
   } finally {
     await file.close();
   }

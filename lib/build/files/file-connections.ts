@@ -1,10 +1,11 @@
 import type { Socket } from 'node:net';
 import type { buildConnector, Dispatcher } from 'undici';
-import { toError } from '../../errors.js';
+import { hasCode, toError } from '../../errors.js';
 import { isLoopback } from '../../image/registry/endpoint.js';
 import { isInNoProxy } from '../../image/registry/no-proxy.js';
-import { proxies } from '../../image/registry/transport.js';
+import { NO_EXCEPTIONS, proxies } from '../../image/registry/transport.js';
 import { requireDependency } from '../../native/own-module.js';
+import { wordsOf } from '../../native/system-errors.js';
 import { InstructionProblem } from '../language/build-error.js';
 import type { BuildNetwork } from './build-network.js';
 import { isOfThisMachineAlone } from './machine-addresses.js';
@@ -39,7 +40,7 @@ export function fileConnections(network: BuildNetwork | null): FileConnections {
     ...common,
     connect: network ? connectorIn(network, secured, over.signal) : { timeout: CONNECT_TIMEOUT },
   });
-  const proxied = new undici.EnvHttpProxyAgent({ ...common, connect: { timeout: CONNECT_TIMEOUT }, ...proxies() });
+  const proxied = new undici.EnvHttpProxyAgent({ ...common, connect: { timeout: CONNECT_TIMEOUT }, ...proxies(), ...NO_EXCEPTIONS });
   return {
     get(url, { signal, headers }) {
       const dispatcher = isProxied(url) ? proxied : direct;
@@ -60,11 +61,16 @@ function connectorIn(network: BuildNetwork, secured: buildConnector.connector, s
     const { hostname, protocol } = options;
     const isSecure = protocol === 'https:';
     const port = Number(options.port) || (isSecure ? 443 : 80);
-    connected(network, { hostname, port }, signal).then(
-      (socket) => (isSecure ? secured({ ...options, httpSocket: socket }, done) : done(null, socket)),
-      (error: unknown) => done(toError(error), null),
-    );
+    connected(network, { hostname, port }, signal)
+      .then((socket) => (isSecure ? secured({ ...options, httpSocket: socket }, done) : done(null, socket)))
+      .catch((error: unknown) => done(asConnectError(error), null));
   };
+}
+
+/** A server that takes no connection in time may take one later, which others know by undici's own error. */
+function asConnectError(error: unknown): Error {
+  if (!hasCode(error, 'ERR_TIMEOUT')) return toError(error);
+  return new (requireDependency('undici').errors.ConnectTimeoutError)(wordsOf(error));
 }
 
 async function connected(
@@ -88,8 +94,8 @@ function bare(hostname: string): string {
   return hostname.replace(/^\[(.*)\]$/, '$1');
 }
 
-function isProxied({ protocol, hostname }: URL): boolean {
-  if (isLoopback(hostname)) return false;
+function isProxied(url: URL): boolean {
+  if (isLoopback(url.hostname) || isInNoProxy(url)) return false;
   const { httpProxy, httpsProxy } = proxies();
-  return (protocol === 'https:' ? httpsProxy : httpProxy) !== '' && !isInNoProxy(hostname);
+  return (url.protocol === 'https:' ? httpsProxy : httpProxy) !== '';
 }

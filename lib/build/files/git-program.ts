@@ -56,7 +56,8 @@ const PROTOCOLS: Readonly<Record<GitReference['scheme'], string>> = {
  * Runs a shell's script with git(1) in a container of its own, and does something with what it has said and left, before all of it is gone.
  *
  * @param args `$1` and so on
- * @throws InstructionProblem with git's last words when the script fails; UnsupportedError without git; the reason of the signal
+ * @throws InstructionProblem with git's last words when the script fails, or without an agent for a repository by SSH; UnsupportedError without git(1), or
+ *   without the ssh(1) that such a repository needs; what {@link sshAccess} throws; the reason of the signal
  */
 export async function withGit<T>(
   reference: GitReference,
@@ -88,7 +89,7 @@ async function gitIn<T>(
 ): Promise<T> {
   const { remote } = reference;
   const container = await hostProgram(
-    { name: 'git', package: 'git', what: `ADD of the repository ${remote}` },
+    { name: 'git', package: 'git', what: `ADD of the repository ${remote}`, needsUsers: access !== null },
     {
       command: ['/bin/sh', '-euc', script, 'git', ...args],
       network,

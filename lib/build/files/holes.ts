@@ -30,8 +30,8 @@ export class HoleFinder {
     }
   }
 
-  /** What is more than zeros, in order; `null`: there is no hole. */
-  extents(): readonly Extent[] | null {
+  /** To be called once, after the last bytes. @returns what is more than zeros, in order; `null`: there is no hole */
+  end(): readonly Extent[] | null {
     // the rest is a hole when one goes on there
     const last = this.#extents.at(-1);
     const isInHole = this.#from > 0 && (last === undefined || last.offset + last.length < this.#from);
@@ -54,9 +54,11 @@ export class HoleFinder {
 }
 
 /**
- * The extents of a file, of all its bytes.
+ * What of some bytes of a file lies in its extents.
  *
- * @returns `null` for bytes where there should be a hole
+ * @param at where the bytes begin in the file
+ * @param extents in order
+ * @returns the parts, and `null` for each place that has bytes where there should be a hole
  */
 export function* partsOf(bytes: Buffer, at: number, extents: readonly Extent[]): Generator<Buffer | null, void, undefined> {
   const end = at + bytes.length;

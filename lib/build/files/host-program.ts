@@ -26,6 +26,8 @@ export interface HostProgram {
   readonly package: string;
   /** For errors: what can't be done without it. */
   readonly what: string;
+  /** Root's program has what no other program of this machine's nobody may reach: without a user namespace of its own there is none. Default: false. */
+  readonly needsUsers?: boolean;
 }
 
 /**
@@ -38,7 +40,7 @@ export interface HostProgram {
  * @throws UnsupportedError when the program is not installed; what making a container throws
  */
 export async function hostProgram(
-  { name, package: debian, what }: HostProgram,
+  { name, package: debian, what, needsUsers = false }: HostProgram,
   options: Pick<
     ContainerOptions,
     | 'command'
@@ -82,7 +84,7 @@ export async function hostProgram(
   try {
     return await create('auto');
   } catch (error) {
-    if (!isUsersRefused(error)) throw error;
+    if (needsUsers || !isUsersRefused(error)) throw error;
     const container = await create(userns);
     warn(`${name} runs as this machine's nobody (${NOBODY}), whose other programs can read its environment: ${wordsOf(error)}`);
     return container;

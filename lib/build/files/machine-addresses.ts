@@ -1,11 +1,18 @@
 import ipaddr from 'ipaddr.js';
 
+/** Where clouds tell a machine its secrets, beside link-local addresses: AWS, Google, Azure, Alibaba and Oracle. */
+const METADATA = new Set(['fd00:ec2::254', 'fd20:ce::254', '168.63.129.16', '100.100.100.200', '192.0.0.192']);
+
 /** Whether an address means something on one machine or its links alone: loopbacks, and what clouds tell a machine its secrets by. */
 export function isOfThisMachineAlone(address: string): boolean {
   if (!ipaddr.isValid(address)) return false;
   const parsed = ipaddr.process(address);
+  if (METADATA.has(parsed.toString())) return true;
   if (['loopback', 'linkLocal', 'unspecified'].includes(parsed.range())) return true;
-  const inside = parsed.kind() === 'ipv6' ? ipv4Inside(parsed.toByteArray()) : null;
+  if (parsed.kind() === 'ipv4') return false;
+  // of a network's own translator, which has the IPv4 address where that network has chosen (RFC 8215)
+  if (parsed.match(ipaddr.parseCIDR('64:ff9b:1::/48'))) return true;
+  const inside = ipv4Inside(parsed.toByteArray());
   return inside !== null && isOfThisMachineAlone(inside);
 }
 

@@ -17,8 +17,8 @@ export interface SshAccess {
 
 /** Where all of it is in the container. */
 const FOLDER = '/tmp/ssh';
-/** For agents that a build has, when nothing says which one. */
-export const DEFAULT_AGENT = 'default';
+/** The agent that is used where nothing names one, as in BuildKit. */
+const DEFAULT_AGENT = 'default';
 
 /** The agent for repositories. @throws InstructionProblem when none was given */
 export function agentFor(remote: string, agents: ReadonlyMap<string, string>): string {

@@ -101,8 +101,9 @@ const SSH_URL = new RegExp(String.raw`^ssh://(?:${SSH_USER}@)?(${SSH_HOST}|\[[0-
 const SSH_PLACE = new RegExp(String.raw`^${SSH_USER}@(${SSH_HOST}):(?!-)\P{Cc}+$`, 'u');
 
 function requireSshPlace(remote: string, bad: (why: string) => InstructionProblem): void {
-  const [, host] = /^ssh:\/\/[^/@]*:[^/]*@([^/]*)/i.exec(remote) ?? [];
-  if (host !== undefined)
+  const [authority = ''] = /^ssh:\/\//i.test(remote) ? remote.slice('ssh://'.length).split('/', 1) : [];
+  const [user, host] = cut(authority, '@');
+  if (host !== undefined && user?.includes(':'))
     throw new InstructionProblem(`ADD of a repository of ${host}: its URL has a password, which would be in the history`);
   if (sshHostOf(remote) === '') throw bad('it is none of ssh://[USER@]HOST[:PORT]/PATH and USER@HOST:PATH');
 }

@@ -132,6 +132,7 @@ async function loadStream(source: Readable, { options, what, size }: StreamSetti
     }
   } finally {
     source.destroy();
+    // the stream was read by its iterator, which goes on while it is held
     letSourceGo(source);
     held?.release();
   }

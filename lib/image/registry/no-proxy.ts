@@ -1,16 +1,36 @@
 import ipaddr from 'ipaddr.js';
 
 /**
- * Whether NO_PROXY has a network (CIDR) that an address is in, as Go's clients and curl read it. undici itself compares names, and single
- * addresses.
+ * Whether NO_PROXY has the server of a URL, as Go's clients and curl read the variable: names, which have those below them; those below alone ('.NAME',
+ * '*.NAME'); addresses and networks (CIDR); any with a port; '*' for all. Pure but for the environment.
  */
-export function isInNoProxy(hostname: string, env: NodeJS.ProcessEnv = process.env): boolean {
-  const host = hostname.replace(/^\[|\]$/g, '');
-  if (!ipaddr.isValid(host)) return false;
+export function isInNoProxy({ hostname, port, protocol }: URL, env: NodeJS.ProcessEnv = process.env): boolean {
+  const host = { name: bare(hostname).toLowerCase(), port: port || (protocol === 'https:' ? '443' : '80') };
+  const entries = (env.no_proxy ?? env.NO_PROXY ?? '').toLowerCase().split(/[\s,]+/);
+  return entries.some((entry) => entry !== '' && isMeant(entry, host));
+}
+
+function isMeant(entry: string, host: { readonly name: string; readonly port: string }): boolean {
+  if (entry === '*') return true;
+  // an IPv6 address has a port behind brackets alone
+  const [, place = entry, port] = /^(\[[^\]]*\]|[^:]*):(\d+)$/.exec(entry) ?? [];
+  if (port !== undefined && port !== host.port) return false;
+  return ipaddr.isValid(host.name) ? hasAddress(bare(place), host.name) : hasName(place.replace(/^\*(?=\.)/, ''), host.name);
+}
+
+function hasAddress(place: string, host: string): boolean {
   const address = ipaddr.parse(host);
-  return (env.no_proxy ?? env.NO_PROXY ?? '').split(/[\s,]+/).some((entry) => {
-    if (!ipaddr.isValidCIDR(entry)) return false;
-    const [network, bits] = ipaddr.parseCIDR(entry);
-    return address.kind() === network.kind() && address.match(network, bits);
-  });
+  if (ipaddr.isValid(place)) return ipaddr.parse(place).toNormalizedString() === address.toNormalizedString();
+  if (!ipaddr.isValidCIDR(place)) return false;
+  const [network, bits] = ipaddr.parseCIDR(place);
+  return address.kind() === network.kind() && address.match(network, bits);
+}
+
+function hasName(name: string, host: string): boolean {
+  return name.startsWith('.') ? host.endsWith(name) : host === name || host.endsWith(`.${name}`);
+}
+
+/** Without the brackets of an IPv6 address. */
+function bare(hostname: string): string {
+  return hostname.replace(/^\[(.*)\]$/, '$1');
 }

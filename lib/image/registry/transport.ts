@@ -60,7 +60,7 @@ export class Transport {
     try {
       // the proxy's own answer has the same time-out as others'
       const clientFactory = (origin: URL, options: object) => new undici.Pool(origin, { ...options, headersTimeout: timeout });
-      this.#dispatcher = new undici.EnvHttpProxyAgent({ ...common, requestTls: secure, clientFactory, ...proxies() });
+      this.#dispatcher = new undici.EnvHttpProxyAgent({ ...common, requestTls: secure, clientFactory, ...proxies(), ...NO_EXCEPTIONS });
     } catch (cause) {
       throw new ImageError(`use the proxy of the environment: ${toError(cause).message}`, { cause });
     }
@@ -90,7 +90,7 @@ export class Transport {
         throw new ImageError(`${method} ${nameOf(url)}: only HTTPS is trusted; a registry that has none needs the option insecure`);
       const secret = authorization && url.origin === first.origin ? { authorization } : {};
       const answer = await this.#send(url, {
-        dispatcher: isLoopback(url.hostname) || isInNoProxy(url.hostname) ? this.#direct : this.#dispatcher,
+        dispatcher: isLoopback(url.hostname) || isInNoProxy(url) ? this.#direct : this.#dispatcher,
         method,
         headers: { 'user-agent': 'nacelle', 'accept-encoding': 'identity', ...headers, ...secret },
         body: body ?? null,
@@ -169,6 +169,9 @@ function trust(ca: string | undefined): { ca?: string[] } {
   const own = 'getCACertificates' in tls && typeof tls.getCACertificates === 'function' ? tls.getCACertificates() : tls.rootCertificates;
   return { ca: [...own, ca] };
 }
+
+/** Of a dispatcher by proxies: {@link isInNoProxy} has decided when one is asked. */
+export const NO_EXCEPTIONS = { noProxy: '' } as const;
 
 /** The proxies of the environment, as other clients read them: a scheme may be missing. */
 export function proxies(env: NodeJS.ProcessEnv = process.env): { httpProxy: string; httpsProxy: string } {

@@ -116,7 +116,7 @@ export async function joinNetworks(wanted: readonly WantedNetwork[], shared: rea
         for (const held of [...own.values(), parts]) await held.note();
       },
       async ready() {
-        for (const held of own.values()) await held.ready();
+        for (const held of [...own.values(), parts]) await held.ready();
       },
       release,
       ...stepsOf(attached, { of: { ...of, canChange }, parts, own }),

@@ -1,4 +1,5 @@
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import { isSocket } from './sockets.js';
 
 const held = new WeakMap<Socket, () => void>();
 const ignore = (): void => undefined;
@@ -10,7 +11,7 @@ const ignore = (): void => undefined;
  */
 export function holdSource(source: unknown): void {
   // a socket that flows has its reader
-  if (!(source instanceof Socket) || source === process.stdin || source.readableFlowing === true || held.has(source)) return;
+  if (!isSocket(source) || isStdin(source) || source.readableFlowing === true || held.has(source)) return;
   let isAsked = false;
   const ask = (): void => {
     isAsked = true;
@@ -25,9 +26,14 @@ export function holdSource(source: unknown): void {
   });
 }
 
+/** Node's own. It is not asked for by its name, since Node makes it when somebody does. */
+function isStdin(socket: Socket): boolean {
+  return 'fd' in socket && socket.fd === 0;
+}
+
 /** To be called just before a stream that was held is read, or when nobody will: it flows then, if Node has asked for that meanwhile. */
 export function letSourceGo(source: unknown): void {
-  if (!(source instanceof Socket)) return;
+  if (!isSocket(source)) return;
   held.get(source)?.();
   held.delete(source);
 }

@@ -15,26 +15,38 @@ export interface ScopeName {
 
 /**
  * The scope that `linux.cgroupsPath` names with `--systemd-cgroup`, as runc reads the field: 'SLICE:PREFIX:NAME', the unit PREFIX-NAME.scope in SLICE. Without a
- * slice it is system.slice, and without a path the name is the id. Pure.
+ * slice it is system.slice, and without a path the name is the id. Unlike runc's, a unit without a prefix has no '-' before its name, and no name is that of a
+ * slice. Pure.
  *
  * @throws NacelleError `ERR_INVALID_OPTION` for what can name no unit (systemd.unit(5))
  */
 export function scopeNameOf(cgroupsPath: string | undefined, id: string): ScopeName {
-  const [slice = '', prefix = '', name = '', ...more] = cgroupsPath ? cgroupsPath.split(':') : ['', 'nacelle', id];
-  const isWhole = !cgroupsPath || cgroupsPath.split(':').length === 3;
-  if (!isWhole || more.length > 0 || name === '')
+  const parts = cgroupsPath ? cgroupsPath.split(':') : ['', 'nacelle', escaped(id)];
+  const [slice = '', prefix = '', name = ''] = parts;
+  if (parts.length !== 3 || name === '')
     // runc's words
     throw wrong(`expected cgroupsPath to be of format "slice:prefix:name" for systemd cgroups, got ${JSON.stringify(cgroupsPath)} instead`);
   const unit = `${prefix === '' ? name : `${prefix}-${name}`}.scope`;
   if (!isUnitName(unit)) throw wrong(`names no unit: ${JSON.stringify(unit)} is not of the letters, digits and :-_.\\ that systemd takes`);
   const given = slice === '' ? 'system.slice' : slice;
+  if (given.length > LONGEST) throw wrong(`names no slice of systemd: it has ${given.length} characters`);
   if (given !== '-.slice' && !/^[\w:.\\]+(?:-[\w:.\\]+)*\.slice$/.test(given))
     throw wrong(`names no slice of systemd: ${JSON.stringify(slice)}`);
+  for (const name of [given, unit]) {
+    if (ESCAPED.test(name)) throw wrong(`names the unit ${JSON.stringify(name)}, whose group systemd gives another name: '_' before it`);
+  }
   return { slice: given, unit };
 }
 
+/** An id as part of a unit's name: '+' is the one character of ids that units don't have (systemd-escape(1)). */
+const escaped = (id: string): string => id.replaceAll('+', '\\x2b');
+
+/** What a group of cgroupfs may not be called, since files of the kernel's are or could be: cg_needs_escape() of systemd. */
+const ESCAPED = /^[_.]|^(?:cgroup|cpu|cpuacct|cpuset|io|blkio|memory|devices|pids|hugetlb|rdma|misc|dmem|bpf-[a-z-]+)\./;
+
 /** The longest name of a unit, and the characters of one (systemd.unit(5)). */
-const isUnitName = (name: string): boolean => name.length <= 255 && /^[\w:.\\-]+$/.test(name);
+const LONGEST = 255;
+const isUnitName = (name: string): boolean => name.length <= LONGEST && /^[\w:.\\-]+$/.test(name);
 
 const wrong = (problem: string): Error => invalidOption('linux.cgroupsPath', problem);
 

@@ -1,6 +1,6 @@
 import type { Write } from '../../cgroup/limits/group-write.js';
 import type { Value } from '../../dbus/value.js';
-import type { UnitProperty } from '../../host/machine-systemd.js';
+import type { UnitProperty } from '../../host/systemd-manager.js';
 import { cpuMask } from '../../oci-config/cpu-list.js';
 
 /** What is written to the files of a group of v2. */

@@ -74,6 +74,11 @@ describe('references to git repositories', () => {
     expect(() => parseGitReference(source)).toThrow(message);
   });
 
+  it('refuses the longest of words at once', () => {
+    for (const sign of [':', '@', 'a', '/', ':@'])
+      expect(() => parseGitReference(`ssh://${sign.repeat(1024 ** 2 / sign.length)}#`)).toThrow(InstructionProblem);
+  });
+
   it.each([
     ['ssh://git@example.org:2222/a/b.git', 'example.org'],
     ['ssh://example.org/~x/a', 'example.org'],

@@ -19,7 +19,7 @@ function chunksOf(content: Buffer, size: number): Buffer[] {
 function extentsOf(chunks: readonly Buffer[]): readonly Extent[] | null {
   const finder = new HoleFinder();
   for (const chunk of chunks) finder.take(chunk);
-  return finder.extents();
+  return finder.end();
 }
 
 describe('holes', () => {

@@ -42,6 +42,9 @@ describe('the scope that cgroupsPath names', () => {
     ['a.slice:b:../c', 'names no unit'],
     [`a.slice:b:${'c'.repeat(255)}`, 'names no unit'],
     ['a.slice:b c:d', 'names no unit'],
+    [`${'a-'.repeat(50_000)}a.slice:b:c`, 'names no slice of systemd: it has 100007 characters'],
+    ['::memory.x', 'whose group systemd gives another name'],
+    ['_a.slice:b:c', 'whose group systemd gives another name'],
   ])('is refused: %j', (path, words) => {
     expect(() => scopeNameOf(path, 'id')).toThrow(words);
     expect(() => scopeNameOf(path, 'id')).toThrow('linux.cgroupsPath');
