@@ -196,9 +196,17 @@ describe('build: ADD of URLs', () => {
     ['has headers without end', `HTTP/1.1 200 OK\r\n${'x: y\r\n'.repeat(100_000)}`, { message: expect.stringMatching(/header/i) }],
     ['has a header without end', `HTTP/1.1 200 OK\r\nx: ${'y'.repeat(1_000_000)}`, { message: expect.stringMatching(/header/i) }],
     ['speaks no HTTP', 'SSH-2.0-x\r\n', { message: expect.stringContaining('ADD of http') }],
-    ['has chunks that are none', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n-1\r\nx\r\n', { message: expect.stringMatching(/chunk/i) }],
+    [
+      'has chunks that are none',
+      'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n-1\r\nx\r\n',
+      { message: expect.stringMatching(/chunk/i) },
+    ],
     ['announces more than may be', 'HTTP/1.1 200 OK\r\ncontent-length: 99999999999999\r\n\r\n', { cause: { code: 'ERR_IMAGE_LIMIT' } }],
-    ['redirects to data', 'HTTP/1.1 302 Found\r\nlocation: data:,x\r\ncontent-length: 0\r\n\r\n', { message: expect.stringContaining('a redirect leads to') }],
+    [
+      'redirects to data',
+      'HTTP/1.1 302 Found\r\nlocation: data:,x\r\ncontent-length: 0\r\n\r\n',
+      { message: expect.stringContaining('a redirect leads to') },
+    ],
     ['says nothing', '', { cause: { code: 'ERR_TIMEOUT' } }],
   ])('gives a server up that %s', async (_, bytes, error) => {
     const hostile = createRaw((socket) => {

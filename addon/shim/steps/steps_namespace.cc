@@ -33,8 +33,8 @@ bool is_zombie(pid_t pid) {
   return sys_waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, nullptr) == 0 && info.si_pid == pid;
 }
 
-// Whether a process has no namespace of a type any more, where one could not be opened: only a process that exits has none of a type that this
-// process has.
+// Whether a process has no namespace of a type any more, where one could not be opened: only a process that exits has none of a type that
+// this process has.
 bool is_ending(pid_t pid, const char* type) {
   if (is_zombie(pid)) return true;
   char own[64];

@@ -74,11 +74,6 @@ describe('config.json', () => {
   });
 
   it.each([
-    [
-      ['linux', 'namespaces'],
-      [{ type: 'mount' }, { type: 'user', path: '/x' }],
-      'linux.namespaces[1] of config.json is not supported here',
-    ],
     [['linux', 'namespaces'], [{ type: 'pid' }], 'linux.namespaces of config.json'],
     [['linux', 'namespaces'], [{ type: 'mount' }], 'hostname of config.json'],
     [['linux', 'resources', 'memory'], { kernel: 1 }, 'linux.resources.memory.kernel of config.json'],
