@@ -33,16 +33,7 @@ export default defineConfig({
           maxWorkers: '100%',
         },
       },
-      {
-        extends: true,
-        test: {
-          ...onTheMachine,
-          name: 'integration',
-          include: ['test/integration/**/*.test.ts'],
-          // As above. A worker goes from file to file with its shim, as a program does that makes many containers; each test leaves nothing.
-          isolate: false,
-        },
-      },
+      { extends: true, test: { ...onTheMachine, name: 'integration', include: ['test/integration/**/*.test.ts'] } },
       // Attacks, each with its protection and without: npm run test:security.
       { extends: true, test: { ...onTheMachine, name: 'security', include: ['test/security/**/*.test.ts'] } },
       // What fails, whoever is killed, and many at once: npm run test:faults, all of it by npm run soak. Some have a runtime folder that
