@@ -5,9 +5,8 @@ import { patience } from './test/fixtures/patience.js';
 const guardMs = 300_000 * patience;
 
 const onTheMachine = {
-  // The leak check tells this worker's leftovers from what others have, by the owner's name. More workers than processors, as tests wait
-  // for the kernel and for each other's processes most of the time.
-  maxWorkers: '200%',
+  // The leak check tells this worker's leftovers from what others have, by the owner's name.
+  maxWorkers: '100%',
   globalSetup: ['scripts/test-programs.mjs'],
   testTimeout: guardMs,
   hookTimeout: guardMs,

@@ -146,12 +146,13 @@ it('twenty at once have a terminal each, and what is typed at one goes to nobody
     container.exec(['sh', '-c', 'stty -echo; echo ready; read line; echo "$line"; tty'], { tty: true }),
   );
   await Promise.all(
-    programs.map(async (program, i) => {
+    programs.map(async (program) => {
       const seen = seenOf(program);
       await until('it reads', () => seen().includes('ready\r\n'));
-      program.stdin?.write(`line ${i}\n`);
     }),
   );
+  // all are there: the terminal of one that has ended would be another's
+  for (const [i, program] of programs.entries()) program.stdin?.write(`line ${i}\n`);
   const shown = await Promise.all(programs.map(async (program) => (await program).stdout.split('\r\n')));
   expect(shown.map(([, line]) => line)).toEqual(programs.map((_, i) => `line ${i}`));
   expect(new Set(shown.map(([, , tty]) => tty)).size).toBe(20);
