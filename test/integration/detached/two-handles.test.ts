@@ -100,6 +100,8 @@ describe('a program that was detached in a container', () => {
     const [made] = await two();
     await made.start();
     await made.exec(['sh', '-c', 'sleep 3000 & echo begun > /begun'], { detach: true });
-    expect((await made.exec(['sh', '-c', 'cat /begun; ps -o args | grep -c "^sleep 3000"'])).stdout).toBe('begun\n1\n');
+    const seen = async () => (await made.exec(['sh', '-c', 'cat /begun; ps -o args | grep "^sleep 3000"'])).stdout;
+    // the shell goes on before what it has started is that program
+    await until('it sleeps', async () => (await seen()) === 'begun\nsleep 3000\n');
   });
 });
