@@ -112,7 +112,9 @@ async function main() {
   const reports = [];
   const collect = (folder) => {
     const paths = Object.keys(wanted).map((who) => `${folder}/${who}.json`);
-    reports.push(...paths.filter((path) => existsSync(path)).map((path) => JSON.parse(readFileSync(path, 'utf8'))));
+    const texts = paths.filter((path) => existsSync(path)).map((path) => readFileSync(path, 'utf8'));
+    // a machine that was ended in the middle of a run has an empty one
+    reports.push(...texts.filter((text) => text !== '').map((text) => JSON.parse(text)));
   };
   if (!bundlePrograms(PROGRAMS) || !transformAhead(wanted)) return false;
   let succeeded = true;
