@@ -1,6 +1,7 @@
 import { Container } from '../../container/container.js';
 import { NacelleError } from '../../errors.js';
 import { sorted } from '../cache/step-key.js';
+import { started } from '../files/started-container.js';
 import type { StageInstruction } from '../language/instruction-types.js';
 import type { ParsedBuild } from './build-options.js';
 import { limitsOf, rightsOf, workingFolder } from './run-step.js';
@@ -34,12 +35,6 @@ export function debugContainer(
       ...limitsOf({ ...options, timeout: 0 }),
       ...(instruction.kind === 'run' ? rightsOf(instruction.security) : {}),
     });
-    try {
-      await container.start();
-      return container;
-    } catch (error) {
-      await container.remove({ force: true });
-      throw error;
-    }
+    return started(container);
   };
 }

@@ -7,6 +7,7 @@ import { findProgram } from '../../host/programs.js';
 import { isSocket } from '../../process/streams/sockets.js';
 import { InstructionProblem } from '../language/build-error.js';
 import { hostProgram, type Warn } from './host-program.js';
+import { started } from './started-container.js';
 
 export interface BuildNetworkOptions {
   /** As of {@link ContainerOptions.network}, and not the machine's. */
@@ -102,18 +103,12 @@ export class BuildNetwork {
   async #make(): Promise<Container> {
     const { network, limits, signal, warn } = this.#options;
     signal?.throwIfAborted();
-    const container = await hostProgram(
+    const keeper = await hostProgram(
       { name: 'sleep', package: 'coreutils', what: WHAT },
       { ...limits, command: ['sleep', 'infinity'], network, pidsLimit: MOST_PROCESSES },
       warn,
     );
-    try {
-      await container.start();
-      return container;
-    } catch (error) {
-      await container.remove({ force: true });
-      throw error;
-    }
+    return started(keeper);
   }
 }
 

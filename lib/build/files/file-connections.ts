@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { buildConnector, Dispatcher } from 'undici';
 import { hasCode, toError } from '../../errors.js';
-import { isLoopback } from '../../image/registry/endpoint.js';
+import { isLoopback, withoutBrackets } from '../../image/registry/endpoint.js';
 import { isInNoProxy } from '../../image/registry/no-proxy.js';
 import { NO_EXCEPTIONS, proxies } from '../../image/registry/transport.js';
 import { requireDependency } from '../../native/own-module.js';
@@ -45,7 +45,7 @@ export function fileConnections(network: BuildNetwork | null): FileConnections {
     get(url, { signal, headers }) {
       const dispatcher = isProxied(url) ? proxied : direct;
       // a proxy looks names up itself
-      if (network) requireElsewhere(url.hostname, [bare(url.hostname)]);
+      if (network) requireElsewhere(url.hostname, [withoutBrackets(url.hostname)]);
       return undici.request(url, { dispatcher, method: 'GET', headers, signal: signal ?? null });
     },
     async close() {
@@ -78,7 +78,7 @@ async function connected(
   { hostname, port }: { readonly hostname: string; readonly port: number },
   signal: AbortSignal,
 ): Promise<Socket> {
-  const addresses = await network.addressesOf(bare(hostname), signal);
+  const addresses = await network.addressesOf(withoutBrackets(hostname), signal);
   requireElsewhere(hostname, addresses);
   return network.connect(addresses, port, signal);
 }
@@ -87,11 +87,6 @@ async function connected(
 function requireElsewhere(hostname: string, addresses: readonly string[]): void {
   if (!isLoopback(hostname) && !addresses.some(isOfThisMachineAlone)) return;
   throw new InstructionProblem(`${hostname} counts on this machine or its links alone: ADD reaches it with the network 'host'`);
-}
-
-/** Without the brackets of an IPv6 address. */
-function bare(hostname: string): string {
-  return hostname.replace(/^\[(.*)\]$/, '$1');
 }
 
 function isProxied(url: URL): boolean {

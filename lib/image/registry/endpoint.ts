@@ -27,9 +27,14 @@ export function mirrorOf(mirror: string, { repository }: RegistryReference): End
   return endpointOf(parsed);
 }
 
+/** The host of a URL, where an IPv6 address stands in brackets, as an address has none. */
+export function withoutBrackets(hostname: string): string {
+  return hostname.replace(/^\[(.*)\]$/, '$1');
+}
+
 /** Whether a name is this machine's own, so that nobody listens in between and plain HTTP does no harm. */
 export function isLoopback(hostname: string): boolean {
-  const name = hostname.replace(/^\[(.*)\]$/, '$1');
+  const name = withoutBrackets(hostname);
   if (name === 'localhost' || name.endsWith('.localhost')) return true;
   return ipaddr.isValid(name) && ipaddr.process(name).range() === 'loopback';
 }
