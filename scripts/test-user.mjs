@@ -50,7 +50,7 @@ async function asUser(args, groups = []) {
   try {
     for (const folder of groups) handOver(folder);
     const before = (folder) => [withIds(folder), joining(groups)].join('\n');
-    return vitestAsUser('integration', args, { before, groups: groups.length > 0 });
+    return await vitestAsUser('integration', args, { before, groups: groups.length > 0 });
   } finally {
     await removeHandedOver(groups);
   }

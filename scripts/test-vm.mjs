@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { merged, REPORT } from './reports.mjs';
 import { run, skip } from './shared.mjs';
-import { bundlePrograms } from './test-programs.mjs';
+import { bundleForTests } from './test-programs.mjs';
 import { prepare, quote, runInMachine } from './vm/machine.mjs';
 
 /** What depends on cgroups and on what the host's kernel may lack. The rest would take emulation too long. */
@@ -116,7 +116,7 @@ async function main() {
     // a machine that was ended in the middle of a run has an empty one
     reports.push(...texts.filter((text) => text !== '').map((text) => JSON.parse(text)));
   };
-  if (!bundlePrograms(PROGRAMS) || !transformAhead(wanted)) return false;
+  if (!(await bundleForTests(PROGRAMS)) || !transformAhead(wanted)) return false;
   let succeeded = true;
   for (const { systemd, all } of MACHINES) {
     if (!all.some((who) => wanted[who]?.length > 0)) continue;

@@ -6,7 +6,7 @@ import { execPath, pid } from 'node:process';
 import { tsImport } from 'tsx/esm/api';
 import { REPORT } from './reports.mjs';
 import { root, run } from './shared.mjs';
-import { bundlePrograms } from './test-programs.mjs';
+import { bundleForTests } from './test-programs.mjs';
 
 /** @type {typeof import('../test/fixtures/become-user.js')} */
 const { throughUser } = await tsImport('../test/fixtures/become-user.ts', import.meta.url);
@@ -42,8 +42,8 @@ export function withIds(folder) {
  * @param before a script that root runs first, in the mount namespace of the run; it is given a folder of its own
  * @param groups whether groups were handed over to the user
  */
-export function vitestAsUser(project, args, { before = () => '', groups = false } = {}) {
-  if (!bundlePrograms(PROGRAMS)) return false;
+export async function vitestAsUser(project, args, { before = () => '', groups = false } = {}) {
+  if (!(await bundleForTests(PROGRAMS))) return false;
   const scratch = mkdtempSync(join(tmpdir(), 'nacelle-test-'));
   try {
     const target = args.find((arg) => arg.startsWith(REPORT))?.slice(REPORT.length);
