@@ -1,9 +1,9 @@
 // clang-tidy over the units of C++. Most of a unit's time goes to the headers that it includes: so the units of a folder are read as one
 // wherever they can be, which takes a third of the time. Two that use a name for different things can't be read as one.
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
-import { output, root, run } from './shared.mjs';
+import { linkSources, output, root, run } from './shared.mjs';
 
 const folder = `${root}build-tidy`;
 /** The analyzer follows what an included unit defines too; and there is nothing suspicious in including units here. */
@@ -16,12 +16,16 @@ const AS_ONE = [
 /** More would leave a processor without work at the end. */
 const MOST = 16;
 
-/** How each unit is compiled, by its path, from the same binding.gyp that builds them; `null` when that could not be told. */
+/**
+ * How each unit is compiled, by its path, from the same binding.gyp that builds them; `null` when that could not be told. In a folder of its own,
+ * since others may build in ./build meanwhile. Editors find the answer in the project's folder.
+ */
 function compileCommands() {
-  if (!run('npx', ['--no-install', 'node-gyp', 'configure', '--loglevel=error', '--', '-f', 'compile_commands_json'])) return null;
-  copyFileSync(`${root}build/Release/compile_commands.json`, `${root}compile_commands.json`);
-  const commands = JSON.parse(readFileSync(`${root}compile_commands.json`, 'utf8'));
-  return new Map(commands.map(({ file, command }) => [file, command]));
+  const form = ['--loglevel=error', '--', '-f', 'compile_commands_json'];
+  if (!run('npx', ['--no-install', 'node-gyp', 'configure', '-C', linkSources(folder), ...form])) return null;
+  const text = readFileSync(`${folder}/build/Release/compile_commands.json`, 'utf8').replaceAll(`${folder}/addon`, `${root}addon`);
+  writeFileSync(`${root}compile_commands.json`, text);
+  return new Map(JSON.parse(text).map(({ file, command }) => [file, command]));
 }
 
 /** Writes the unit that includes the given ones, and tells how to compile it. */
@@ -45,10 +49,9 @@ function grouped(units, commands) {
 
 /** Whether clang-tidy has nothing to say of these files. */
 export function tidy(units) {
+  rmSync(folder, { recursive: true, force: true });
   const commands = compileCommands();
   if (commands === null) return false;
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder);
   const folders = [...new Set(units.map(dirname))].map((name) => units.filter((unit) => dirname(unit) === name));
   const groups = folders.flatMap((files) => grouped(files, commands)).sort((a, b) => b.length - a.length);
   const files = groups.map((group) => joined(group, commands));
