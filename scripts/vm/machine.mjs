@@ -18,6 +18,7 @@ const DISK = 8 * 1024 ** 3;
 const CPU = 'max,la57=off';
 /** The kernel's defences are for processors that run ahead, which an emulator does not; its other clock is a device, which Node asks all the time. */
 const FAST = 'mitigations=off init_on_alloc=0 tsc=reliable';
+const SIGNALS = ['SIGINT', 'SIGTERM'];
 /** How many times longer a test may wait before it gives up. */
 const PATIENCE = 3;
 
@@ -60,9 +61,16 @@ export async function runInMachine(kernel, script, { collect = () => {}, minutes
     machine.child.stdout.pipe(process.stdout);
     const end = () => machine.child.kill('SIGKILL');
     const clock = setTimeout(end, minutes * 60_000);
-    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, end);
+    let signalled = false;
+    const onSignal = () => {
+      signalled = true;
+      end();
+    };
+    for (const signal of SIGNALS) process.once(signal, onSignal);
     await machine.ended;
     clearTimeout(clock);
+    for (const signal of SIGNALS) process.off(signal, onSignal);
+    if (signalled) throw new Error('ended by a signal');
     collect(folder);
     return statusIn(folder, machine.errors());
   } finally {
@@ -71,6 +79,8 @@ export async function runInMachine(kernel, script, { collect = () => {}, minutes
       await ended;
     }
     rmSync(folder, { recursive: true, force: true });
+    // virtiofsd names it after its socket, and leaves it
+    rmSync(`/run/virtiofsd/${folder.replaceAll('/', '.')}.socket.pid`, { force: true });
   }
 }
 
