@@ -31,6 +31,30 @@ const nothingLeft = (machine: Machine): Promise<unknown> =>
     return left.join() === 'up0' && (await rules(machine)) === '' && (await forwards(machine)) === '0\n';
   });
 
+/** What firewalld 1.3.3 makes of its defaults for what is forwarded, and of what its zone trusted has. */
+const FIREWALLD = (zones: string): string => `table inet firewalld {
+  chain filter_FWD_public { jump filter_FWD_public_allow; reject with icmpx admin-prohibited; }
+  chain filter_FWD_public_allow { }
+  chain filter_FWD_trusted { jump filter_FWD_trusted_allow; accept; }
+  chain filter_FWD_trusted_allow { oifname "ncl-*" accept; }
+  chain filter_FORWARD_ZONES { ${zones}; goto filter_FWD_public; }
+  chain filter_FORWARD {
+    type filter hook forward priority filter + 10; policy accept;
+    ct state { established, related } accept
+    ct status dnat accept
+    iifname "lo" accept
+    ct state invalid drop
+    ip6 daddr { ::/96, ::ffff:0.0.0.0/96, 2002::/24 } reject with icmpv6 addr-unreachable
+    jump filter_FORWARD_ZONES
+    reject with icmpx admin-prohibited
+  }
+}`;
+/** Of `firewall-cmd --zone=trusted --add-interface=ncl-+`, and `--add-source=10.89.0.0/24`. */
+const ZONES = {
+  link: 'iifname "ncl-*" goto filter_FWD_trusted',
+  source: 'ip saddr 10.89.0.0/24 goto filter_FWD_trusted',
+} as const;
+
 describe('a network', () => {
   it('leads out by the address of the machine, and is apart from others; one that is internal leads nowhere', async () => {
     const machine = await machineInWorld(temporary);
@@ -97,6 +121,16 @@ describe('a network', () => {
       'is dropped by the chain FORWARD of the table ip filter.',
       /Type: (iptables -I FORWARD -i ncl-\+ -j ACCEPT); (iptables -I FORWARD -o ncl-\+ -j ACCEPT)$/,
     ],
+    [
+      'iptables to accept, with a rejection of all else,',
+      `*filter
+      :FORWARD ACCEPT
+      -A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+      -A FORWARD -j REJECT --reject-with icmp-host-prohibited
+      COMMIT`,
+      'is dropped by the chain FORWARD of the table ip filter.',
+      /Type: (iptables -I FORWARD -i ncl-\+ -j ACCEPT); (iptables -I FORWARD -o ncl-\+ -j ACCEPT)$/,
+    ],
   ])('tells of a policy of %s that drops its packets, and works once the lines were typed', async (_, policy, problem, lines) => {
     const machine = await machineInWorld(temporary);
     await inside(machine.net, 'sh', '-c', `iptables-nft-restore <<END\n${policy.replaceAll(/^ +/gm, '')}\nEND\n`);
@@ -122,6 +156,30 @@ describe('a network', () => {
     expect(await runNode('network-rules', ['run'], machine.from)).toBe('no error');
     await inside(machine.net, 'nft', 'flush', 'chain', 'inet', 'f', 'c');
     expect(await runNode('network-rules', ['run'], machine.from)).toMatch(/^ERR_FORWARD_POLICY: /);
+  });
+
+  it('tells of rules that end with a drop or a rejection, and works once the lines were typed', async () => {
+    const machine = await machineInWorld(temporary);
+    const rules = 'ct state established,related accept; iifname "lo" accept; tcp dport 22 accept; reject with icmpx admin-prohibited;';
+    await inside(machine.net, 'nft', `add table inet f { chain c { type filter hook forward priority 0; policy accept; ${rules} }; }`);
+    const refused = await runNode<string>('network-rules', ['run'], machine.from);
+    expect(refused).toMatch(/^ERR_FORWARD_POLICY: .* is dropped by the chain c of the table inet f\. /);
+    await inside(machine.net, 'sh', '-c', /Type: (.*)$/.exec(refused)?.[1] ?? '');
+    expect(await runNode('network-rules', ['run'], machine.from)).toBe('no error');
+  });
+
+  it.each([
+    ['the link', ZONES.link],
+    ['the subnet, as others add it', ZONES.source],
+  ])('tells of what firewalld rejects, and works once it trusts %s', async (_, zone) => {
+    const machine = await machineInWorld(temporary);
+    const load = (zones: string) => inside(machine.net, 'nft', `flush ruleset; ${FIREWALLD(zones)}`);
+    await load('');
+    const refused = await runNode<string>('network-rules', ['run'], machine.from);
+    expect(refused).toMatch(/^ERR_FORWARD_POLICY: .* is dropped by the chain filter_FORWARD of the table inet firewalld\. /);
+    expect(refused).toContain('Type: firewall-cmd --zone=trusted --add-interface=ncl-+; firewall-cmd --permanent ');
+    await load(zone);
+    expect(await runNode('network-rules', ['run'], machine.from)).toBe('no error');
   });
 
   it('lets a container send what is its own alone', async () => {

@@ -224,9 +224,11 @@ describe('the rules of a table', () => {
 });
 
 describe('what is there of others', () => {
+  const br0 = { link: 'br0', subnets: [] };
+
   it('are the chains that drop what is forwarded', async () => {
     const net = await makeNet();
-    expect(await droppingChains('br0', [4, 6], { namespace: net })).toEqual([]);
+    expect(await droppingChains(br0, [4, 6], { namespace: net })).toEqual([]);
     await nft(
       net,
       `table ip filter {
@@ -251,11 +253,11 @@ describe('what is there of others', () => {
     const chains = (await listed(net, 'chains')).flatMap(({ chain }) =>
       chain?.hook === 'forward' && chain.family !== 'bridge' && chain.policy === 'drop' ? [chain] : [],
     );
-    const found = await droppingChains('br0', [4, 6], { namespace: net });
+    const found = await droppingChains(br0, [4, 6], { namespace: net });
     expect(found).toHaveLength(3);
     const dropping = chains.map(({ prio, ...chain }) => ({ ...chain, priority: prio, reached: [chain.name] }));
     expect(found).toEqual(expect.arrayContaining(dropping));
-    const ofIpv6 = await droppingChains('br0', [6], { namespace: net });
+    const ofIpv6 = await droppingChains(br0, [6], { namespace: net });
     expect(ofIpv6.map(({ family }) => family).toSorted()).toEqual(['inet', 'ip6']);
   });
 

@@ -8,14 +8,14 @@ import { type NetworkRecord, subnetsOf } from './network-settings.js';
 const iptablesOf = { 4: 'iptables', 6: 'ip6tables' } as const;
 
 /**
- * What others drop by the policy of a chain of theirs is dropped, whatever the rules of a network say: docker and ufw do so.
+ * What others drop by a chain of theirs is dropped, whatever the rules of a network say: docker, ufw and firewalld do so.
  *
  * @throws NacelleError `ERR_FORWARD_POLICY`, with the lines by which the packets of all networks are let through; SyscallError
  */
 export async function requireOpenForward(name: string, record: NetworkRecord): Promise<void> {
   const families = familiesThatMeet(record);
   if (families.length === 0) return;
-  const dropping = await droppingChains(bridgeOf(name).name, families);
+  const dropping = await droppingChains({ link: bridgeOf(name).name, subnets: subnetsOf(record) }, families);
   if (dropping.length > 0) {
     throw new NacelleError(`use the network ${name}: ${refusalOf(dropping)}`, { code: 'ERR_FORWARD_POLICY' });
   }
@@ -34,6 +34,11 @@ export function refusalOf(dropping: readonly DroppingChain[]): string {
 
 /** What an administrator types, in the way that the owner of the chain expects. Pure. */
 function openingLines({ family, table, name, reached }: DroppingChain): string[] {
+  if (table === 'firewalld') {
+    // in zones, what comes by a link decides; answers and what was sent to a published port pass there anyway
+    const line = `--zone=trusted --add-interface=${BRIDGE_PREFIX}+`;
+    return [`firewall-cmd ${line}`, `firewall-cmd --permanent ${line}`];
+  }
   const isOfIptables = table === 'filter' && name === 'FORWARD' && family !== 'inet';
   const chain = reached.includes('DOCKER-USER') ? 'DOCKER-USER' : name;
   return (['-i', '-o'] as const).map((way) => {

@@ -17,6 +17,11 @@ export function tableName(owner: string): string {
   return `${OWN_NAME}-${owner}-${randomBytes(4).toString('hex')}`;
 }
 
+/** Whether a table has a name that this library gives: of this process or of another one. */
+export function isOwnTable(name: string): boolean {
+  return name.startsWith(`${OWN_NAME}-`);
+}
+
 /** Holds a table that belongs to the socket: whatever closes that removes the table. @param enter the steps before */
 export function ownerTablePlan({ namespace, socket }: TableSlots, table: Table, enter: readonly Step[] = []): Plan {
   return planOf({

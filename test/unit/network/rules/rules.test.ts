@@ -5,9 +5,31 @@ import { refusalOf } from '../../../../lib/network/bridge/open-forward.js';
 import { advertisedLinks } from '../../../../lib/network/ipam/routes.js';
 import { iifname, oifname } from '../../../../lib/network/nftables/fields.js';
 import type { DroppingChain } from '../../../../lib/network/nftables/forward-policies.js';
-import { chainsFrom, letsThrough, parseRules } from '../../../../lib/network/nftables/forward-rules.js';
+import { parseRules } from '../../../../lib/network/nftables/forward-rules.js';
+import { chainsFrom, dropsAll, letsThrough } from '../../../../lib/network/nftables/forward-walk.js';
 import { encodeRequest, type Request } from '../../../../lib/network/nftables/nfnetlink.js';
-import { accept, counter, differs, drop, equals, goTo, jump, protocol, startsWith } from '../../../../lib/network/nftables/statements.js';
+import {
+  accept,
+  counter,
+  daddrIn,
+  differs,
+  drop,
+  equals,
+  family,
+  goTo,
+  hasStatus,
+  inSet,
+  inState,
+  jump,
+  protocol,
+  reject,
+  returns,
+  type Statement,
+  saddrIn,
+  saddrNotIn,
+  startsWith,
+  verdictOf,
+} from '../../../../lib/network/nftables/statements.js';
 import type { Chain, Table } from '../../../../lib/network/nftables/table.js';
 import { addRule } from '../../../../lib/network/nftables/table-requests.js';
 import { ifindex, ifname } from '../../../../lib/network/nftables/values.js';
@@ -184,6 +206,55 @@ describe('rules of others', () => {
     expect(opens(...requests)).toBe(is);
   });
 
+  const packets = { link: 'ncl-1', subnets: [cidrOf('10.1.0.0/24'), cidrOf('fd00:1::/64')] };
+  const drops = (ofFamily: 4 | 6, ...requests: Request[]): boolean => dropsAll('FORWARD', read(...requests), packets, ofFamily);
+  const set = { table, name: 's', key: ['ifname'] } as const;
+  const links = { table, name: 'links', key: ['ifname'], data: 'verdict' } as const;
+  const first = (...before: readonly Statement[]): Request => addRule(base, ...before);
+  const end = first(reject('admin-prohibited'));
+
+  it.each([
+    ['nothing', false, []],
+    ['a rejection of all', true, [end]],
+    ['a drop of all', true, [first(counter, drop)]],
+    ['a drop of the link', true, [first(startsWith(iifname, 'ncl-'), drop)]],
+    ['a drop of a longer name', false, [first(equals(iifname, ifname('ncl-12')), drop)]],
+    ['what lets the link through before', false, [first(comes, accept), end]],
+    ['what lets it through too late', true, [end, first(comes, accept)]],
+    ['what lets another link through', true, [first(equals(iifname, ifname('lo')), accept), end]],
+    ['what lets all but another link through', false, [first(differs(iifname, ifname('lo')), accept), end]],
+    ['what lets the link to some places through', false, [first(comes, equals(oifname, ifname('eth0')), accept), end]],
+    ['what drops the link to some places', false, [first(comes, equals(oifname, ifname('eth0')), drop)]],
+    ['what lets all to some places through', true, [first(equals(oifname, ifname('eth0')), accept), end]],
+    ['answers', true, [first(inState('established', 'related'), accept), first(hasStatus('dnat'), accept), end]],
+    ['new connections', false, [first(inState('new', 'established'), accept), end]],
+    ['new connections of the link', false, [first(inState('new'), comes, protocol('tcp'), accept), end]],
+    ['the subnet', false, [first(saddrIn(cidrOf('10.1.0.0/24')), accept), end]],
+    ['a subnet around it', false, [first(saddrIn(cidrOf('10.0.0.0/9')), accept), end]],
+    ['a part of it', false, [first(saddrIn(cidrOf('10.1.0.0/25')), accept), end]],
+    ['another subnet', true, [first(saddrIn(cidrOf('10.2.0.0/24')), accept), end]],
+    ['all but another subnet', false, [first(saddrNotIn(cidrOf('10.2.0.0/24')), accept), end]],
+    ['a subnet to which it is sent', true, [first(daddrIn(cidrOf('10.1.0.0/24')), accept), end]],
+    ['the other family', true, [first(family('ip6'), accept), end]],
+    ['this family', false, [first(family('ip'), accept), end]],
+    ['a set of links', false, [first(inSet([iifname], set), accept), end]],
+    ['a map of links', false, [first(verdictOf([iifname], links)), end]],
+    ['a map of where it goes', true, [first(verdictOf([oifname], links)), end]],
+    ['a chain that drops', true, [first(jump('user')), addRule(user, drop)]],
+    ['a chain that drops all but the link', false, [first(jump('user')), addRule(user, comes, returns), addRule(user, drop)]],
+    ['a chain that some of the link come to', false, [first(comes, protocol('tcp'), jump('user')), addRule(user, drop)]],
+    ['one that lets them through', false, [first(comes, protocol('tcp'), jump('user')), end, addRule(user, accept)]],
+    ['a chain that does not come back', false, [first(goTo('user')), end]],
+    ['chains in a circle', false, [first(jump('user')), addRule(user, jump('FORWARD'))]],
+  ] as const)('drop all of the packets of a link or not: %s', (_, is, requests) => {
+    expect(drops(4, ...requests)).toBe(is);
+  });
+
+  it('drop the packets of one family, and not those of the other', () => {
+    const of6 = [first(saddrIn(cidrOf('fd00:1::/64')), accept), end];
+    expect([drops(4, ...of6), drops(6, ...of6)]).toEqual([true, false]);
+  });
+
   it('are read from whatever bytes there are, or refused', () => {
     const whole = Buffer.concat([encodeRequest(addRule(base, comes, accept)), encodeRequest(addRule(user, jump('lost')))]);
     const damaged = fc.tuple(fc.nat(whole.length - 1), fc.nat(255), fc.nat(whole.length)).map(([at, byte, end]) => {
@@ -214,6 +285,9 @@ describe('rules of others', () => {
       `nft insert rule inet filter FORWARD oifname '"ncl-*"' accept`,
     ];
     expect(lines(inet)).toEqual(words);
+    const firewalld = { ...inet, table: 'firewalld', name: 'filter_FORWARD', policy: 'accept' } as const;
+    const zone = '--zone=trusted --add-interface=ncl-+';
+    expect(lines(firewalld)).toEqual([`firewall-cmd ${zone}`, `firewall-cmd --permanent ${zone}`]);
     // one alone would let nothing through
     expect(lines(docker, inet)).toHaveLength(4);
     expect(refusalOf([docker, inet])).toContain('the chain FORWARD of the table ip filter and the chain FORWARD of the table inet filter.');
