@@ -1,23 +1,25 @@
 // Runs test/upgrade: this library on the supervisors of an older build, the other way round, and upgrades from one to the other.
-// The older build is that of an earlier commit, whose steps and parts of plans get other numbers, and which is told to be older. Where the
-// history does not reach so far back, it is that of the files as they are. Arguments go to vitest.
+// The older builds are those of earlier commits, whose steps and parts of plans get other numbers, and which are told to be older. Where the
+// history does not reach so far back, they are those of the files as they are. Arguments go to vitest.
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { nodeHeaders } from './node-headers.mjs';
 import { output, root, run, skip } from './shared.mjs';
 
-/** Detached containers that this state of the project has made can be taken over; see docs/architecture.md before another is named. */
-const COMMIT = 'c5a0195afde8c8ece10c7f046d7d1551e42ba0c5';
+/** Detached containers that these states of the project have made can be taken over; see docs/architecture.md before others are named. */
+const BUILDS = [
+  { variable: 'NACELLE_OTHER', commit: 'c5a0195afde8c8ece10c7f046d7d1551e42ba0c5', folder: `${root}build-other` },
+  // an ordinary user's networks and their ports are there since this one
+  { variable: 'NACELLE_OTHER_NETWORKS', commit: 'a4ba4f91f6fc49a0f2a196c859712c44a03cc9ff', folder: `${root}build-other-networks` },
+];
 const VERSION = '0.0.1';
 
-const folder = `${root}build-other`;
-
 /** The files of the commit, or those of now. False when git knows neither. */
-function takeFiles() {
+function takeFiles({ commit, folder }) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  if (hasCommit()) return run('sh', ['-c', 'git archive "$0" | tar -x -C "$1"', COMMIT, folder]);
-  console.error(`test:upgrade: WARNING: the history here has no commit ${COMMIT}, so this library is crossed with itself`);
+  if (hasCommit(commit)) return run('sh', ['-c', 'git archive "$0" | tar -x -C "$1"', commit, folder]);
+  console.error(`test:upgrade: WARNING: the history here has no commit ${commit}, so this library is crossed with itself`);
   const listed = output('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard']);
   if (listed === null) return false;
   for (const file of listed.split('\0').filter((name) => name !== '' && existsSync(root + name))) {
@@ -27,12 +29,8 @@ function takeFiles() {
   return true;
 }
 
-function hasCommit() {
-  return output('git', ['rev-parse', '--verify', '--quiet', `${COMMIT}^{commit}`]) !== null;
-}
-
-function change(file, by) {
-  writeFileSync(`${folder}/${file}`, by(readFileSync(`${folder}/${file}`, 'utf8')));
+function hasCommit(commit) {
+  return output('git', ['rev-parse', '--verify', '--quiet', `${commit}^{commit}`]) !== null;
 }
 
 /** The lines with this word in the opposite order, so that each has another number. */
@@ -42,7 +40,8 @@ const reversed = (word) => (text) => {
   return lines.map((line) => (line.startsWith(word) ? those.pop() : line)).join('\n');
 };
 
-function build() {
+function build(folder) {
+  const change = (file, by) => writeFileSync(`${folder}/${file}`, by(readFileSync(`${folder}/${file}`, 'utf8')));
   change('package.json', (text) => text.replace(/"version": "[^"]*"/, `"version": "${VERSION}"`));
   change('addon/shim/steps/steps.def', reversed('STEP('));
   change('addon/shim/wire/plan.def', reversed('PART('));
@@ -60,17 +59,20 @@ function build() {
   );
 }
 
-function main() {
-  // the build of the commit is kept until this script changes; that of the files as they are is made anew
+/** The build of a commit is kept until this script changes; that of the files as they are is made anew. */
+function isKept({ commit, folder }, source) {
   const stamp = `${folder}/source`;
+  return hasCommit(commit) && existsSync(stamp) && readFileSync(stamp, 'utf8') === source;
+}
+
+function main() {
   const source = readFileSync(new URL(import.meta.url), 'utf8');
-  const isKept = hasCommit() && existsSync(stamp) && readFileSync(stamp, 'utf8') === source;
-  if (!isKept) {
-    if (!takeFiles()) return skip('test:upgrade', 'git does not know this folder (safe.directory?)');
-    if (!build()) return false;
-    if (hasCommit()) writeFileSync(stamp, source);
+  for (const one of BUILDS.filter((each) => !isKept(each, source))) {
+    if (!takeFiles(one)) return skip('test:upgrade', 'git does not know this folder (safe.directory?)');
+    if (!build(one.folder)) return false;
+    if (hasCommit(one.commit)) writeFileSync(`${one.folder}/source`, source);
   }
-  const env = { NACELLE_OTHER: folder };
+  const env = Object.fromEntries(BUILDS.map(({ variable, folder }) => [variable, folder]));
   return run('npx', ['--no-install', 'vitest', 'run', '--project', 'upgrade', ...process.argv.slice(2)], { env });
 }
 
