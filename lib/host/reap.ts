@@ -6,6 +6,7 @@ import { hasCode, NacelleError, SyscallError } from '../errors.js';
 import { thenEnd } from '../native/host-work.js';
 import { ownersDir, runtimeDir } from '../native/runtime-dir.js';
 import { ownShim, type Shim } from '../native/shim.js';
+import { isShimLost } from '../native/shim-error.js';
 import { attempt } from '../native/system-errors.js';
 import type { Task } from '../native/task.js';
 import { OWN_NAME } from '../plan/constants.js';
@@ -31,7 +32,13 @@ export interface ReapReport {
  * each takes the lock first, and to remove what is gone is success.
  */
 export async function reap(): Promise<ReapReport> {
-  return reapWell(ownShim());
+  try {
+    return await reapWell(ownShim());
+  } catch (error) {
+    // this process hears of its shim's death a moment after that; the next shim goes on with what is left
+    if (!isShimLost(error)) throw error;
+    return reapWell(ownShim());
+  }
 }
 
 async function reapWell(first: Shim): Promise<ReapReport> {

@@ -49,6 +49,10 @@ describe('reap()', () => {
   });
 });
 
+it('is done by a new shim where the one before has died, heard of or not', async () => {
+  expect(await runNode('reap-unheard', [], { through: ownRun('true') })).toEqual([['first'], ['second']]);
+});
+
 it('the record of what could not be undone stays for the next reap', async () => {
   expect(await runNode('kept-record', [], { through: ownRun('true') })).toEqual([
     { errors: [], left: 0 },
