@@ -10,6 +10,7 @@ import { root } from './shared.mjs';
 
 const entry = 'lib/index.ts';
 const command = 'lib/runtime-cli/nacelle-oci.ts';
+const boot = 'lib/runtime-cli/boot/boot.ts';
 const out = `${root}dist`;
 const common = {
   bundle: true,
@@ -55,22 +56,25 @@ function usedOf(dependency, modules) {
 const modules = modulesFrom(command, modulesFrom(entry));
 const atImport = modulesAtImport(modules);
 const atFirstRun = new Set(readFileSync(`${root}scripts/first-run.txt`, 'utf8').split('\n'));
-const PARTS = ['api', 'core', 'build', 'networks', 'images', 'oci', 'rest'];
-/** In which file of the package a module is. */
-function partOf(file) {
+const PARTS = ['api', 'core', 'build', 'networks', 'images', 'rest'];
+/** All that the command nacelle-oci needs, in one file: it is started anew for each command, and would else read most of the others. */
+const COMMAND_PART = 'oci';
+/** In which file of the package a module is, for a module of the file `from`. */
+function partOf(file, from) {
+  if (from === COMMAND_PART) return COMMAND_PART;
   if (atImport.has(file)) return 'api';
   if (atFirstRun.has(file)) return 'core';
   if (file.startsWith('lib/build/')) return 'build';
   if (file.startsWith('lib/network/')) return 'networks';
   if (file.startsWith('lib/image/')) return 'images';
-  if (file.startsWith('lib/runtime-cli/')) return 'oci';
   return 'rest';
 }
+const libraryModules = modulesFrom(entry);
 
 /** A file of the package: its modules by their paths, as functions, since none is evaluated before it is used. */
 const listing = (part) =>
   [...modules.keys()]
-    .filter((file) => partOf(file) === part)
+    .filter((file) => (part === COMMAND_PART ? file === command : libraryModules.has(file) && partOf(file) === part))
     .map((file) => `exports[${JSON.stringify(file)}] = () => require('./${file}');`);
 
 /** A module of another file. Node would take `module.exports = require(…)` for an export of all that is there, and read those files to find the names. */
@@ -89,7 +93,7 @@ const parts = {
     onResolve({ filter: /^\.\.?\// }, ({ path, pluginData }) => {
       if (pluginData === undefined) return undefined;
       const file = resolved(pluginData.file, path);
-      const part = partOf(file);
+      const part = partOf(file, pluginData.part);
       return part === pluginData.part
         ? { path: file, namespace: 'lib', pluginData }
         : { path: file, namespace: 'elsewhere', pluginData: { part } };
@@ -102,8 +106,10 @@ const parts = {
       contents: takenFrom(pluginData.part, path),
     }));
     // only what is used of a dependency is bundled, in the form that TypeScript's default imports have
-    onResolve({ filter: /^zod$/ }, ({ pluginData }) => (pluginData?.part ? { path: './zod.cjs', external: true } : undefined));
-    onResolve({ filter: /^(ipaddr\.js|fastest-levenshtein)$/ }, ({ path, namespace }) =>
+    onResolve({ filter: /^zod$/ }, ({ pluginData }) =>
+      pluginData?.part && pluginData.part !== COMMAND_PART ? { path: './zod.cjs', external: true } : undefined,
+    );
+    onResolve({ filter: /^(zod|ipaddr\.js|fastest-levenshtein)$/ }, ({ path, namespace }) =>
       namespace === 'lib' ? { path, namespace: 'dependency' } : undefined,
     );
     onLoad({ filter: /.*/, namespace: 'dependency' }, ({ path }) => ({
@@ -118,22 +124,25 @@ for (const name of readdirSync(out)) {
   if (/\.c?js(\.map)?$/.test(name)) rmSync(`${out}/${name}`);
 }
 const files = Object.fromEntries(['index', ...PARTS].map((part) => [part, `part:${part}`]));
-await build({ ...common, entryPoints: files, plugins: [parts], external: ['tar', 'undici', 'fzstd'] });
+const external = ['tar', 'undici', 'fzstd'];
+await build({ ...common, entryPoints: files, plugins: [parts], external });
+// in a build of its own: a module is in one file of each
+await build({ ...common, entryPoints: { [COMMAND_PART]: `part:${COMMAND_PART}` }, plugins: [parts], external });
 await build({
   ...common,
   stdin: { contents: `export { ${usedOf('zod', modules).join(', ')} } from 'zod';`, resolveDir: root, sourcefile: 'zod.js' },
   outfile: `${out}/zod.cjs`,
   outdir: undefined,
 });
-// The command is a part like the others.
-writeFileSync(
-  `${out}/nacelle-oci.js`,
-  `#!/usr/bin/env node
-import { createRequire } from 'node:module';
-createRequire(import.meta.url)('./oci.cjs')[${JSON.stringify(command)}]();
-`,
-);
-chmodSync(`${out}/nacelle-oci.js`, 0o755);
+// what is started loads the command's file with the code that V8 has made of it before
+await build({
+  ...common,
+  entryPoints: [boot],
+  outfile: `${out}/nacelle-oci.cjs`,
+  outdir: undefined,
+  define: { COMMAND_MODULE: JSON.stringify(command) },
+});
+chmodSync(`${out}/nacelle-oci.cjs`, 0o755);
 // An import has what a require has. Node would read the names of a CommonJS file's exports with a parser that it has to load for that.
 const names = Object.keys(createRequire(import.meta.url)(`${out}/index.cjs`)).sort();
 // the types of a CommonJS module are those of what imports it, and are as large as a part

@@ -1,4 +1,4 @@
-// Writes first-run.txt: the modules that programs evaluate which run a container with the usual options, or a bundle by nacelle-oci. The bundles have
+// Writes first-run.txt: the modules that programs evaluate which run a container with the usual options. The bundles have
 // them in one file (bundle.mjs), so that such programs read little else. Run it as root, after a build, when test/integration/bundled.test.ts says so.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -36,27 +36,10 @@ function evaluated(command, args, options = {}) {
   }
 }
 
-/** Runs a bundle whose root is the host's. */
-function ofCommand() {
-  const bundle = mkdtempSync(join(tmpdir(), 'nacelle-bundle-'));
-  const nacelleOci = (...args) => [process.execPath, [`${root}dist/nacelle-oci.js`, '--root', `${bundle}/state`, ...args], { cwd: bundle }];
-  try {
-    evaluated(...nacelleOci('spec'));
-    const config = JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8'));
-    config.process = { ...config.process, args: ['true'], terminal: false };
-    config.root = { path: '/', readonly: true };
-    writeFileSync(join(bundle, 'config.json'), JSON.stringify(config));
-    const create = ['create', 'start', 'state', 'delete'].map((name) => [name, ...(name === 'delete' ? ['--force'] : []), 'first-run']);
-    return create.flatMap((args) => evaluated(...nacelleOci(...args)));
-  } finally {
-    rmSync(bundle, { recursive: true, force: true });
-  }
-}
-
 /** Runs a container as an ordinary user without subordinate ids, and without groups that were handed over. */
 const ofUser = () =>
   evaluated('setpriv', ['--reuid', '65534', '--regid', '65534', '--clear-groups', process.execPath, '-e', program({})], { cwd: '/' });
 
-const names = [...RUNS.flatMap((options) => evaluated(process.execPath, ['-e', program(options)])), ...ofUser(), ...ofCommand()];
-const modules = names.flatMap((name) => /^lib:(lib\/.*)$/.exec(name)?.[1] ?? []).filter((file) => !file.startsWith('lib/runtime-cli/'));
+const names = [...RUNS.flatMap((options) => evaluated(process.execPath, ['-e', program(options)])), ...ofUser()];
+const modules = names.flatMap((name) => /^lib:(lib\/.*)$/.exec(name)?.[1] ?? []);
 writeFileSync(`${root}scripts/first-run.txt`, [...new Set(modules)].sort().join('\n').concat('\n'));

@@ -15,6 +15,7 @@ const typescript = {
     ['lib/runtime-cli/plan', 'lib/runtime-cli/front'],
     ['lib/runtime-cli/state'],
     ['lib/runtime-cli/config'],
+    ['lib/runtime-cli/boot'],
     ['lib/build'],
     ['lib/build/execute'],
     ['lib/build/mounts', 'lib/build/steps'],

@@ -69,7 +69,7 @@ async function life(runtime: Runtime, { stays, ends }: Bundles, folder: string):
 
 function runtimesIn(folder: string): readonly [Runtime, ...Runtime[]] {
   const front = join(folder, 'nacelle-oci');
-  const command = fileURLToPath(new URL('../../dist/nacelle-oci.js', import.meta.url));
+  const command = fileURLToPath(new URL('../../dist/nacelle-oci.cjs', import.meta.url));
   const installed = spawnSync(process.execPath, [command, 'install', front], { encoding: 'utf8' });
   if (installed.status !== 0) throw new NotHere(installed.stderr.trim());
   const peer = (name: string, options: readonly string[] = []): Runtime[] => {

@@ -6,6 +6,7 @@ import { now } from '../native/clock.js';
 import { loadNative } from '../native/load-addon.js';
 import { endShim } from '../native/shim.js';
 import { attempt } from '../native/system-errors.js';
+import { DEFAULT_ROOT } from './boot/states-root.js';
 import { type Flags, type FlagTable, parseFlags } from './command-line.js';
 import { usageError } from './config/runtime-error.js';
 import { OCI_VERSION } from './create-facts.js';
@@ -13,9 +14,6 @@ import { frontText } from './front/front-file.js';
 import { CLEARED, launcherText, requireTrusted } from './launcher.js';
 import { commands, flagsOf } from './runtime-commands.js';
 import { print, tell } from './runtime-output.js';
-
-/** Where the states are, unless `--root` says so. */
-const DEFAULT_ROOT = '/run/nacelle-oci';
 
 const globalFlags: FlagTable = {
   ...{ root: 'value', log: 'value', 'log-format': 'value', debug: 'switch' },

@@ -60,7 +60,7 @@ describe('of the package', () => {
   it('the executable that `nacelle-oci install` writes is the command', () => {
     const [file, link] = [join(folder, 'oci'), join(folder, 'linked-oci')];
     // as npm links it
-    symlinkSync(join(project, 'dist/nacelle-oci.js'), link);
+    symlinkSync(join(project, 'dist/nacelle-oci.cjs'), link);
     execFileSync(process.execPath, [link, 'install', file]);
     expect(execFileSync(file, ['--version'], { encoding: 'utf8' })).toMatch(/^nacelle-oci version /);
   });

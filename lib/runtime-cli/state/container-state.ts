@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { readGroupFile } from '../../cgroup/files/group-files.js';
@@ -107,9 +106,9 @@ export function writeRecord({ path }: StateFolder, record: ContainerRecord): voi
 
 /** Writes a file that is there as a whole or not at all. @throws SyscallError */
 export function writeWhole(path: string, text: string): void {
-  // others may write to the folder of a pid file: a name that they can't know, and no link is followed
-  const unfinished = `${path}.${randomBytes(8).toString('hex')}.new`;
   attempt(`write ${path}`, () => {
+    // others may write to the folder of a pid file: a name that they can't know, and no link is followed. node:crypto takes 6 ms to load
+    const unfinished = `${path}.${readFileSync('/proc/sys/kernel/random/uuid', 'utf8').trim()}.new`;
     try {
       writeFileSync(unfinished, text, { mode: 0o644, flag: 'wx' });
       renameSync(unfinished, path);

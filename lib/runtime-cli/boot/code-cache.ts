@@ -1,0 +1,62 @@
+import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, renameSync, rmSync, type Stats, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { arch, geteuid, pid, version } from 'node:process';
+
+/**
+ * The file of the folder of all states that has the machine code of the command. No id of a container is such a name.
+ */
+export const CODE_CACHE = '@code';
+
+const WRITABLE_BY_OTHERS = 0o022;
+
+/**
+ * What code was made of, and by what: code of another version of either is of no use. V8 itself compares no more of a source than its length. Pure.
+ *
+ * @param file the bundle
+ */
+export function codeKey({ ino, size, mtimeMs }: Pick<Stats, 'ino' | 'size' | 'mtimeMs'>): string {
+  return `nacelle-oci code 1 ${version} ${arch} ${ino} ${size} ${mtimeMs}\n`;
+}
+
+/**
+ * Reads the code that was kept. V8 runs it as it is, so nobody else may have written it: a file, or a folder, that is another user's, or that others may write
+ * to, is passed over, as is whatever can't be read.
+ *
+ * @returns `undefined`: there is none that can be used
+ */
+export function keptCode(path: string, key: string): Buffer | undefined {
+  let fd: number | null = null;
+  try {
+    if (!isOwn(lstatSync(dirname(path)))) return undefined;
+    // a named pipe would keep whoever opens it waiting
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const status = fstatSync(fd);
+    if (!status.isFile() || !isOwn(status)) return undefined;
+    const kept = readFileSync(fd);
+    return kept.subarray(0, key.length).toString('latin1') === key ? kept.subarray(key.length) : undefined;
+  } catch {
+    return undefined;
+  } finally {
+    if (fd !== null) closeSync(fd);
+  }
+}
+
+/** Keeps code for the next command, as a whole or not at all, where the folder is there and this user's alone. It is only for speed: no failure is told. */
+export function keepCode(path: string, key: string, makeCode: () => Buffer): void {
+  const unfinished = `${path}.${pid}`;
+  try {
+    if (!isOwn(lstatSync(dirname(path)))) return;
+    try {
+      writeFileSync(unfinished, Buffer.concat([Buffer.from(key, 'latin1'), makeCode()]), { flag: 'wx', mode: 0o600 });
+      renameSync(unfinished, path);
+    } finally {
+      rmSync(unfinished, { force: true });
+    }
+  } catch {
+    return;
+  }
+}
+
+function isOwn({ uid, mode }: Stats): boolean {
+  return uid === geteuid?.() && (mode & WRITABLE_BY_OTHERS) === 0;
+}

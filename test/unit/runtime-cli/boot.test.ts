@@ -1,0 +1,96 @@
+import { chmodSync, chownSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { geteuid } from 'node:process';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { codeKey, keepCode, keptCode } from '../../../lib/runtime-cli/boot/code-cache.js';
+import { DEFAULT_ROOT, statesRoot } from '../../../lib/runtime-cli/boot/states-root.js';
+
+describe('the folder of all states, before the command is loaded', () => {
+  it.each([
+    [[], DEFAULT_ROOT],
+    [['create', '--root', '/other', 'one'], DEFAULT_ROOT],
+    [['--root', '/a', 'create', 'one'], '/a'],
+    [['--root=/a=b', '--root', '/c', 'state', 'one'], '/c'],
+    [['--log', '--root', '--log-format=json', '-root', '/a', 'state'], '/a'],
+    [['--debug', '--systemd-cgroup', '--root', '/a', 'list'], '/a'],
+    [['--root', 'relative', 'list'], null],
+    [['--root'], null],
+    [['--root='], null],
+  ])('of %j is %s', (args, root) => {
+    expect(statesRoot(args)).toBe(root);
+  });
+});
+
+describe('code that is kept', () => {
+  const key = codeKey({ ino: 1, size: 2, mtimeMs: 3.5 });
+  const code = Buffer.from([0, 255, 10, 1]);
+  let folder: string;
+  let path: string;
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'nacelle-code-'));
+    path = join(folder, '@code');
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  it('comes back as it was, and nothing else is left in the folder', () => {
+    keepCode(path, key, () => code);
+    expect(keptCode(path, key)).toEqual(code);
+    expect(readdirSync(folder)).toEqual(['@code']);
+  });
+
+  it.each([{ ino: 2 }, { size: 3 }, { mtimeMs: 4 }])('is not used for a bundle with another %j', (change) => {
+    keepCode(path, key, () => code);
+    expect(keptCode(path, codeKey({ ...{ ino: 1, size: 2, mtimeMs: 3.5 }, ...change }))).toBeUndefined();
+  });
+
+  it('is not used when it is cut', () => {
+    writeFileSync(path, key.slice(0, -1), { mode: 0o600 });
+    expect(keptCode(path, key)).toBeUndefined();
+  });
+
+  it.each([
+    ['a file that others may write to', () => chmodSync(path, 0o602)],
+    ['a file that its group may write to', () => chmodSync(path, 0o620)],
+    ['a folder that others may write to', () => chmodSync(folder, 0o702)],
+    ['a link', () => swapForLink(path)],
+  ])('is not used of %s', (_, spoil) => {
+    keepCode(path, key, () => code);
+    spoil();
+    expect(keptCode(path, key)).toBeUndefined();
+  });
+
+  it.runIf(geteuid?.() === 0)("is not used of another user's file or folder", () => {
+    keepCode(path, key, () => code);
+    chownSync(path, 65_534, 0);
+    expect(keptCode(path, key)).toBeUndefined();
+    chownSync(path, 0, 0);
+    expect(keptCode(path, key)).toEqual(code);
+    chownSync(folder, 65_534, 0);
+    expect(keptCode(path, key)).toBeUndefined();
+  });
+
+  it('is not written where others may write, nor where there is no folder', () => {
+    chmodSync(folder, 0o777);
+    keepCode(path, key, () => code);
+    keepCode(join(folder, 'none', '@code'), key, () => code);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('replaces what was there, and a link instead of what it names', () => {
+    const other = join(folder, 'other');
+    writeFileSync(other, 'theirs');
+    symlinkSync(other, path);
+    keepCode(path, key, () => code);
+    expect(readFileSync(other, 'utf8')).toBe('theirs');
+    expect(keptCode(path, key)).toEqual(code);
+  });
+});
+
+function swapForLink(path: string): void {
+  const whole = `${path}.whole`;
+  writeFileSync(whole, readFileSync(path), { mode: 0o600 });
+  rmSync(path);
+  symlinkSync(whole, path);
+}
