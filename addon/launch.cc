@@ -1,8 +1,6 @@
 #include "launch.h"
 
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/sendfile.h>
@@ -22,6 +20,7 @@
 #include "own_sockets.h"
 #include "shim/kernel/memfd.h"
 #include "shim/kernel/packet.h"
+#include "shim/kernel/spawn_shim.h"
 #include "shim/kernel/syscalls.h"
 #include "shim/wire/mapping.h"
 #include "shim/wire/protocol.h"
@@ -107,18 +106,6 @@ ssize_t receive_whole(int socket, void* data, size_t size) {
   return got;
 }
 
-class SpawnActions {
- public:
-  SpawnActions() { posix_spawn_file_actions_init(&actions_); }
-  SpawnActions(const SpawnActions&) = delete;
-  SpawnActions& operator=(const SpawnActions&) = delete;
-  ~SpawnActions() { posix_spawn_file_actions_destroy(&actions_); }
-  posix_spawn_file_actions_t* get() { return &actions_; }
-
- private:
-  posix_spawn_file_actions_t actions_;
-};
-
 // How a shim is started (shim/main.cc).
 struct Start {
   std::string runtime_dir;
@@ -128,39 +115,12 @@ struct Start {
   int joined = -1;
 };
 
-// posix_spawn shares this process's memory until execve, so its time does not grow with the heap.
-int spawn(int executable, int control, Start start, pid_t& pid) {
-  // all are moved away from the numbers that they will get in the child
-  const unique_fd program(fcntl(executable, F_DUPFD_CLOEXEC, 10));
-  const unique_fd socket(fcntl(control, F_DUPFD_CLOEXEC, 10));
-  const bool joins = start.joined >= 0;
-  const unique_fd joined(joins ? fcntl(start.joined, F_DUPFD_CLOEXEC, 10) : -1);
-  if (!program || !socket || (joins && !joined)) return -errno;
-  SpawnActions actions;
-  for (int fd = 0; fd < 3; ++fd) posix_spawn_file_actions_addopen(actions.get(), fd, "/dev/null", O_RDWR, 0);
-  posix_spawn_file_actions_adddup2(actions.get(), socket.get(), 3);
-  if (joins) posix_spawn_file_actions_adddup2(actions.get(), joined.get(), 4);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t none, all;
-  sigemptyset(&none);
-  sigfillset(&all);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-  char path[32];
-  std::snprintf(path, sizeof path, "/proc/self/fd/%d", program.get());
-  std::string name = start.is_mapped ? kMappedName : "nacelle-shim";
-  std::string detached = "detached", mapped = kMappedArgument, joining = kJoinsArgument;
-  std::vector<char*> argv{name.data(), start.runtime_dir.data(), start.owner.data()};
-  if (start.is_detached) argv.push_back(detached.data());
-  if (start.is_mapped) argv.push_back(mapped.data());
-  if (joins) argv.push_back(joining.data());
-  argv.push_back(nullptr);
-  char* env[] = {nullptr};
-  const int result = posix_spawn(&pid, path, actions.get(), &attributes, argv.data(), env);
-  posix_spawnattr_destroy(&attributes);
-  return -result;
+int spawn(int executable, int control, const Start& start, pid_t& pid) {
+  std::vector<std::string> arguments{start.is_mapped ? kMappedName : "nacelle-shim", start.runtime_dir, start.owner};
+  if (start.is_detached) arguments.emplace_back("detached");
+  if (start.is_mapped) arguments.emplace_back(kMappedArgument);
+  if (start.joined >= 0) arguments.emplace_back(kJoinsArgument);
+  return spawn_shim(executable, control, start.joined, std::move(arguments), pid);
 }
 
 std::string random_name() {
@@ -311,6 +271,12 @@ int go_on_mapped(MappedShim& shim, const Launch& launch, unique_fd& socket, std:
   if (result == 0) result = add_client(shim.control.get(), socket, what);
   if (result == 0 && shim.is_detached) shim.control.reset();
   return result;
+}
+
+int connect_by_control(int control, unique_fd& socket, std::string& what) {
+  what = "start the shim";
+  const int result = wait_until_serving(control);
+  return result < 0 ? result : add_client(control, socket, what);
 }
 
 int connect_to_path(const std::string& folder, unique_fd& socket, std::string& what) {

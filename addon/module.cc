@@ -1,6 +1,7 @@
 #include <napi.h>
 
 #include "attributes.h"
+#include "caller_listener.h"
 #include "change_watch.h"
 #include "descriptors.h"
 #include "event_counter.h"
@@ -19,6 +20,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("version", Napi::String::New(env, NACELLE_VERSION));
   exports.Set("Socket", nacelle::Socket::Define(env));
   exports.Set("EventCounter", nacelle::EventCounter::Define(env));
+  exports.Set("CallerListener", nacelle::CallerListener::Define(env));
+  exports.Set("socketPair", Napi::Function::New<nacelle::SocketPair>(env, "socketPair"));
   exports.Set("ChangeWatch", nacelle::ChangeWatch::Define(env));
   exports.Set("Terminal", nacelle::Terminal::Define(env));
   exports.Set("enterRawMode", Napi::Function::New<nacelle::EnterRawMode>(env, "enterRawMode"));

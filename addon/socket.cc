@@ -103,7 +103,15 @@ int Socket::Connect(const Napi::Object& options, std::string& what) {
   if (!read("shim", launch_.shim) || !read("runtimeDir", launch_.runtime_dir)) return -ECANCELED;
   if (!read("detached", detached) || !read("folder", folder)) return -ECANCELED;
   const Napi::Value mapped = options.Get("mapped"), joined = options.Get("joined");
-  if (mapped.IsEmpty() || joined.IsEmpty()) return -ECANCELED;
+  const Napi::Value control = options.Get("control"), connected = options.Get("connected");
+  if (mapped.IsEmpty() || joined.IsEmpty() || control.IsEmpty() || connected.IsEmpty()) return -ECANCELED;
+  if (connected.IsNumber()) {
+    fd_.reset(connected.As<Napi::Number>().Int32Value());
+    Descriptors::of(options.Env()).forget(fd_.get());
+    return 0;
+  }
+  if (control.IsNumber())
+    return read("owner", owner_) ? connect_by_control(control.As<Napi::Number>().Int32Value(), fd_, what) : -ECANCELED;
   if (!folder.empty()) return connect_to_path(folder, fd_, what);
   if (mapped.IsBoolean()) {
     const int result =

@@ -22,6 +22,10 @@ namespace nacelle {
 //                                                                    to a new shim in a user namespace, `joined` or new. It waits there
 //                                                                    for the maps of socket.pid, up to socket.goOn()
 //   new Socket({ folder }, onMessage, onClose)                       to the shim that serves in that folder
+//   new Socket({ control, owner, pid }, onMessage, onClose)          to a shim that another process starts with the other end of `control`,
+//                                                                    which stays the caller's
+//   new Socket({ connected }, onMessage, onClose)                    a socket that is connected, which is this object's from then on:
+//                                                                    messages as to a shim, of whoever is at the other end
 //   socket.send(type, id, body, fds)    descriptors are duplicated. 0 or -errno
 //   socket.ref(), socket.unref()    whether the socket keeps the event loop alive; at first it does not
 //   socket.close()

@@ -12,7 +12,7 @@ const typescript = {
   rooms: [
     ['lib/index.ts'],
     ['lib/runtime-cli'],
-    ['lib/runtime-cli/plan', 'lib/runtime-cli/front'],
+    ['lib/runtime-cli/plan', 'lib/runtime-cli/front', 'lib/runtime-cli/resident'],
     ['lib/runtime-cli/state'],
     ['lib/runtime-cli/config'],
     ['lib/runtime-cli/boot'],

@@ -136,8 +136,9 @@ export function groupLayout(): GroupLayout {
   return known;
 }
 
-/** The same as {@link groupLayout}, but it changes nothing: for a report. */
-export function inspectGroups(): GroupLayout {
+/** The same as {@link groupLayout}, but it changes nothing: for a report. @param pid the process whose own groups count, in this one's namespaces */
+export function inspectGroups(pid: number = process.pid): GroupLayout {
+  if (pid !== process.pid) return attempt(LOOK, () => probe(false, pid));
   return known ?? attempt(LOOK, () => probe(false));
 }
 
@@ -157,9 +158,13 @@ export function withBases(layout: GroupLayout, bases: ReadonlyMap<string, string
 }
 
 /** The layout alone: which controllers there are. */
-export function cgroupLayout(): CgroupLayout {
+export function cgroupLayout(pid: number = process.pid): CgroupLayout {
   return attempt(LOOK, () =>
-    parseCgroupLayout(readFileSync('/proc/self/mountinfo', 'utf8'), readFileSync('/proc/self/cgroup', 'utf8'), controllersAt),
+    parseCgroupLayout(
+      readFileSync('/proc/self/mountinfo', 'utf8'),
+      readFileSync(`/proc/${pid === process.pid ? 'self' : pid}/cgroup`, 'utf8'),
+      controllersAt,
+    ),
   );
 }
 
@@ -168,8 +173,8 @@ function controllersAt(folder: string): string {
   return readFileSync(join(folder, 'cgroup.controllers'), 'utf8').trim();
 }
 
-function probe(mayMove: boolean): GroupLayout {
-  const layout = cgroupLayout();
+function probe(mayMove: boolean, pid: number = process.pid): GroupLayout {
+  const layout = cgroupLayout(pid);
   const bases = new Map<string, Base>();
   for (const hierarchy of new Set(layout.controllers.values())) {
     if (hierarchy.version === 1)
@@ -177,7 +182,7 @@ function probe(mayMove: boolean): GroupLayout {
   }
   if (!layout.unified) return { ...layout, bases, withheld: null, swap: probeSwap(layout, null) };
   const offered = controllersAt(layout.unified.mountPoint);
-  const { bare, ...base } = unifiedBase(layout.mode, layout.unified, offered !== '', mayMove);
+  const { bare, ...base } = unifiedBase(layout.mode, layout.unified, { offered: offered !== '', mayMove, pid });
   bases.set(layout.unified.mountPoint, base);
   // What counts is the controllers that can be handed on where the groups are made, not where Node is.
   const handed = base.path === null || bare ? '' : controllersAt(base.path);
@@ -189,8 +194,7 @@ function probe(mayMove: boolean): GroupLayout {
 function unifiedBase(
   mode: CgroupLayout['mode'],
   unified: Hierarchy,
-  offered: boolean,
-  mayMove: boolean,
+  { offered, mayMove, pid: self }: { readonly offered: boolean; readonly mayMove: boolean; readonly pid: number },
 ): ReturnType<typeof chooseUnifiedBase> {
   const { mountPoint, ownPath, readOnly, controllers } = unified;
   const ownIsTop = ownPath !== null && isTop(ownPath);
@@ -207,7 +211,7 @@ function unifiedBase(
     writable: mayWrite(ownPath) && mayWrite(ownPath === null ? null : join(ownPath, 'cgroup.procs')),
     offered,
     delegated: controllers.length > 0,
-    alone: inside.every((pid) => isOurs(pid)),
+    alone: inside.every((pid) => isOurs(pid, self)),
     root: isRoot(),
     type,
     namespaced: isNamespaced(),
@@ -262,9 +266,9 @@ function processesIn(folder: string): number[] {
 }
 
 /** Whether a process is Node, or something that Node started. */
-function isOurs(pid: number): boolean {
-  for (let at = pid; at > 1; at = parentOf(at)) if (at === process.pid || isLaunchedShim(at)) return true;
-  return pid === process.pid;
+function isOurs(pid: number, self: number): boolean {
+  for (let at = pid; at > 1; at = parentOf(at)) if (at === self || at === process.pid || isLaunchedShim(at)) return true;
+  return pid === self;
 }
 
 function parentOf(pid: number): number {

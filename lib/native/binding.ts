@@ -17,6 +17,11 @@ export interface EventCounter {
   close(): void;
 }
 
+/** Where processes of this user ask for something; see addon/caller_listener.h. */
+export interface CallerListener {
+  close(): void;
+}
+
 /** What changes of folders and of the mounts, asked without waiting; see addon/change_watch.h. */
 export interface ChangeWatch {
   /** The folder's number, or -errno. */
@@ -42,11 +47,24 @@ export interface Binding {
   /** Of the package that the addon was built with. */
   readonly version: string;
   readonly Socket: new (
-    options: { shim?: string; runtimeDir?: string; detached?: string; folder?: string; mapped?: boolean; joined?: number },
+    options: {
+      shim?: string;
+      runtimeDir?: string;
+      detached?: string;
+      folder?: string;
+      mapped?: boolean;
+      joined?: number;
+      control?: number;
+      owner?: string;
+      connected?: number;
+    },
     onMessage: (type: number, id: number, body: Buffer, fds: number[]) => void,
     onClose: () => void,
   ) => ShimSocket;
   readonly EventCounter: new (onEvents: (count: number) => void) => EventCounter;
+  readonly CallerListener: new (path: string, onCaller: (fd: number, pid: number) => void) => CallerListener;
+  /** socketpair(2), SOCK_SEQPACKET, close-on-exec. */
+  socketPair(): [number, number] | number;
   readonly ChangeWatch: new () => ChangeWatch;
   readonly Terminal: new (fd: number, onReady: (mayRead: boolean, mayWrite: boolean) => void) => NativeTerminal;
   /** cfmakeraw(3): the settings before, for `restoreMode`. */

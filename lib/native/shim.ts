@@ -10,8 +10,24 @@ import type { StartPlan } from './task.js';
 
 let connection: Connection | undefined;
 
+/** The shim that carries out the plans of whoever this process plans for. */
+export interface CallersShim {
+  connection(): Connection;
+  /** As {@link endShim}. */
+  end(): Promise<void>;
+}
+
+let callersShim: () => CallersShim | undefined = () => undefined;
+
+/** Has plans carried out by other processes' shims. @param current for whom this process plans just now; `undefined`: for itself */
+export function planForCallers(current: () => CallersShim | undefined): void {
+  callersShim = current;
+}
+
 /** This environment's connection to the shim of its process, which is started when there is none. */
 function connected(): Connection {
+  const callers = callersShim();
+  if (callers !== undefined) return callers.connection();
   if (!connection || connection.closed) connection = new Connection((...hooks) => openSocket({}, hooks));
   return connection;
 }
@@ -30,7 +46,9 @@ export const start: StartPlan = (plan, descriptors, cancelSignal = null) => conn
  * Ends this environment's connection to its shim, and waits until the shim has gone: a program that it has handed over then belongs to whoever is the
  * subreaper above. Nothing happens where there is no shim.
  */
-export function endShim(): void {
+export async function endShim(): Promise<void> {
+  const callers = callersShim();
+  if (callers !== undefined) return callers.end();
   if (!connection) return;
   connection.close();
   connection = undefined;
@@ -108,4 +126,9 @@ function withErrno<T>(syscall: string, open: () => T): T {
     if (errno === undefined) throw error;
     throw nativeError(toError(error).message, syscall, errno);
   }
+}
+
+/** Connects to a shim that another process starts with the other end of a socket, and waits until it serves. @throws SyscallError */
+export function connectByControl(control: number, owner: string): Connection {
+  return new Connection((...hooks) => withErrno('posix_spawn', () => new (loadNative().addon.Socket)({ control, owner }, ...hooks)));
 }

@@ -8,10 +8,10 @@ import { attempt } from '../native/system-errors.js';
 import { SIGKILL } from '../plan/constants.js';
 import { NONE, planOf } from '../plan/plan.js';
 import { checkSignal } from '../process/options/signals.js';
+import type { Caller } from './config/caller.js';
 import { ALREADY_PAUSED, NO_CONTAINER, NOT_PAUSED, NOT_RUNNING, notStopped, refusal, usageError } from './config/runtime-error.js';
 import { removeGroups } from './create-container.js';
 import { runEachHook } from './run-hooks.js';
-import { tell } from './runtime-output.js';
 import {
   type ContainerRecord,
   type ContainerStatus,
@@ -127,10 +127,13 @@ async function untilFrozen(record: ContainerRecord): Promise<void> {
  *
  * @throws NacelleError: 'container does not exist'; for one that runs
  */
-export async function deleteContainer(folder: StateFolder, { force }: { readonly force: boolean }): Promise<void> {
+export async function deleteContainer(
+  folder: StateFolder,
+  { force, caller }: { readonly force: boolean; readonly caller: Caller },
+): Promise<void> {
   let removed: ContainerRecord | null;
   try {
-    removed = await inTurn(folder, () => removeContainer(folder, force));
+    removed = await inTurn(folder, () => removeContainer(folder, force, caller));
   } catch (error) {
     if (force && !existsSync(folder.path)) return;
     throw error;
@@ -138,13 +141,13 @@ export async function deleteContainer(folder: StateFolder, { force }: { readonly
   if (removed === null) return;
   const { hooks } = configOf(removed);
   // their failures are told, and change nothing (runtime.md, "Lifecycle")
-  for (const { message } of await runEachHook('poststop', hooks?.poststop ?? [], JSON.stringify(stateOf(removed, 'stopped'))))
-    tell(message);
+  for (const { message } of await runEachHook('poststop', hooks?.poststop ?? [], JSON.stringify(stateOf(removed, 'stopped')), caller.env))
+    caller.tell(message);
 }
 
 /** @returns the record; `null` where there is none that can be read */
-async function removeContainer(folder: StateFolder, force: boolean): Promise<ContainerRecord | null> {
-  const record = force ? recordIfWhole(folder) : readRecord(folder);
+async function removeContainer(folder: StateFolder, force: boolean, caller: Caller): Promise<ContainerRecord | null> {
+  const record = force ? recordIfWhole(folder, caller) : readRecord(folder);
   if (record === null && !force) throw refusal(`${NO_CONTAINER}: whoever made it was killed (delete --force removes what is left)`);
   if (record !== null) {
     const status = statusOf(folder, record);
@@ -158,7 +161,7 @@ async function removeContainer(folder: StateFolder, force: boolean): Promise<Con
 }
 
 /** A record that was damaged, or is another runtime's, is told of and removed with the rest. */
-function recordIfWhole(folder: StateFolder): ContainerRecord | null {
+function recordIfWhole(folder: StateFolder, { tell }: Caller): ContainerRecord | null {
   try {
     return readRecord(folder);
   } catch (error) {

@@ -12,6 +12,7 @@ import { listenerState } from './listener-state.js';
 import { type GroupFolder, homeOfGroup, planBundleGroups } from './plan/bundle-groups.js';
 import type { BundleInput } from './plan/bundle-input.js';
 import { hasRuntimeHooks, planBundle } from './plan/bundle-plan.js';
+import { standardStreams } from './preserved-descriptors.js';
 import { runHooks } from './run-hooks.js';
 import { closeAll, openJoined, procsOf } from './runtime-machine.js';
 import {
@@ -92,13 +93,13 @@ async function makeContainer(request: CreateRequest, facts: CreateFacts, making:
     const record = (): ContainerRecord => ({ ...facts.known, pid: task.pid, startTime: processSeen(task.pid)?.startTime ?? '' });
     if (hasRuntimeHooks(config)) {
       const state = JSON.stringify(stateOf(record(), 'creating'));
-      await runHooks('prestart', config.hooks?.prestart ?? [], state);
-      await runHooks('createRuntime', config.hooks?.createRuntime ?? [], state);
+      await runHooks('prestart', config.hooks?.prestart ?? [], state, request.caller.env);
+      await runHooks('createRuntime', config.hooks?.createRuntime ?? [], state, request.caller.env);
       await task.release();
       isShims = isAttached;
     }
     const noted = record();
-    if (request.pidFile !== null) writeWhole(resolve(request.pidFile), String(noted.pid));
+    if (request.pidFile !== null) writeWhole(resolve(request.caller.cwd, request.pidFile), String(noted.pid));
     writeRecord(folder, noted);
     writePlans(folder, noted, config);
     return { folder, record: noted, task };
@@ -113,7 +114,7 @@ async function endTask(task: Task, folders: readonly GroupFolder[]): Promise<voi
 }
 
 function planInput(
-  { newKeyring }: CreateRequest,
+  { newKeyring, caller }: CreateRequest,
   { config, program, groups, folders, sources, known, scope: _, ...facts }: CreateFacts,
   { folder, joined, procs, isAttached, slots }: Making & { readonly slots: Slots },
 ): BundleInput {
@@ -125,7 +126,7 @@ function planInput(
     ...{ ...facts, slots, config, process: program, joined, folder: folder.path, newKeyring },
     groups: planBundleGroups({ ...groups, slots, folders, resources: linux?.resources }),
     mounts: { sources, procs, groups: folders, mode: groups.layout.mode, hasCgroupNamespace, devices: linux?.devices ?? [] },
-    streams: facts.console === null ? [0, 1, 2] : null,
+    streams: facts.console === null ? standardStreams(caller) : null,
     handsOver: !isAttached,
     listenerState: listener === null ? [] : listenerState(listener, [creating.before, creating.after]),
     states: { creating, created: stateAround(known, 'created') },

@@ -6,6 +6,7 @@ import type { BundleConfig, BundleProcess } from '../oci-config/config-schema.js
 import { schedulerOf } from '../oci-config/process-scheduler.js';
 import { refuseDeadline, refuseUnapplied } from '../oci-config/refused.js';
 import { requireMapped, type UserMaps } from './config/bundle-user-maps.js';
+import type { Caller } from './config/caller.js';
 import { capabilitySets, processLimits } from './config/process-facts.js';
 import { readConfig } from './config/read-config.js';
 import { consoleOf } from './console-request.js';
@@ -24,6 +25,7 @@ export const OCI_VERSION = '1.3.0';
 
 /** What `create` is asked for. */
 export interface CreateRequest {
+  readonly caller: Caller;
   readonly root: string;
   readonly id: string;
   readonly bundle: string;
@@ -58,25 +60,25 @@ export interface CreateFacts extends Pick<BundleProgram, 'capabilities' | 'limit
 
 /** Reads a bundle and looks at the host, before anything is made. @throws NacelleError, with the field of config.json or what is missing here */
 export async function createFacts(request: CreateRequest): Promise<CreateFacts> {
-  const bundle = resolve(request.bundle);
+  const bundle = resolve(request.caller.cwd, request.bundle);
   const { config, json } = readConfig(bundle);
   refuseUnapplied(config);
   const { linux } = config;
   if (config.process === undefined)
     throw new NacelleError('process of config.json is missing: a container needs one', { code: 'ERR_INVALID_OPTION' });
-  const { descriptors: preserved, env } = preservedDescriptors(request.preservedFds, process.env);
+  const { descriptors: preserved, env } = preservedDescriptors(request.preservedFds, request.caller);
   const program = { ...config.process, env: [...config.process.env, ...env] };
   const maps = await usersOf(linux);
   if (maps !== null) requireMapped(maps, program);
   schedulerOf(program);
   refuseDeadline(program, maps !== null || (linux?.namespaces.some(({ type, path }) => type === 'pid' && path) ?? false));
-  const console = consoleOf(request.consoleSocket, program);
+  const console = consoleOf(request.consoleSocket, program, request.caller);
   const capabilities = capabilitySets(program);
   const limits = processLimits(program);
   const filter = filterOf(linux, capabilities, bundle);
   const rootfs = rootOf(bundle, config);
   const sources = sourcesOf(bundle, config);
-  const groups = await groupFacts(linux?.resources);
+  const groups = await groupFacts(linux?.resources, request.caller.pid);
   const scope = request.systemd ? scopeNameOf(linux?.cgroupsPath, request.id) : null;
   const folders = scope === null ? groupFolders(groups.layout, linux?.cgroupsPath, request.id) : scopeFolders(groups.layout, scope);
   refuseUsedGroup(homeOfGroup(folders));

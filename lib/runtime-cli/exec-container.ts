@@ -9,6 +9,7 @@ import { schedulerOf } from '../oci-config/process-scheduler.js';
 import { refuseDeadline, refuseOfProcess } from '../oci-config/refused.js';
 import { type Plan, Slots } from '../plan/plan.js';
 import { requireMapped } from './config/bundle-user-maps.js';
+import type { Caller } from './config/caller.js';
 import { capabilitySets, processLimits } from './config/process-facts.js';
 import { readProcess } from './config/read-config.js';
 import { refusal, usageError } from './config/runtime-error.js';
@@ -16,7 +17,7 @@ import { consoleOf } from './console-request.js';
 import { listenerState } from './listener-state.js';
 import { planBundleExec } from './plan/bundle-exec-plan.js';
 import { ENTERING_MS } from './plan/bundle-process.js';
-import { preservedDescriptors } from './preserved-descriptors.js';
+import { preservedDescriptors, standardStreams } from './preserved-descriptors.js';
 import { closeAll, filterOf, joinedTypes, openGroups, openNamespacesOf, usersOfRecord } from './runtime-machine.js';
 import { shellStatus } from './runtime-output.js';
 import { startFailure, textOf } from './start-container.js';
@@ -24,6 +25,7 @@ import { configOf, madeRecord, type StateFolder, stateOf, statusOf, writeWhole }
 import { isLiving, processSeen } from './state/process-identity.js';
 
 export interface ExecRequest {
+  readonly caller: Caller;
   /** A file with the process; `null`: that of config.json, with the changes here. */
   readonly processFile: string | null;
   readonly args: readonly string[];
@@ -46,12 +48,13 @@ export interface ExecRequest {
 
 /** Runs a program in a container. @returns its exit status as a shell has it; 0 at once with `detach` @throws NacelleError */
 export async function execInContainer(folder: StateFolder, request: ExecRequest): Promise<number> {
+  const { caller } = request;
   const record = madeRecord(folder);
   const status = statusOf(folder, record);
   if (status === 'stopped') throw refusal('cannot exec in a stopped container');
   if (status === 'paused' && !request.ignorePaused) throw refusal('cannot exec in a paused container (use --ignore-paused to override)');
   const { process: own, linux } = configOf(record);
-  const program = request.processFile === null ? changed(own, request) : readProcess(request.processFile);
+  const program = request.processFile === null ? changed(own, request) : readProcess(resolve(caller.cwd, request.processFile));
   refuseOfProcess(program);
   schedulerOf(program);
   refuseDeadline(program, true);
@@ -59,9 +62,9 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
   if (maps !== null) requireMapped(maps, program);
   if ((program.terminal ?? false) && !request.detach)
     throw new UnsupportedError('exec with a terminal in the foreground', 'it needs --detach and --console-socket');
-  const console = consoleOf(request.consoleSocket, program);
+  const console = consoleOf(request.consoleSocket, program, caller);
   const capabilities = capabilitySets(program);
-  const { descriptors } = preservedDescriptors(request.preservedFds, {});
+  const { descriptors } = preservedDescriptors(request.preservedFds, caller, { activates: false });
   const filter = filterOf(linux, capabilities, record.bundle);
   const limits = processLimits(program);
   const groups = openGroups(record.groups);
@@ -71,7 +74,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
       const slots = new Slots();
       const pipes = request.detach ? waitingPipes() : null;
       const detached = pipes === null ? null : { go: pipes.go.other, told: pipes.told.other };
-      const streams = console === null ? ([0, 1, 2] as const) : null;
+      const streams = console === null ? standardStreams(caller) : null;
       const plan = planBundleExec({
         slots,
         listenerState: filter?.listener ? listenerState(filter.listener, [JSON.stringify(stateOf(record, status))]) : [],
@@ -91,7 +94,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
       const task = await startedBy(plan, slots, pipes);
       const { pid } = task;
       if (pipes !== null) await letRun(pipes, pid);
-      if (request.pidFile !== null) writeWhole(resolve(request.pidFile), String(pid));
+      if (request.pidFile !== null) writeWhole(resolve(caller.cwd, request.pidFile), String(pid));
       if (pipes !== null) return 0;
       return shellStatus(await task.ended);
     } finally {
@@ -126,7 +129,7 @@ async function startedBy(plan: Plan, slots: Slots, pipes: Pipes | null): Promise
 async function letRun({ go, told }: Pipes, pid: number): Promise<void> {
   const startTime = processSeen(pid)?.startTime ?? '';
   const failure = textOf(told.stream);
-  endShim();
+  await endShim();
   go.stream.end('0');
   let isLate = false;
   const timer = setTimeout(() => {

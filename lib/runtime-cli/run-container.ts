@@ -22,14 +22,14 @@ export async function runContainer(
   const forget = detach ? () => undefined : forwardSignals(record.pid);
   try {
     // a program that ended while the shim is its parent would be reaped here
-    if (detach) endShim();
-    await startContainer(folder);
+    if (detach) await endShim();
+    await startContainer(folder, request.caller);
     if (detach) return 0;
     const end = await task.ended;
-    if (!keep) await deleteContainer(folder, { force: true });
+    if (!keep) await deleteContainer(folder, { force: true, caller: request.caller });
     return shellStatus(end);
   } catch (error) {
-    throw await undoneAfter(error, () => deleteContainer(folder, { force: true }));
+    throw await undoneAfter(error, () => deleteContainer(folder, { force: true, caller: request.caller }));
   } finally {
     forget();
   }

@@ -8,6 +8,7 @@ import { noGroup } from '../process/program.js';
 import { programSteps } from '../process/program-steps.js';
 import { noLimits } from '../process/result.js';
 import { planHostStreams } from '../process/streams/stream-steps.js';
+import type { Caller } from './config/caller.js';
 
 /** Bytes of a hook's output that are kept, and characters that are told. */
 const MOST_OUTPUT = 1024 * 1024;
@@ -17,18 +18,19 @@ const TOLD = 300;
  * Runs the hooks of one kind, one after the other, in the runtime's own namespaces (config.md, "POSIX-platform Hooks").
  *
  * @param state JSON, which each reads from its standard input
+ * @param env of the runtime, which hooks have that name none
  * @throws NacelleError for the first that fails; those after it are not run
  */
-export async function runHooks(kind: HookKind, hooks: readonly Hook[], state: string): Promise<void> {
-  for (const [index, hook] of hooks.entries()) await runHook(whatOf(kind, index, hook), hook, state);
+export async function runHooks(kind: HookKind, hooks: readonly Hook[], state: string, env: Caller['env']): Promise<void> {
+  for (const [index, hook] of hooks.entries()) await runHook(whatOf(kind, index, hook), hook, state, env);
 }
 
 /** Runs all of them, whatever fails, as is asked of those that come after the end (runtime.md, "Lifecycle"). @returns what failed, in their order */
-export async function runEachHook(kind: HookKind, hooks: readonly Hook[], state: string): Promise<Error[]> {
+export async function runEachHook(kind: HookKind, hooks: readonly Hook[], state: string, env: Caller['env']): Promise<Error[]> {
   const failures: Error[] = [];
   for (const [index, hook] of hooks.entries()) {
     try {
-      await runHook(whatOf(kind, index, hook), hook, state);
+      await runHook(whatOf(kind, index, hook), hook, state, env);
     } catch (error) {
       failures.push(toError(error));
     }
@@ -41,16 +43,16 @@ function whatOf(kind: HookKind, index: number, { path }: Hook): string {
 }
 
 /** The environment of the runtime, as `env` of config.json would have it. */
-const ownEnvironment = (): string[] => Object.entries(process.env).map(([name, value]) => `${name}=${value ?? ''}`);
+const environmentOf = (env: Caller['env']): string[] => Object.entries(env).map(([name, value]) => `${name}=${value ?? ''}`);
 
-async function runHook(what: string, { path, args, env = ownEnvironment(), timeout }: Hook, input: string): Promise<void> {
+async function runHook(what: string, { path, args, env, timeout }: Hook, input: string, callers: Caller['env']): Promise<void> {
   const options = normaliseProcess({ input, maxBuffer: MOST_OUTPUT, ...(timeout === undefined ? {} : { timeout: timeout * 1000 }) });
   const command = args.length === 0 ? [path] : args;
   const result = await execute<'utf8'>(options, command, async (program) => {
     const slots = new Slots();
     const { ends } = await program.open({ isConfined: false });
     const streams = planHostStreams(ends, slots);
-    const steps = programSteps({ options, command, env, streams, user: null, givePipes: false });
+    const steps = programSteps({ options, command, env: env ?? environmentOf(callers), streams, user: null, givePipes: false });
     const plan = planOf({
       // argv[0] of a hook need not be its path
       stages: [{ flags: 0, steps: [...streams.open, ...steps.map((step) => (step.op === 'exec' ? { ...step, path } : step))] }],

@@ -5,6 +5,7 @@ import { inspectGroups } from '../host/cgroup-base.js';
 import { attempt } from '../native/system-errors.js';
 import { deleteContainer, killContainer, pauseContainer, resumeContainer, signalOf } from './change-container.js';
 import { type Flags, type FlagTable, parseFlags } from './command-line.js';
+import type { Caller } from './config/caller.js';
 import { usageError } from './config/runtime-error.js';
 import { statsEvent } from './container-stats.js';
 import { listContainers } from './containers-table.js';
@@ -12,7 +13,7 @@ import { createContainer } from './create-container.js';
 import { type ExecRequest, execInContainer } from './exec-container.js';
 import { psTable } from './ps-table.js';
 import { runContainer } from './run-container.js';
-import { print, tell } from './runtime-output.js';
+import { print } from './runtime-output.js';
 import { featuresText, specText } from './runtime-texts.js';
 import { failureTold, startContainer } from './start-container.js';
 import { madeRecord, type StateFolder, stateFolder, stateOf, statusOf } from './state/container-state.js';
@@ -22,6 +23,7 @@ import { updateFlags } from './update-flags.js';
 
 /** What a command has: the folder of all states, and its own flags and words. */
 interface Called {
+  readonly caller: Caller;
   readonly root: string;
   readonly flags: Flags;
   /** `--systemd-cgroup` */
@@ -53,10 +55,10 @@ function refuseFlags(flags: Flags, ...names: readonly string[]): void {
       throw new UnsupportedError(`--${name}`, 'this runtime does not have it');
 }
 
-function createRequest({ root, flags, systemd }: Called) {
+function createRequest({ caller, root, flags, systemd }: Called) {
   refuseFlags(flags, 'no-pivot', 'pidfd-socket');
   return {
-    ...{ root, systemd, id: flags.words[0] ?? '', bundle: flags.value('bundle') ?? '.', pidFile: flags.value('pid-file') },
+    ...{ caller, root, systemd, id: flags.words[0] ?? '', bundle: flags.value('bundle') ?? '.', pidFile: flags.value('pid-file') },
     ...{ consoleSocket: flags.value('console-socket'), newKeyring: !flags.has('no-new-keyring') },
     preservedFds: preservedFdsOf(flags),
   };
@@ -124,7 +126,7 @@ export const commands: Readonly<Record<string, Command>> = {
     run: async (called) => {
       const told = called.flags.value('told');
       if (told !== null) throw failureTold(idOf('told', told));
-      await startContainer(folderOf(called));
+      await startContainer(folderOf(called), called.caller);
       return 0;
     },
   },
@@ -157,7 +159,7 @@ export const commands: Readonly<Record<string, Command>> = {
     short: { f: 'force' },
     words: [1, 1],
     run: async (called) => {
-      await deleteContainer(folderOf(called), { force: called.flags.has('force') });
+      await deleteContainer(folderOf(called), { force: called.flags.has('force'), caller: called.caller });
       return 0;
     },
   },
@@ -198,7 +200,7 @@ export const commands: Readonly<Record<string, Command>> = {
     flags: { format: 'value', quiet: 'switch' },
     short: { f: 'format', q: 'quiet' },
     words: [0, 0],
-    run: ({ root, flags }) => print(listContainers(root, { format: formatOf(flags), quiet: flags.has('quiet') }, tell)),
+    run: ({ root, flags, caller }) => print(listContainers(root, { format: formatOf(flags), quiet: flags.has('quiet') }, caller.tell)),
   },
   ps: {
     flags: { format: 'value' },
@@ -247,7 +249,14 @@ function execute(called: Called): Promise<number> {
   const args = flags.words.slice(1);
   if (processFile === null && args.length === 0) throw usageError('process args cannot be empty');
   return execInContainer(folderOf(called), {
-    ...{ processFile, args, ...changesOf(flags), terminal: flags.has('tty'), noNewPrivileges: flags.has('no-new-privs') },
+    ...{
+      caller: called.caller,
+      processFile,
+      args,
+      ...changesOf(flags),
+      terminal: flags.has('tty'),
+      noNewPrivileges: flags.has('no-new-privs'),
+    },
     ...{ detach: flags.has('detach'), pidFile: flags.value('pid-file'), consoleSocket: flags.value('console-socket') },
     ...{ ignorePaused: flags.has('ignore-paused'), preservedFds: preservedFdsOf(flags) },
   });

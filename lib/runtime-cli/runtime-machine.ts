@@ -163,11 +163,12 @@ export function closeAll(descriptors: Iterable<number>): void {
   for (const fd of descriptors) closeSync(fd);
 }
 
-/** How this machine's groups are, and what of them the limits need. */
+/** How this machine's groups are, and what of them the limits need. @param caller the process whose own groups others may be named from */
 export async function groupFacts(
   resources: BundleLinux['resources'],
+  caller: number,
 ): Promise<Pick<GroupsRequest, 'layout' | 'files' | 'canFilterDevices' | 'handsOn'>> {
-  const layout = inspectGroups();
+  const layout = inspectGroups(caller);
   const canFilterDevices = layout.controllers.get('devices') === undefined && (await deviceFilter()).available;
   // weights of devices are in the same files
   const weight = resources?.blockIO?.weightDevice.length ? { ioWeight: 1 } : {};

@@ -8,12 +8,14 @@ import { endShim } from '../native/shim.js';
 import { attempt } from '../native/system-errors.js';
 import { DEFAULT_ROOT } from './boot/states-root.js';
 import { type Flags, type FlagTable, parseFlags } from './command-line.js';
+import { type Caller, ownCaller } from './config/caller.js';
 import { usageError } from './config/runtime-error.js';
 import { OCI_VERSION } from './create-facts.js';
 import { frontText } from './front/front-file.js';
 import { CLEARED, launcherText, requireTrusted } from './launcher.js';
+import { servePlanner } from './resident/resident-planner.js';
 import { commands, flagsOf } from './runtime-commands.js';
-import { print, tell } from './runtime-output.js';
+import { print } from './runtime-output.js';
 
 const globalFlags: FlagTable = {
   ...{ root: 'value', log: 'value', 'log-format': 'value', debug: 'switch' },
@@ -31,7 +33,8 @@ USAGE:
 COMMANDS:
    create, start, run, state, kill, delete, exec, list, ps, pause, resume, update, events,
    spec, features
-   install FILE    writes an executable of this runtime that names all it starts by absolute paths
+   install [--resident SECONDS] FILE
+                   writes an executable of this runtime that names all it starts by absolute paths
 
 docs/oci.md says what each takes.
 `;
@@ -40,33 +43,35 @@ docs/oci.md says what each takes.
  * The command `nacelle-oci`. What fails is told on standard error, and in the file of `--log`.
  *
  * @param args without the interpreter and the script
+ * @param caller whose command it is
  * @returns the exit status: 1 for a failure, 255 for one of `exec`
  */
-export async function main(args: readonly string[], version: string): Promise<number> {
+export async function main(args: readonly string[], version: string, caller: Caller = ownCaller()): Promise<number> {
   let flags: Flags | null = null;
   let name = '';
   try {
     flags = parseFlags(args, globalFlags, { v: 'version', h: 'help' });
     name = flags.words[0] ?? '';
-    return await runCommand(name, flags, version);
+    return await runCommand(name, flags, { version, caller });
   } catch (error) {
     const { message } = toError(error);
     // callers read the last line
-    if (isNacelleError(error) && error.cleanupError) tell(`while this was undone: ${error.cleanupError.message}`);
-    tell(message);
-    if (flags !== null) log(flags, message);
+    if (isNacelleError(error) && error.cleanupError) caller.tell(`while this was undone: ${error.cleanupError.message}`);
+    caller.tell(message);
+    if (flags !== null) log(flags, message, caller);
     return name === 'exec' ? 255 : 1;
   } finally {
     // the container's process belongs to the caller's reaper only when the shim has gone
-    endShim();
+    await endShim();
   }
 }
 
-async function runCommand(name: string, flags: Flags, version: string): Promise<number> {
+async function runCommand(name: string, flags: Flags, { version, caller }: { version: string; caller: Caller }): Promise<number> {
   if (flags.has('version')) return print(`nacelle-oci version ${version}\nspec: ${OCI_VERSION}`);
   if (flags.has('help') || name === '' || name === 'help') return print(USAGE.trimEnd());
   const words = flags.words.slice(1);
   if (name === 'install') return install(words);
+  if (name === 'planner') return planner(words, flags, version);
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (MISSING.includes(name)) throw new UnsupportedError(`the command ${name}`, 'this runtime does not have it');
   if (command === undefined) throw usageError(`No help topic for '${name}'`);
@@ -74,13 +79,13 @@ async function runCommand(name: string, flags: Flags, version: string): Promise<
   if (name !== 'features' && name !== 'spec' && geteuid?.() !== 0)
     throw new UnsupportedError('a container of an ordinary user', 'this runtime is for root alone');
   return command.run({
-    ...{ root: resolve(flags.value('root') ?? DEFAULT_ROOT), flags: flagsOf(name, command, words) },
+    ...{ caller, root: resolve(caller.cwd, flags.value('root') ?? DEFAULT_ROOT), flags: flagsOf(name, command, words) },
     systemd: flags.has('systemd-cgroup'),
   });
 }
 
 /** The words of logrus, which callers read: the last line of level error is what they tell. */
-function log(flags: Flags, message: string): void {
+function log(flags: Flags, message: string, { cwd, tell }: Caller): void {
   const path = flags.value('log');
   if (path === null || path === '') return;
   const time = new Date(now()).toISOString();
@@ -89,21 +94,45 @@ function log(flags: Flags, message: string): void {
     ? JSON.stringify({ level: 'error', msg: message, time })
     : `time=${JSON.stringify(time)} level=error msg=${JSON.stringify(message)}`;
   try {
-    appendFileSync(path, `${line}\n`, { mode: 0o644 });
+    appendFileSync(resolve(cwd, path), `${line}\n`, { mode: 0o644 });
   } catch (error) {
     tell(`write ${path}: ${toError(error).message}`);
   }
 }
 
+/** Seconds that a resident planner may stay. */
+const LONGEST_STAY = 86_400;
+
+function secondsOf(text: string | undefined): number {
+  const seconds = Number(text);
+  if (!/^\d{1,5}$/.test(text ?? '') || seconds < 1 || seconds > LONGEST_STAY)
+    throw usageError(`a resident planner stays for 1 to ${LONGEST_STAY} seconds, not ${JSON.stringify(text ?? '')}`);
+  return seconds;
+}
+
+/** Started by the front, for the commands after this one. */
+async function planner(words: readonly string[], flags: Flags, version: string): Promise<number> {
+  const root = flags.value('root') ?? DEFAULT_ROOT;
+  const options = { root, idleMs: secondsOf(words[0]) * 1000, cleared: CLEARED };
+  await servePlanner(options, (args, caller) => main(args, version, caller));
+  return 0;
+}
+
 /** Writes the executable that engines are given. */
-function install(words: readonly string[]): number {
-  const [path] = words;
-  if (path === undefined || words.length > 1) throw usageError('nacelle-oci: "install" requires exactly 1 argument: the file to write');
+function install(args: readonly string[]): number {
+  const flags = parseFlags(args, { resident: 'value' });
+  const [path] = flags.words;
+  const stay = flags.value('resident');
+  const resident = stay === null ? null : secondsOf(stay);
+  if (path === undefined || flags.words.length > 1)
+    throw usageError('nacelle-oci: "install" requires exactly 1 argument: the file to write');
   // in the package this module is in another file than the one that Node is started with
   const script = attempt('find the command', () => realpathSync(process.argv[1] ?? ''));
   const shim = attempt('find the shim', () => realpathSync(loadNative().shim));
   for (const file of [process.execPath, script, shim]) requireTrusted(file);
-  const front = frontText({ shim, node: process.execPath, script, root: DEFAULT_ROOT, unset: CLEARED });
+  const front = frontText({ shim, node: process.execPath, script, root: DEFAULT_ROOT, resident, unset: CLEARED });
+  if (front === null && resident !== null)
+    throw new UnsupportedError('a resident planner', `no first line can name ${shim}, which is too long or has spaces`);
   attempt(`write ${path}`, () => {
     writeFileSync(path, front ?? launcherText(process.execPath, script));
     chmodSync(path, 0o755);

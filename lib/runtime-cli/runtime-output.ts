@@ -6,11 +6,6 @@ export function print(text: string): number {
   return 0;
 }
 
-/** Writes a line to standard error. */
-export function tell(text: string): void {
-  process.stderr.write(`${text}\n`);
-}
-
 /** The status by which a shell tells of a program's end: 128 + n for a signal. Pure. */
 export function shellStatus({ exit }: Pick<TaskEnd, 'exit'>): number {
   return exit.kind === 'exited' ? exit.value : 128 + exit.value;

@@ -5,6 +5,7 @@ import { hasCode, type SyscallError } from '../errors.js';
 import { attempt, nativeError } from '../native/system-errors.js';
 import { SIGKILL } from '../plan/constants.js';
 import { killContainer } from './change-container.js';
+import type { Caller } from './config/caller.js';
 import { CANNOT_START_RUNNING, CANNOT_START_STOPPED, refusal } from './config/runtime-error.js';
 import { runHooks } from './run-hooks.js';
 import { type ContainerRecord, configOf, madeRecord, type StateFolder, stateOf, statusOf } from './state/container-state.js';
@@ -18,13 +19,13 @@ import { undoneAfter } from './undone-after.js';
  * @throws NacelleError when the container is not created, or its program could not be run, in the words of the step; when a poststart hook fails, and then
  * the container has been killed
  */
-export async function startContainer(folder: StateFolder): Promise<void> {
+export async function startContainer(folder: StateFolder, { env }: Pick<Caller, 'env'>): Promise<void> {
   const { record, told } = await inTurn(folder, async () => begin(folder));
   const failure = await textOf(new Socket({ fd: told, readable: true, writable: false }));
   if (failure !== '') throw startFailure(failure);
   const { hooks } = configOf(record);
   try {
-    await runHooks('poststart', hooks?.poststart ?? [], JSON.stringify(stateOf(record, 'running')));
+    await runHooks('poststart', hooks?.poststart ?? [], JSON.stringify(stateOf(record, 'running')), env);
   } catch (error) {
     // a container that one of them did not accept is stopped (runtime.md, "Lifecycle", since 1.3)
     throw await undoneAfter(error, () => killContainer(folder, SIGKILL, { all: true }));

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { resourcesSchema } from '../../lib/oci-config/resources-schema.js';
 import { deleteContainer, killContainer, pauseContainer, resumeContainer } from '../../lib/runtime-cli/change-container.js';
+import { ownCaller } from '../../lib/runtime-cli/config/caller.js';
 import { statsEvent } from '../../lib/runtime-cli/container-stats.js';
 import { madeRecord, statusOf } from '../../lib/runtime-cli/state/container-state.js';
 import { updateContainer } from '../../lib/runtime-cli/update-container.js';
@@ -45,7 +46,7 @@ describe('a container of nacelle-oci where all controllers are on the unified tr
       expect(JSON.parse(statsEvent(container)).data.pids.limit).toBe(41);
       await killContainer(container, 9, { all: true });
       await until('it has ended', () => statusOf(container, record) === 'stopped');
-      await deleteContainer(container, { force: false });
+      await deleteContainer(container, { force: false, caller: ownCaller() });
       expect(existsSync(home)).toBe(false);
     });
     expect(existsSync(home)).toBe(false);

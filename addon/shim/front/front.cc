@@ -18,9 +18,11 @@
 #include "front_call.h"
 #include "front_file.h"
 #include "front_plans.h"
+#include "own_file.h"
 #include "planner.h"
 #include "play.h"
 #include "refusal.h"
+#include "resident.h"
 #include "whole_text.h"
 
 namespace nacelle {
@@ -50,13 +52,6 @@ struct Found {
   FrontPlans plans;
   int exit_status = 0;
 };
-
-// Whether the caller alone may write to what is open: it is believed what is written there.
-bool is_own(int fd, mode_t type) {
-  struct stat status {};
-  if (fstat(fd, &status) < 0 || (status.st_mode & S_IFMT) != type) return false;
-  return status.st_uid == geteuid() && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
-}
 
 Course missing(const FrontFile& file, const FrontCall& call, Found& found) {
   if (!call.forgives && !tell_refusal(call, file.missing)) return Course::kPlanner;
@@ -167,8 +162,12 @@ int front_main(int argc, char** argv) {
   char** arguments = argv + 1;
   const int count = argc - 1;
   FrontCall call;
-  if (!file.is_known || geteuid() != 0 || !read_front_call(count, arguments, file.root, call))
-    return become_planner(file, count, arguments);
+  if (!file.is_known || geteuid() != 0) return become_planner(file, count, arguments);
+  PlannedCall planned;
+  int exit_status = 0;
+  const bool may_ask = !file.resident.empty() && read_planned_call(count, arguments, file.root, planned);
+  if (may_ask && ask_resident(file, planned, count, arguments, exit_status)) return exit_status;
+  if (!read_front_call(count, arguments, file.root, call)) return become_planner(file, count, arguments);
   Found found;
   if (do_here(file, call, found) == Course::kPlanner) return become_planner(file, count, arguments);
   return found.told ? hear(file, call, count, arguments, found) : found.exit_status;

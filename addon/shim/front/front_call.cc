@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "lines.h"
+#include "resident.h"
 #include "signal_number.h"
 
 namespace nacelle {
@@ -154,6 +155,16 @@ bool read_front_call(int argc, const char* const* argv, const std::string& defau
     if (command.name == argv[call.command_at]) return read_command(command, argc, argv, call);
   }
   return false;
+}
+
+bool read_planned_call(int argc, const char* const* argv, const std::string& default_root, PlannedCall& call) {
+  Found flags;
+  const int at = read_flags(argc, argv, 0, kGlobalFlags, sizeof kGlobalFlags / sizeof kGlobalFlags[0], flags);
+  if (at < 0 || at >= argc) return false;
+  call.root = value_of(flags, "root", default_root);
+  const std::string_view command = argv[at];
+  call.is_exec = command == "exec";
+  return is_plain_path(call.root) && (call.is_exec || command == "create");
 }
 
 }  // namespace nacelle

@@ -9,6 +9,7 @@ std::string* field_of(std::string_view key, FrontFile& file) {
   if (key == "node") return &file.node;
   if (key == "script") return &file.script;
   if (key == "root") return &file.root;
+  if (key == "resident") return &file.resident;
   return key == "missing" ? &file.missing : nullptr;
 }
 

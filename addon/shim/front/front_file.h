@@ -12,6 +12,7 @@ struct FrontFile {
   std::string node, script;        // the planner
   std::string root;                // where states are, unless --root says so
   std::string missing;             // what is told of a container that is not there
+  std::string resident;            // for how many seconds without a command the resident planner stays; empty: there is none
   std::vector<std::string> unset;  // variables that the planner does not get
   bool is_known = true;            // false: it has something that this front does not know, and all is the planner's
 };

@@ -3,6 +3,7 @@ import { chmodSync, copyFileSync, mkdirSync, statSync, writeFileSync } from 'nod
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { deleteContainer } from '../../../lib/runtime-cli/change-container.js';
+import { ownCaller } from '../../../lib/runtime-cli/config/caller.js';
 import { createContainer } from '../../../lib/runtime-cli/create-container.js';
 import { type StateFolder, stateFolder } from '../../../lib/runtime-cli/state/container-state.js';
 import { processSeen } from '../../../lib/runtime-cli/state/process-identity.js';
@@ -57,13 +58,13 @@ const writableNull: BundleChange = (config) => {
 async function createdBundle<T>(use: (pid: number) => Promise<T>): Promise<T> {
   const request = { root: statesFolder(), id: 'one', bundle: bundleOf('true'), pidFile: null, consoleSocket: null };
   const { folder, record, task } = await createContainer(
-    { ...request, newKeyring: true, preservedFds: 0, systemd: false },
+    { ...request, caller: ownCaller(), newKeyring: true, preservedFds: 0, systemd: false },
     { isAttached: true },
   );
   try {
     return await use(record.pid);
   } finally {
-    await deleteContainer(folder, { force: true });
+    await deleteContainer(folder, { force: true, caller: ownCaller() });
     await task.ended;
     await removeGroups(...bundleGroups());
   }
@@ -100,7 +101,7 @@ async function forged({ mode }: { mode: number }): Promise<string> {
     writeFileSync(join(container.path, 'state.json'), JSON.stringify(record));
     const ended = once(victim, 'exit');
     const answer = await orRefused(async () => {
-      await deleteContainer(container, { force: true });
+      await deleteContainer(container, { force: true, caller: ownCaller() });
       return 'deleted';
     });
     if (answer !== 'deleted') return isAlive(pid) ? answer : 'killed';
@@ -273,7 +274,7 @@ export const bundles = [
       const answer = await orRefused(async () => {
         await createContainer({
           ...{ root, id: '../out', bundle: bundleOf('true'), pidFile: null, consoleSocket: null, newKeyring: true, preservedFds: 0 },
-          systemd: false,
+          ...{ systemd: false, caller: ownCaller() },
         });
         return 'created';
       });

@@ -127,11 +127,13 @@ describe('plans as text', () => {
 });
 
 describe('the file of the front', () => {
-  const facts = { shim: '/opt/shim', node: '/opt/my node', script: '/x/50%.js', root: '/run/x', unset: ['NODE_OPTIONS'] };
+  const facts = { shim: '/opt/shim', node: '/opt/my node', script: '/x/50%.js', root: '/run/x', resident: null, unset: ['NODE_OPTIONS'] };
 
   it('names its interpreter, and what that needs', () => {
     const text = frontText(facts);
     expect(text?.startsWith('#!/opt/shim nacelle-oci\n')).toBe(true);
+    expect(text).not.toContain('\nresident');
+    expect(frontText({ ...facts, resident: 30 })?.split('\n')).toContain('resident 30');
     for (const line of ['node /opt/my node', 'script /x/50%25.js', 'root /run/x', 'missing container does not exist', 'unset NODE_OPTIONS'])
       expect(text?.split('\n')).toContain(line);
   });

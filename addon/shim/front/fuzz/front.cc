@@ -6,6 +6,7 @@
 #include "../front_call.h"
 #include "../front_file.h"
 #include "../front_plans.h"
+#include "../resident.h"
 
 // libFuzzer target for what the front of nacelle-oci reads: the plans beside a record, the file of `nacelle-oci install`, a command line
 // whose words end with NUL. The first byte says which it is.
@@ -39,6 +40,8 @@ void take_call(std::string text) {
   text.push_back('\0');
   std::vector<const char*> words;
   for (size_t at = 0; at < text.size(); at = text.find('\0', at) + 1) words.push_back(text.data() + at);
+  PlannedCall planned;
+  if (read_planned_call(static_cast<int>(words.size()), words.data(), "/run/x", planned)) require(planned.root[0] == '/');
   FrontCall call;
   if (!read_front_call(static_cast<int>(words.size()), words.data(), "/run/x", call)) return;
   require(call.root[0] == '/' && call.root.find("/../") == std::string::npos && call.id.find('/') == std::string::npos && call.id != "..");

@@ -1,0 +1,37 @@
+import { readlinkSync } from 'node:fs';
+import { cwd, env, pid } from 'node:process';
+import { hasCode } from '../../errors.js';
+
+/** Whoever calls the runtime: what of its process a command depends on. A resident planner does commands of other processes than its own. */
+export interface Caller {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The process that was started as the runtime. */
+  readonly pid: number;
+  /** Where relative paths begin. */
+  readonly cwd: string;
+  /** This process's descriptor for one of the caller's; `null`: the caller has none of that number. */
+  descriptor(number: number): number | null;
+  /** Writes a line to standard error. */
+  tell(text: string): void;
+}
+
+/** This process itself. */
+export const ownCaller = (): Caller => ({
+  env,
+  pid,
+  cwd: cwd(),
+  descriptor: ownDescriptor,
+  tell: (text) => void process.stderr.write(`${text}\n`),
+});
+
+/** Node takes the lowest numbers that its caller has left free, the very first for an epoll: so where one is missing, there is that. */
+function ownDescriptor(number: number): number | null {
+  // whoever has no standard streams gets some from Node
+  if (number < 3) return number;
+  try {
+    return readlinkSync(`/proc/self/fd/${number}`) === 'anon_inode:[eventpoll]' ? null : number;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return null;
+    throw error;
+  }
+}
