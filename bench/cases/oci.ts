@@ -18,6 +18,14 @@ const COMMANDS = ['run', 'create', 'state', 'start', 'exec', 'kill', 'delete'] a
 /** Of runc's time, where there is an aim. */
 const TARGETS: Readonly<Record<string, number>> = { state: 0.5, start: 0.5, kill: 0.5, delete: 0.5 };
 
+const OWN = 'nacelle-oci';
+/** The runtime by which a planner stays, what it does for that, and the aims. */
+const RESIDENT = 'nacelle-oci --resident';
+const BY_RESIDENT = ['create', 'exec'] as const;
+const RESIDENT_TARGETS: Readonly<Record<string, number>> = { exec: 0.8 };
+/** s without a command, after which it ends. */
+const STAY = '10';
+
 interface Runtime {
   readonly name: string;
   readonly program: string;
@@ -70,31 +78,38 @@ async function life(runtime: Runtime, { stays, ends }: Bundles, folder: string):
 function runtimesIn(folder: string): readonly [Runtime, ...Runtime[]] {
   const front = join(folder, 'nacelle-oci');
   const command = fileURLToPath(new URL('../../dist/nacelle-oci.cjs', import.meta.url));
-  const installed = spawnSync(process.execPath, [command, 'install', front], { encoding: 'utf8' });
-  if (installed.status !== 0) throw new NotHere(installed.stderr.trim());
+  const resident = `${front}-resident`;
+  for (const words of [[front], ['--resident', STAY, resident]]) {
+    const installed = spawnSync(process.execPath, [command, 'install', ...words], { encoding: 'utf8' });
+    if (installed.status !== 0) throw new NotHere(installed.stderr.trim());
+  }
   const peer = (name: string, options: readonly string[] = []): Runtime[] => {
     const program = findTool(name);
     return program === null ? [] : [{ name, program, options: [...options, '--root', join(folder, `states-${name}`)] }];
   };
-  const own = { name: 'nacelle-oci', program: front, options: ['--root', join(folder, 'states')] };
+  const own = { name: OWN, program: front, options: ['--root', join(folder, 'states')] };
   // crun wants systemd or a tree of v2 alone for its groups: without them it does less than the others
-  return [own, ...peer('runc'), ...peer('crun', ['--cgroup-manager=disabled'])];
+  const staying = { name: RESIDENT, program: resident, options: ['--root', join(folder, 'states-resident')] };
+  return [own, staying, ...peer('runc'), ...peer('crun', ['--cgroup-manager=disabled'])];
 }
 
 function linesOf(samples: ReadonlyMap<string, readonly Readonly<Record<string, number>>[]>): Line[] {
   const summaries = (name: string, command: string): Summary =>
     summarise((samples.get(name) ?? []).map((one) => one[command] ?? Number.NaN));
-  const peers = [...samples.keys()].slice(1);
-  return COMMANDS.flatMap((command) =>
+  const peers = [...samples.keys()].filter((name) => name !== OWN && name !== RESIDENT);
+  const measured = (name: string, command: string, targets: typeof TARGETS): Line[] =>
     peers.map((peer): Line => {
-      const value = peer === 'runc' ? TARGETS[command] : undefined;
+      const value = peer === 'runc' ? targets[command] : undefined;
       return {
-        ...{ what: `nacelle-oci ${command}`, unit: 'ms', measured: summaries('nacelle-oci', command), compare: 'ratio' },
+        ...{ what: `${name} ${command}`, unit: 'ms', measured: summaries(name, command), compare: 'ratio' },
         against: { name: `${peer} ${command}`, measured: summaries(peer, command) },
         ...(value !== undefined && { target: { bound: 'at most', value } as const }),
       };
-    }),
-  );
+    });
+  return [
+    ...COMMANDS.flatMap((command) => measured(OWN, command, TARGETS)),
+    ...(samples.has(RESIDENT) ? BY_RESIDENT.flatMap((command) => measured(RESIDENT, command, RESIDENT_TARGETS)) : []),
+  ];
 }
 
 /** The lives of a runtime so far; what it said when it could not run here. */
@@ -131,7 +146,7 @@ export const oci: Case = {
       }
       const able = all.filter(({ failure }) => failure === null);
       const unable = all.filter(({ failure }) => failure !== null);
-      if (able[0]?.runtime.name !== 'nacelle-oci') throw all[0]?.failure;
+      if (able[0]?.runtime.name !== OWN) throw all[0]?.failure;
       return [
         ...linesOf(new Map(able.map(({ runtime, took }) => [runtime.name, took]))),
         ...unable.map(({ runtime: { name }, failure }) => ({ what: `nacelle-oci and ${name}`, reason: cannotRun(name, failure).message })),
