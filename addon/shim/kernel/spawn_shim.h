@@ -50,6 +50,7 @@ inline int spawn_shim(int executable, int control, int joined, std::vector<std::
   char path[32];
   std::snprintf(path, sizeof path, "/proc/self/fd/%d", program.get());
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
   char* env[] = {nullptr};
