@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { GroupPlan } from '../../cgroup/group-plan.js';
+import { renamedGroup } from '../../cgroup/renamed-group.js';
 import { invalidOption, UnsupportedError } from '../../errors.js';
 import { containerShim } from '../../host/container-shim.js';
 import { mounter, privilege } from '../../host/privilege.js';
 import type { FirstParts, Parked } from '../../native/first-parts.js';
 import { newId } from '../../plan/id.js';
-import { type CpuClock, Slots } from '../../plan/plan.js';
+import type { CpuClock } from '../../plan/plan.js';
 import type { RootRecipe } from '../../plan/recipe.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { planHead } from '../plan/container-plan.js';
@@ -98,7 +99,7 @@ export class ParkedContainers {
     const parked = this.#parts.take();
     if (parked === null) return null;
     try {
-      const prepared = await this.#preparedFor(parked.name, options);
+      const prepared = this.#preparedFor(parked.name, options);
       if (prepared === null) {
         await Promise.allSettled([parked.beginning.close()]);
         return null;
@@ -120,14 +121,13 @@ export class ParkedContainers {
    * What was prepared, under the container's own name and with what the run has of its own. `null`: no group here counts processor time. Where
    * that can be had, and what is to be said if it can't, is found out for the run alone.
    */
-  async #preparedFor(name: string, { command, labels, copyIn, copyOut, copyOutMax, process }: ParsedOptions): Promise<Prepared | null> {
+  #preparedFor(name: string, { command, labels, copyIn, copyOut, copyOutMax, process }: ParsedOptions): Prepared | null {
     const of = this.#prepared;
     const id = name + of.id.slice(NAMED);
     const options: ParsedOptions = { ...of.options, command, labels, copyIn, copyOut, copyOutMax, process };
     const hostname = of.hostname === of.id.slice(0, NAMED) ? name : of.hostname;
     const config = of.image?.config ?? {};
-    // the slots of the group are the first ones
-    const { group } = await of.groupFor(id, new Slots());
+    const group = renamedGroup(of.group, of.id, id);
     const clock = clockOf(options, group);
     if (clock === null) return null;
     return {

@@ -56,8 +56,6 @@ export type Prepared = Omit<PlanInput, 'streams' | 'park' | 'journal'> & {
   readonly notEnforced: NotEnforced;
   /** Where groups are made, by the mount points of their hierarchies. */
   readonly bases: Readonly<Record<string, string>>;
-  /** Plans the group of another container that is the same but for its id. */
-  readonly groupFor: (id: string, slots: Slots) => Promise<PlannedGroup>;
   /** Records of the container's group, for the journal. */
   readonly records: readonly HostRecord[];
   /** What the filter of system calls was made of. */
@@ -145,8 +143,7 @@ async function prepareOn(
   const slots = new Slots();
   const ownHostname = options.namespaces.uts === 'new';
   const hostname = options.hostname ?? (ownHostname ? id.slice(0, 12) : hostHostname());
-  const { bases, groupFor } = await groupsOf(options, { park, shim, layout }, devices);
-  const { group, limits, notEnforced, records } = await groupFor(id, slots);
+  const { bases, group, limits, notEnforced, records } = await groupOf(options, { id, slots, park, shim, layout }, devices);
   // in a user namespace nobody can make a device, whatever capability a program has there
   requireDeviceController(group, { capabilities: users.plan.kind === 'none' ? capabilities : 0n, devices });
   const clock = cpuClockOf(options, group);
@@ -161,7 +158,6 @@ async function prepareOn(
     program: { capabilities, ...programOf(options, config, { hostname, users: users.plan }), ...filtered },
     hostname,
     group,
-    groupFor,
     userns: users.plan,
     networks,
     shim,
@@ -193,21 +189,23 @@ function tableOf(options: ParsedOptions, facts: Pick<Parameters<typeof defaultMo
   return defaultMounts({ options, unified: groupLayout().mode === 'v2', devices, ...facts });
 }
 
-/** Where the groups of a container, and of others that are the same but for their ids, are made, and how. */
-async function groupsOf(
+/** Where the groups of a container are made, and how. */
+async function groupOf(
   options: ParsedOptions,
-  { park, shim, layout }: Pick<PrepareFor, 'park' | 'shim'> & { readonly layout: GroupLayout | undefined },
+  { id, slots, park, shim, layout }: Pick<PrepareFor, 'id' | 'park' | 'shim'> & { slots: Slots; layout: GroupLayout | undefined },
   devices: readonly ExtraDevice[],
-): Promise<Pick<Prepared, 'bases' | 'groupFor'>> {
+): Promise<PlannedGroup & Pick<Prepared, 'bases'>> {
   const own = layout ?? (needsGroup(options) ? await layoutWithLimits(shim) : groupLayout());
-  const place = {
+  const planned = await planContainerGroup(options, {
+    slots,
+    id,
     layout: own,
     owner: layout === undefined ? await owner(own, shim) : shim.owner,
     devices,
     park,
     isOptional: privilege().kind === 'user' && options.namespaces.pid === 'new',
-  };
-  return { bases: basesOf(own), groupFor: (id, slots) => planContainerGroup(options, { ...place, slots, id }) };
+  });
+  return { bases: basesOf(own), ...planned };
 }
 
 /** Whether an option holds only in a group: a limit, or processor time that is counted for a tree. */
