@@ -219,13 +219,30 @@ function planBytes(plan: Plan, given: readonly Slot[], table: ShimTable): Uint8A
 }
 
 function* partsOf(plan: Plan, given: readonly Slot[], table: ShimTable): Generator<PlanPart> {
-  const { prepare, undo, reports, returns, killGroup, timeoutMs, setUpMs, cpuClock, ending, keep, again, health, denials, words } = plan;
+  const {
+    prepare,
+    undo,
+    reports,
+    returns,
+    laterMounts,
+    killGroup,
+    timeoutMs,
+    setUpMs,
+    cpuClock,
+    ending,
+    keep,
+    again,
+    health,
+    denials,
+    words,
+  } = plan;
   yield { op: 'slots', given, count: slotCount(stepsOf(plan), given) };
   if (prepare.length > 0) yield { op: 'prepare', steps: prepare };
   for (const { flags, group = NONE, steps } of plan.stages) yield { op: 'stage', flags, group, steps };
   if (undo.length > 0) yield { op: 'undo', steps: undo };
   if (reports.length > 0) yield { op: 'reports', files: reports };
   if (returns.length > 0) yield { op: 'returns', slots: returns };
+  if (laterMounts) yield { op: 'later_mounts', report: laterMounts.report, most: laterMounts.mostBytes };
   if (killGroup) yield { op: 'kill_group', ...killGroup };
   if (timeoutMs) yield { op: 'timeout', wait: nanoseconds(timeoutMs) };
   if (setUpMs) yield { op: 'set_up', wait: nanoseconds(setUpMs) };

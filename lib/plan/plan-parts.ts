@@ -9,6 +9,7 @@ export type PlanPart =
   | { readonly op: 'undo'; readonly steps: readonly Step[]; }
   | { readonly op: 'reports'; readonly files: readonly { readonly at: Slot; readonly path: string }[]; }
   | { readonly op: 'returns'; readonly slots: readonly Slot[]; }
+  | { readonly op: 'later_mounts'; readonly report: number | bigint; readonly most: number | bigint; }
   | { readonly op: 'kill_group'; readonly at: Slot; readonly path: string; }
   | { readonly op: 'timeout'; readonly wait: number | bigint; }
   | { readonly op: 'set_up'; readonly wait: number | bigint; }
@@ -38,6 +39,7 @@ export const partTable: readonly PartRow[] = [
   { op: 'undo', fields: [['STEPS', 'steps']] },
   { op: 'reports', fields: [['FILES', 'files']] },
   { op: 'returns', fields: [['SLOTS', 'slots']] },
+  { op: 'later_mounts', fields: [['NUM', 'report'], ['NUM', 'most']] },
   { op: 'kill_group', fields: [['SLOT', 'at'], ['STR', 'path']] },
   { op: 'timeout', fields: [['NUM', 'wait']] },
   { op: 'set_up', fields: [['NUM', 'wait']] },

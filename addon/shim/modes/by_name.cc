@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "closer.h"
 #include "denials.h"
 #include "log.h"
 #include "names.h"
@@ -23,6 +24,7 @@ void run_by_name(int argc, char** argv) {
   if (argc == 1 && std::strcmp(argv[0], kConnectorName) == 0) connector_main();
   if (argc == 1 && std::strcmp(argv[0], kDatagramsName) == 0) datagrams_main();
   if (argc == 1 && std::strcmp(argv[0], kWatchdogName) == 0) watchdog_main();
+  if (argc == 1 && std::strcmp(argv[0], kCloserName) == 0) closer_main();
 }
 
 }  // namespace nacelle

@@ -204,6 +204,7 @@ void Supervisor::reap() {
       if (relay_.has(info.si_pid)) relay_.ended(info.si_pid);
       relays_inside_.ended(info.si_pid);
       if (pasta_.has(info.si_pid)) pasta_.ended(info.si_pid);
+      if (info.si_pid == closer_.pid()) closer_.ended(info.si_code == CLD_EXITED);
       if (info.si_pid != watchdog_.pid()) continue;
       watchdog_.forget();
       // one that exits can't work, and may do so again
@@ -254,8 +255,9 @@ void Supervisor::watch_all_later() {
 
 bool Supervisor::is_unknown_child(pid_t pid) const {
   siginfo_t info{};
-  return pid > 0 && pid != watchdog_.pid() && pid != names_.pid() && !relay_.has(pid) && !relays_inside_.has(pid) && !pasta_.has(pid) &&
-         processes_.count(pid) == 0 && sys_waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, nullptr) == 0;
+  return pid > 0 && pid != watchdog_.pid() && pid != closer_.pid() && pid != names_.pid() && !relay_.has(pid) && !relays_inside_.has(pid) &&
+         !pasta_.has(pid) && processes_.count(pid) == 0 &&
+         sys_waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, nullptr) == 0;
 }
 
 std::vector<Task*> Supervisor::kept_tasks() const {

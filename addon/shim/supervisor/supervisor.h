@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../kernel/loop.h"
+#include "../modes/closer_process.h"
 #include "../modes/relays_inside.h"
 #include "../modes/served_names.h"
 #include "../modes/served_pasta.h"
@@ -62,6 +63,7 @@ class Supervisor {
   ServedRelay& relay() { return relay_; }
   RelaysInside& relays_inside() { return relays_inside_; }
   ServedPasta& pasta() { return pasta_; }
+  Closer& closer() { return closer_; }
   Notices& notices() { return notices_; }
   Upgrade& upgrade() { return upgrade_; }
   Task* new_task(const Listener& starter);
@@ -107,6 +109,7 @@ class Supervisor {
   Reserve reserve_;
   Notices notices_;
   Watchdog watchdog_;
+  Closer closer_{loop_};
   ServedNames names_{loop_};
   ServedRelay relay_{loop_};
   RelaysInside relays_inside_{loop_};

@@ -129,6 +129,7 @@ class Task {
   void cloned(uint32_t stage, int sender);
   void parked();
   void executing();
+  void hold_mounts();
   bool is_due(const ChannelMessage& message) const;
   bool step_at(const ChannelMessage& message, StepHead& head) const;
   void run_host_steps_of(const ChannelMessage& message);
@@ -172,6 +173,8 @@ class Task {
   void notice_program_end();
   void finish();
   void stop_clocks();
+  void finish_undoing();
+  bool has_left_little() const;
   bool comes_again() const;
   void end_run();
   void run_again();
@@ -214,6 +217,7 @@ class Task {
   unique_fd channel_;
   Watch channel_watch_, pump_watch_, denials_watch_;
   Denials denials_;
+  unique_fd mounts_;  // the mount namespace of a program whose mounts go later
   std::unordered_set<pid_t> processes_;
   Run run_;
   StepFailure failure_;

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <utility>
 
 #include "../kernel/file_io.h"
@@ -22,6 +23,22 @@ void Task::finish() {
     const Span span(context_.trace, kInEnd, 1);
     run_.reports = read_reports(plan_.reports, slots_);
   }
+  if (!mounts_ || has_left_little()) return finish_undoing();
+  supervisor_.closer().close(supervisor_.executable(), std::move(mounts_), [this] { finish_undoing(); });
+}
+
+// Memory that is given back later than its program's end would be missing to whoever starts the next one.
+bool Task::has_left_little() const {
+  const LaterMounts& later = plan_.later_mounts;
+  if (later.report >= run_.reports.size() || !run_.reports[later.report].whole) return false;
+  const std::string& bytes = run_.reports[later.report].content;
+  char* end = nullptr;
+  const uint64_t left = std::strtoull(bytes.c_str(), &end, 10);
+  return end != bytes.c_str() && left <= later.most;
+}
+
+void Task::finish_undoing() {
+  const Reserve::Loan loan(supervisor_.reserve());
   undo_ = HostSteps(plan_.undo, kInUndo);
   if (!undo_failures_.empty()) undo_.leave_in_use();
   deadline_ns_ = monotonic_ns() + kPatience;
@@ -92,6 +109,7 @@ void Task::ended() {
     if (is_kept()) notice(NoticeKind::kEnded, end.body);
     if (is_kept()) notice(NoticeKind::kRemoved);
     listeners_.tell(std::move(end));
+    if (mounts_) supervisor_.closer().close(supervisor_.executable(), std::move(mounts_));
     return gone();
   }
   end_ = end_message();

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -191,11 +192,19 @@ void Task::parked() {
 
 void Task::executing() {
   run_.executing = true;
+  hold_mounts();
   run_.times.started_ns = monotonic_ns();
   run_.times.started_real_ns = realtime_ns();
   if (plan_.set_up_ns == 0) set_up_clock_.stop();
   // the limits start now, though the program may not run yet: other processes may keep the shim from hearing that it does
   clocks_.start(supervisor_.loop(), plan_, slots_, {run_.times.started_ns, restarts_ > 0}, [this](Cause cause) { end_by_clock(cause); });
+}
+
+// A process that has ended meanwhile has undone its mounts by itself.
+void Task::hold_mounts() {
+  if (!plan_.later_mounts.are_later) return;
+  const std::string path = "/proc/" + std::to_string(run_.first) + "/ns/mnt";
+  mounts_.reset(open(path.c_str(), O_RDONLY | O_CLOEXEC));
 }
 
 void Task::run_host_steps_of(const ChannelMessage& message) {

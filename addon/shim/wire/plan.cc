@@ -26,6 +26,11 @@ bool take(Plan& plan, const parts::undo& part) { return plan.undo = part.steps, 
 bool take(Plan& plan, const parts::reports& part) { return plan.reports = part.files, true; }
 bool take(Plan& plan, const parts::returns& part) { return plan.returns = part.slots, true; }
 
+bool take(Plan& plan, const parts::later_mounts& part) {
+  plan.later_mounts = {true, part.report, part.most};
+  return true;
+}
+
 bool take(Plan& plan, const parts::kill_group& part) {
   plan.has_kill_group = true;
   plan.kill_group = {part.at, part.path};

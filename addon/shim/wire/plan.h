@@ -63,6 +63,13 @@ struct DenialRules {
   bool are_told = false;  // to clients
 };
 
+// The program's mounts are undone when its end has been told, and not by its last process as that dies.
+struct LaterMounts {
+  bool are_later = false;
+  // Which of the reports says how much memory the tree has left, and from which number of bytes on the end waits for the mounts.
+  uint64_t report = 0, most = 0;
+};
+
 // A plan as it came: readers into the message's own bytes, so that a cloned child can read one too. lib/plan/plan.ts says what the fields
 // mean, and lib/native/encode.ts writes the parts.
 struct Plan {
@@ -73,6 +80,7 @@ struct Plan {
   Reader undo;
   List<FileAt> reports;
   List<int32_t> returns;
+  LaterMounts later_mounts;
   FileAt kill_group;
   uint64_t timeout_ns = 0;
   uint64_t set_up_ns = 0;  // for a stage after the first, until its program runs; 0: the limit that timeout_ns has it get

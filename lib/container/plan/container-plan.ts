@@ -14,6 +14,7 @@ import { ACCOUNTS, planCopyIn } from './copy-in.js';
 import { mayBeRefused } from './device-nodes.js';
 import { enterPid } from './enter-pid.js';
 import { groundOf, type Place } from './ground.js';
+import { planLaterMounts } from './later-mounts.js';
 import { DEV, PROC } from './mount-table.js';
 import { isNew, planNamespaces } from './namespace-steps.js';
 import { inOneRow, keepsChildren, networkSteps } from './network-steps.js';
@@ -110,6 +111,7 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
       ...root.uppers,
       ...networks.returns,
     ],
+    ...(undoesMountsLater(input) ? planLaterMounts(group) : {}),
     ...killGroupOf(group),
     ending: { signal: process.killSignal, forceKillAfterMs: process.forceKillAfterDelay },
     ...(process.timeout === null ? {} : { timeoutMs: process.timeout }),
@@ -120,6 +122,12 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
   };
   const { mountNamespace, user } = kept;
   return { first: head.first, rest, mountNamespace, user, master: streams.terminal?.master ?? NONE, uppers: root.uppers };
+}
+
+/** What is on disk, or may be read after the end, is undone in order. */
+function undoesMountsLater(input: PlanInput): boolean {
+  const isOnDisk = input.root.type === 'recipe' && input.root.disk !== null;
+  return !keepsInside(input) && !isOnDisk;
 }
 
 function closeKept(slot: Slot): Step[] {

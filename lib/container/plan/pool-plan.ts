@@ -9,6 +9,7 @@ import { planTree, type TreePlan } from './container-tree.js';
 import { ACCOUNTS, planCopyIn } from './copy-in.js';
 import { mayBeRefused } from './device-nodes.js';
 import { groundOf } from './ground.js';
+import { planLaterMounts } from './later-mounts.js';
 import { DEV, type MountTable, PROC } from './mount-table.js';
 import { inOneRow, networkSteps } from './network-steps.js';
 import type { PlanInput, TreeInput } from './plan-input.js';
@@ -101,6 +102,7 @@ export function planPooledRun({ first, head, tree, protect, undo }: PooledPlan, 
     undo: [...undo, ...group.undo],
     reports: group.reports,
     returns: copies ? [kept.mountNamespace, kept.user] : [],
+    ...(copies ? {} : planLaterMounts(group)),
     ...killGroupOf(group),
     ending: { signal: process.killSignal, forceKillAfterMs: process.forceKillAfterDelay },
     ...(process.timeout === null ? {} : { timeoutMs: process.timeout }),
