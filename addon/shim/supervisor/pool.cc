@@ -17,6 +17,10 @@ namespace {
 constexpr uint32_t kMost = 1024;
 // How long another one waits after one was taken, in ns: a program that ends sooner is told of first.
 constexpr uint64_t kPause = 3 * kMillisecond;
+// While more than this part of them waits, and more than one, others are begun once no run has begun or ended for so long, in ns: to begin
+// one keeps the shim for longer than a run needs of it.
+constexpr uint32_t kFew = 4;
+constexpr uint64_t kQuiet = 8 * kMillisecond;
 
 // Another name of that length, in hexadecimal digits; '' when there is none.
 std::string another(size_t length) {
@@ -79,6 +83,13 @@ void Pool::begin_later(uint64_t pause_ns) {
   if (!next_.running() || next_.at() > at) next_.start(supervisor_.loop(), at, [this] { begin(); });
 }
 
+// A run has begun, or has ended.
+void Pool::begin_after_run(uint64_t pause_ns) {
+  if (count(Place::kWaits) <= std::max(wanted_ / kFew, 1U)) return begin_later(pause_ns);
+  next_.stop();
+  begin_later(kQuiet);
+}
+
 // One at a time, so that whatever else has come to the loop is done between two.
 void Pool::begin() {
   if (is_closing_ || has_failed_ || untaken() >= wanted_) return;
@@ -111,7 +122,7 @@ void Pool::waits(Task& task, uint32_t number, const std::string& name) {
 
 void Pool::taken(Task& task) {
   tasks_[&task] = Place::kTaken;
-  begin_later(kPause);
+  begin_after_run(kPause);
   tell_when_closed();
 }
 
@@ -130,7 +141,7 @@ void Pool::ended(Task& task) {
       tell(failed_event(task.failure() == nullptr ? unknown : *task.failure(), task.undo_failures()));
     }
   }
-  begin_later(0);
+  place == Place::kTaken ? begin_after_run(0) : begin_later(0);
   tell_when_closed();
 }
 

@@ -38,6 +38,7 @@ class Pool {
   size_t count(Place place) const;
   size_t untaken() const { return tasks_.size() - count(Place::kTaken); }
   void begin_later(uint64_t pause_ns);
+  void begin_after_run(uint64_t pause_ns);
   void begin();
   void waits(Task& task, uint32_t number, const std::string& name);
   void taken(Task& task);
