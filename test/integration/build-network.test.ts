@@ -74,6 +74,11 @@ describe('build: ADD of URLs with a network', () => {
     expect(containers).toBe(0);
   });
 
+  it('asks again for a name whose server has failed for now', async () => {
+    const { told, containers } = await toldBy('bridge', 'later');
+    expect([told, containers]).toEqual([{ later: 'added' }, 0]);
+  });
+
   it("of the machine's comes from this machine's own address", async () => {
     const { told, heard } = await toldBy('host', 'name', 'secure', 'neighbour');
     expect([told.name, told.secure, told.neighbour]).toEqual(['added', 'added', 'added']);

@@ -22,7 +22,7 @@ const WHAT = 'ADD of URLs';
 /** How much a server of names may answer, and how many programs ask at a time. */
 const MOST_ANSWERS = '64k';
 const MOST_PROCESSES = 8;
-/** What getent(1) exits with for a name that has no address, and where no server answers. */
+/** What getent(1) exits with for a name that has no address, and also where servers of names say nothing or that they have failed. */
 const NO_SUCH_KEY = 2;
 /** ms that a name, and that one of its addresses, may take. */
 const LOOKUP_TIMEOUT = 30_000;
@@ -46,8 +46,8 @@ export class BuildNetwork {
    * The addresses of a name, the best first.
    *
    * @param name an address is its own
-   * @throws InstructionProblem for a name without any; NacelleError `ERR_TIMEOUT`, `ERR_CHILD` when getent(1) fails; UnsupportedError without getent(1);
-   *   what making containers throws
+   * @throws InstructionProblem for what is no name; NacelleError `EAI_AGAIN` for a name without any, which may have one later, `ERR_TIMEOUT`, `ERR_CHILD`
+   *   when getent(1) fails; UnsupportedError without getent(1); what making containers throws
    */
   async addressesOf(name: string, signal: AbortSignal): Promise<readonly string[]> {
     if (isIP(name) !== 0) return [name];
@@ -61,7 +61,8 @@ export class BuildNetwork {
     if (exitCode === 0 && addresses.length > 0) return addresses;
     if (timedOut) throw new NacelleError(`the address of ${name} was not told within ${LOOKUP_TIMEOUT} ms`, { code: 'ERR_TIMEOUT' });
     if (exitCode !== NO_SUCH_KEY) throw new NacelleError(`getent, which asks for ${name}, ${reason}`, { code: 'ERR_CHILD' });
-    throw new InstructionProblem(`${name} has no address in the network of the build`);
+    // getent doesn't tell a name that is not there from servers that have failed for now, so the caller asks a few times
+    throw new NacelleError(`${name} has no address in the network of the build`, { code: 'EAI_AGAIN' });
   }
 
   /**
