@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, vi } from 'vitest';
 import { hasCode } from '../../lib/errors.js';
 import { type BuildOptions, type BuildResult, build, Image } from '../../lib/index.js';
 import { buildContext } from '../fixtures/build-context.js';
+import { type GitRepositories, gitRepositories } from '../fixtures/git-repositories.js';
 import { type GitServer, gitServer } from '../fixtures/git-server.js';
 import { layerListing } from '../fixtures/layer-listing.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
@@ -63,42 +64,10 @@ describe('build: ADD of git repositories', () => {
     expect(left.filter((name) => !name.endsWith('.lease'))).toEqual([]);
   });
 
-  const git = (name: string, ...args: string[]): string =>
-    execFileSync('git', ['-c', 'init.defaultBranch=main', '-c', 'protocol.file.allow=always', ...args], {
-      cwd: join(repositories, name),
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-      env: {
-        PATH: process.env.PATH,
-        HOME: repositories,
-        GIT_CONFIG_NOSYSTEM: '1',
-        ...Object.fromEntries(
-          ['AUTHOR', 'COMMITTER'].flatMap((who) => [
-            [`GIT_${who}_NAME`, 'x'],
-            [`GIT_${who}_EMAIL`, 'x@example.org'],
-            [`GIT_${who}_DATE`, TIME],
-          ]),
-        ),
-      },
-    }).trim();
-
-  /** A repository with some files. @returns its commit */
-  function repository(name: string, files: Record<string, string>): string {
-    const path = join(repositories, name);
-    mkdirSync(path, { recursive: true });
-    if (!existsSync(join(path, '.git'))) git(name, 'init', '-q');
-    for (const [file, content] of Object.entries(files)) {
-      mkdirSync(join(path, file, '..'), { recursive: true });
-      writeFileSync(join(path, file), content);
-    }
-    return committed(name);
-  }
-
-  function committed(name: string): string {
-    git(name, 'add', '-A');
-    git(name, 'commit', '-qm', 'x');
-    return git(name, 'rev-parse', 'HEAD');
-  }
+  const git: GitRepositories['git'] = (...args) => made().git(...args);
+  const repository: GitRepositories['repository'] = (...args) => made().repository(...args);
+  const committed: GitRepositories['committed'] = (...args) => made().committed(...args);
+  const made = (): GitRepositories => gitRepositories(repositories, TIME);
 
   const run = (lines: string, options: BuildOptions = {}): Promise<BuildResult> =>
     build({

@@ -30,6 +30,12 @@ const LEAST_SPEED = { limit: 1024, time: 60 };
  */
 const LARGEST = { timeout: 30 * 60_000, size: '4g', pidsLimit: 512 };
 
+/**
+ * Bytes of address space of each process, whatever limits the caller has: git gives an object of a pack as much memory as its head says, and a listing as
+ * much as it has. What git maps of packs, and how many threads it has, is kept well below.
+ */
+const MOST_MEMORY = 4 * 1024 ** 3;
+
 /** In place of all files of configuration: nothing of this machine's, of the user's, or of the repository's runs a program. */
 const CONFIG: Readonly<Record<string, string>> = {
   'core.hooksPath': '/dev/null',
@@ -39,6 +45,8 @@ const CONFIG: Readonly<Record<string, string>> = {
   'init.templateDir': '',
   'gc.auto': '0',
   'maintenance.auto': 'false',
+  'core.packedGitLimit': '1g',
+  'pack.threads': '4',
   'safe.directory': '*',
   'http.lowSpeedLimit': `${LEAST_SPEED.limit}`,
   'http.lowSpeedTime': `${LEAST_SPEED.time}`,
@@ -97,6 +105,7 @@ async function gitIn<T>(
       ...access?.options,
       tmpfs: { '/tmp': `mode=1777,size=${LARGEST.size}` },
       cwd: '/tmp',
+      ulimits: { as: MOST_MEMORY },
       ...limits,
       timeout: limits.timeout || LARGEST.timeout,
       pidsLimit: limits.pidsLimit ?? LARGEST.pidsLimit,
