@@ -1,7 +1,7 @@
 import { digestOf } from '../../image/formats/digest.js';
 
 /** To be raised when the same input gives other layers than before. */
-const VERSION = 4;
+const VERSION = 5;
 
 /** What all inputs have. */
 export interface Common {

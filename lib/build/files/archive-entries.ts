@@ -59,7 +59,8 @@ export async function archiveEntries(
   for (let at = 0, turn = 0; at + BLOCK <= end; turn++) {
     if (turn % AT_A_TIME === 0) await nextTurn();
     signal?.throwIfAborted();
-    const header = headerOf(await bytesAt(file, at, BLOCK));
+    const block = await bytesAt(file, at, BLOCK);
+    const header = headerOf(block);
     if (header?.nullBlock) return entries;
     if (!header?.cksumValid) throw bad(`the archive is damaged at byte ${at}`);
     const size = sizeOf(header.size, extended, header.type);
@@ -82,7 +83,7 @@ export async function archiveEntries(
     const kind = TYPES[type];
     if (kind === undefined || [...extended.keys()].some((key) => key.startsWith('GNU.sparse.')))
       throw bad(`the archive has an entry of the type ${kind === undefined ? type : 'SparseFile'}, which is not unpacked`);
-    const entry = entryOf(header, kind, extended);
+    const entry = entryOf(header, kind, { extended, device: deviceOf(block) });
     if (entry === null) throw bad('the archive has an entry with a malformed field, or a name that is not UTF-8');
     entries.push({ ...entry, size: kind === 'file' ? size : 0, bytes: kind === 'file' ? { file, at: data } : null });
     if (entries.length > most) throw limitError(`${what}: more than ${most} entries`);
@@ -108,7 +109,11 @@ function headerOf(block: Buffer): Header | null {
 }
 
 /** @returns `null` where a field is malformed */
-function entryOf(header: Header, type: TarEntry['type'], extended: Extended): Omit<ArchiveEntry, 'size' | 'bytes'> | null {
+function entryOf(
+  header: Header,
+  type: TarEntry['type'],
+  { extended, device }: { readonly extended: Extended; readonly device: Device | null },
+): Omit<ArchiveEntry, 'size' | 'bytes'> | null {
   // an empty name is that of the folder itself, as Docker and GNU tar read it
   const path = (extended.get('path')?.toString() ?? header.path ?? '') || '.';
   const target = extended.get('linkpath')?.toString() ?? header.linkpath ?? '';
@@ -117,12 +122,11 @@ function entryOf(header: Header, type: TarEntry['type'], extended: Extended): Om
   const mtime = Math.floor(number('mtime', header.mtime && header.mtime.getTime() / 1000));
   const isId = (id: number): boolean => Number.isInteger(id) && id >= 0 && id < 0xffffffff;
   const isDevice = type === 'char' || type === 'block';
-  const isNumber = (part: number | undefined): boolean => part !== undefined && Number.isInteger(part) && part >= 0 && part <= MOST_DEVICE;
   const hasTarget = type === 'link' || type === 'hardlink';
   if (`${path}${target}`.includes('\ufffd') || !isId(uid) || !isId(gid) || !Number.isSafeInteger(mtime)) return null;
-  if (isDevice && !(isNumber(header.devmaj) && isNumber(header.devmin))) return null;
+  if (isDevice && device === null) return null;
   // the device 0:0 is what overlayfs has for what was removed
-  if ((hasTarget && target === '') || (type === 'char' && header.devmaj === 0 && header.devmin === 0)) return null;
+  if ((hasTarget && target === '') || (type === 'char' && device?.major === 0 && device.minor === 0)) return null;
   const prefix = 'SCHILY.xattr.';
   const xattrs = [...extended].flatMap(([key, value]) => (key.startsWith(prefix) ? [[key.slice(prefix.length), value] as const] : []));
   return {
@@ -133,9 +137,26 @@ function entryOf(header: Header, type: TarEntry['type'], extended: Extended): Om
     gid,
     mtime,
     target: hasTarget ? target : '',
-    ...(isDevice ? { device: { major: header.devmaj, minor: header.devmin } } : {}),
+    ...(isDevice && device ? { device } : {}),
     ...(xattrs.length > 0 ? { xattrs: new Map(xattrs) } : {}),
   };
+}
+
+interface Device {
+  readonly major: number;
+  readonly minor: number;
+}
+
+/** The numbers of a device, which tar's own reader has of ustar alone, and not of GNU tar's older format. @returns `null` where one is malformed */
+function deviceOf(block: Buffer): Device | null {
+  const [major, minor] = [329, 337].map((at) => {
+    const digits = ended(block.subarray(at, at + 8))
+      .toString('latin1')
+      .trim();
+    return /^[0-7]*$/.test(digits) ? Number.parseInt(digits || '0', 8) : Number.NaN;
+  });
+  const isNumber = (part: number | undefined): part is number => part !== undefined && part <= MOST_DEVICE;
+  return isNumber(major) && isNumber(minor) ? { major, minor } : null;
 }
 
 /** Bytes that follow a header; `null`: its size is malformed. A folder, a link and a device have none, whatever their size says. */

@@ -113,6 +113,13 @@ describe('archiveEntries', () => {
     await expect(read(tar(entry(fields)))).rejects.toThrow(InstructionProblem);
   });
 
+  test.each(['ustar\x0000', 'ustar  \0'])('reads the numbers of a device where the format is %j', async (format) => {
+    const bytes = tar(entry({ type: 'block', device: { major: 8, minor: 0o7777 } }));
+    bytes.write(format, 257, 'latin1');
+    mend(bytes.subarray(0, 512));
+    expect(await read(bytes)).toMatchObject([{ type: 'block', device: { major: 8, minor: 0o7777 } }]);
+  });
+
   test('refuses a sparse file', async () => {
     const bytes = tar(entry({ xattrs: new Map([['a', Buffer.from('1')]]) }));
     bytes.write('GNU.sparse.abc', bytes.indexOf('SCHILY.xattr.a'));

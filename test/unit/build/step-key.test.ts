@@ -93,8 +93,8 @@ describe('stepKey', () => {
   });
 
   test('stays what it is', () => {
-    // by sha256sum of [4,"workdir",[],null,"/",""]; whoever changes this raises the version
-    expect(stepKey(workdir({}))).toBe('sha256:ebe1bffbbd92168928c9ab79ff8f63969c8e646579284dbd1d3197b978f9cced');
+    // by sha256sum of [5,"workdir",[],null,"/",""]; whoever changes this raises the version
+    expect(stepKey(workdir({}))).toBe('sha256:21dea03aada359e7d6051850292c519cbf6ed86ff4750607de9a95aedc7f7056');
   });
 });
 
