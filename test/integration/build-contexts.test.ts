@@ -102,7 +102,9 @@ describe('build: contexts', () => {
     [{ context: 1 }, 'context'],
     [{ contexts: { 'a b': '.' } }, 'a b'],
     [{ contexts: { a: '/none/at/all' } }, 'contexts.a'],
-    [{ contexts: { a: {} } }, 'contexts.a'],
+    [{ contexts: { a: 1 } }, 'contexts.a'],
+    [{ contexts: { a: { '../b': '' } } }, '../b'],
+    [{ contexts: { a: { b: '', 'b/c': '' } } }, 'contexts.a'],
     [{ contexts: { a: 'oci-layout:///none/at/all' } }, 'contexts.a'],
     [{ contexts: { a: 'docker-image://A B' } }, 'contexts.a'],
     [{ contexts: { a: 'https://example.org/x.tar' } }, "'docker-image://NAME'"],
@@ -165,6 +167,17 @@ describe('build: contexts', () => {
     expect(await names(image, 1)).toEqual(['more/', 'more/x']);
     const { stdout } = await Container.run({ image, command: ['/bin/sh', '-c', 'cat /last/x'], reject: true });
     expect(stdout).toBe('more');
+  });
+
+  it('named files, whatever their names, with an ignore file, which are gone with the build', async () => {
+    const files = { digest: '1', layers: '2', 'd/x': new Uint8Array([0x33]), 'y.log': '', '.dockerignore': '*.log\n.dockerignore' };
+    const content = 'FROM files\nFROM scratch\nCOPY --from=files . /\nCOPY --from=0 d/x /y';
+    const { image } = await run({ context: {}, contexts: { files }, dockerfile: { content } });
+    expect([await names(image), await names(image, 1)]).toEqual([['d/', 'd/x', 'digest', 'layers'], ['y']]);
+    expect(left()).toEqual([]);
+    const other = buildContext(folder, { ...files, 'd/x': '3' });
+    const again = await run({ context: {}, contexts: { files: other }, dockerfile: { content } });
+    expect(again.steps.map(({ cached }) => cached)).toEqual([true, true]);
   });
 
   it('a folder that a stage is on: its files are the first layer, on nothing', async () => {

@@ -11,7 +11,7 @@ import type { SecretSource } from '../mounts/secrets.js';
 import { fromSchema, stepsSchema } from '../steps/step-schema.js';
 import type { BuildInstruction } from '../steps/step-types.js';
 import { type BuildCacheOptions, cacheSchema, type ParsedCache, parsedCache } from './cache-option.js';
-import { contextSchema, contextsSchema } from './context-options.js';
+import { contextSchema, contextsSchema, type FilesByPath } from './context-options.js';
 import { defaultNetwork } from './default-network.js';
 import { type WantedPlatforms, wantedPlatforms } from './platform-options.js';
 import { withStepsWritten } from './steps-option.js';
@@ -83,12 +83,12 @@ export interface BuildOptions {
    * What COPY and ADD take files from: a folder, by default the current one; or files by their paths in it, of mode 0644; or the stream of a tar, which
    * may be compressed by gzip, bzip2, xz or zstd, and is read to its end. Its `.dockerignore` says what is left out.
    */
-  readonly context?: string | Readonly<Record<string, string | Uint8Array>> | Readable | undefined;
+  readonly context?: string | FilesByPath | Readable | undefined;
   /**
-   * What names in FROM and `--from` mean, as they are written there: an image, a folder, 'docker-image://NAME', or 'oci-layout://FOLDER:TAG'. They take the
-   * place of stages and images of these names. A folder has its own `.dockerignore`; a stage on one has its files as the first layer.
+   * What names in FROM and `--from` mean, as they are written there: an image, a folder, files by their paths, 'docker-image://NAME', or
+   * 'oci-layout://FOLDER:TAG'. They take the place of stages and images of these names. A folder has its own `.dockerignore`; a stage on one has its files as the first layer.
    */
-  readonly contexts?: Readonly<Record<string, string | Image>> | undefined;
+  readonly contexts?: Readonly<Record<string, string | FilesByPath | Image>> | undefined;
   /**
    * The Dockerfile: a path below the context or an absolute one, or its text. Default 'Dockerfile' in the context. An ignore file beside it,
    * `NAME.dockerignore`, takes the place of the context's.

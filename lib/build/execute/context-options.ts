@@ -3,8 +3,11 @@ import * as z from 'zod';
 import type { Image } from '../../image/image.js';
 import { bytes, handle } from '../../options/common-schemas.js';
 
-/** Files by their paths below a context's root, or the stream of a tar with them, which gzip or zstd may have compressed. */
-export type ContextFiles = Readonly<Record<string, string | Uint8Array>> | Readable;
+/** Files by their paths below a context's root. */
+export type FilesByPath = Readonly<Record<string, string | Uint8Array>>;
+
+/** Files of a context, or the stream of a tar with them, which gzip or zstd may have compressed. */
+export type ContextFiles = FilesByPath | Readable;
 
 const stream = z.custom<Readable>(
   (value) =>
@@ -22,16 +25,14 @@ const folder = z
   .min(1)
   .refine((value) => !value.includes('\0'), 'must have no NUL byte');
 
-export const contextSchema = z
-  .union([folder, stream, z.record(z.string(), z.union([z.string(), bytes]))])
-  .superRefine((value, context) => {
-    if (typeof value === 'string' || Symbol.asyncIterator in value) return;
-    for (const path of Object.keys(value)) {
-      const message = problemOf(path);
-      if (message !== null) context.addIssue({ code: 'custom', message, path: [path] });
-    }
-  })
-  .default('.');
+const files = z.record(z.string(), z.union([z.string(), bytes])).superRefine((value, context) => {
+  for (const path of Object.keys(value)) {
+    const message = problemOf(path);
+    if (message !== null) context.addIssue({ code: 'custom', message, path: [path] });
+  }
+});
+
+export const contextSchema = z.union([folder, stream, files]).default('.');
 
 function problemOf(path: string): string | null {
   if (path.includes('\0')) return 'must be a path without NUL bytes';
@@ -43,6 +44,7 @@ function problemOf(path: string): string | null {
 export const contextsSchema = z
   .record(
     z.string().regex(/^[^\s$]+$/, 'must be a name, without blanks and $'),
-    z.union([folder, handle<Image>((value) => 'digest' in value && 'layers' in value, 'an Image')]),
+    // an Image is no plain object, and files may have any names
+    z.union([folder, files, handle<Image>((value) => 'digest' in value && 'layers' in value, 'an Image')]),
   )
   .default({});

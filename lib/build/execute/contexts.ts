@@ -17,7 +17,7 @@ import { InstructionProblem } from '../language/build-error.js';
 import type { ContextTree } from '../mounts/bind-sources.js';
 import { closeAll } from '../mounts/given-mounts.js';
 import type { ParsedBuild } from './build-options.js';
-import type { ContextFiles } from './context-options.js';
+import type { ContextFiles, FilesByPath } from './context-options.js';
 
 /** What a name means that the caller has given: an image, one that has another name, or a folder. */
 export type NamedContext = Image | ImageName | LayoutImage | ContextTree;
@@ -53,20 +53,24 @@ export async function openContexts(
   const closers: (() => Promise<void>)[] = [];
   const closed = (): Promise<Error | undefined> => closeAll(closers.splice(0).map((close) => ({ close })));
   try {
-    const folder = typeof context === 'string' ? resolve(context) : await writtenFolder(context, { signal: cancelSignal, warn }, closers);
+    const writing = { signal: cancelSignal, warn };
+    const folder =
+      typeof context === 'string' ? resolve(context) : await writtenFolder(context, { ...writing, option: 'context' }, closers);
     const tree = await openFolder(folder, 'context', closers);
     const named = new Map<string, NamedContext>();
     for (const [name, value] of Object.entries(contexts)) {
-      if (typeof value !== 'string') {
+      const option = `contexts.${name}`;
+      if (typeof value !== 'string' && isImage(value)) {
         named.set(name, value);
         continue;
       }
-      const image = await imageContext(name, value, wanted.asked !== null);
+      const image = typeof value === 'string' ? await imageContext(option, value, wanted.asked !== null) : null;
       if (image) {
         named.set(name, image);
         continue;
       }
-      const opened = await openFolder(resolve(value), `contexts.${name}`, closers);
+      const given = typeof value === 'string' ? resolve(value) : await writtenFolder(value, { ...writing, option }, closers);
+      const opened = await openFolder(given, option, closers);
       named.set(name, { tree: opened, ignored: await contextRules(opened) });
     }
     return { folder, tree, named, close: closed };
@@ -76,8 +80,7 @@ export async function openContexts(
 }
 
 /** An image by a name of docker's clients. @returns `null` for a folder @throws NacelleError `ERR_INVALID_OPTION` */
-async function imageContext(name: string, value: string, hasPlatform: boolean): Promise<ImageName | LayoutImage | null> {
-  const option = `contexts.${name}`;
+async function imageContext(option: string, value: string, hasPlatform: boolean): Promise<ImageName | LayoutImage | null> {
   const [scheme = '', rest = ''] = /^([a-z][a-z-]*):\/\/(.*)$/s.exec(value)?.slice(1) ?? [];
   if (scheme === '') return null;
   if (scheme === 'docker-image') return { imageName: formatReference(parseRegistryName(rest, option)) };
@@ -118,6 +121,8 @@ async function openFolder(path: string, option: string, closers: (() => Promise<
 }
 
 interface Writing {
+  /** What the caller has given them as. */
+  readonly option: string;
   readonly signal: AbortSignal | undefined;
   readonly warn: Warn;
 }
@@ -128,7 +133,7 @@ async function writtenFolder(files: ContextFiles, writing: Writing, closers: (()
   return path;
 }
 
-async function writeFiles(folder: string, files: ContextFiles, { signal, warn }: Writing): Promise<void> {
+async function writeFiles(folder: string, files: ContextFiles, { option, signal, warn }: Writing): Promise<void> {
   const spools = new Spools(warn);
   try {
     const began = Math.floor(now() / 1000);
@@ -138,7 +143,7 @@ async function writeFiles(folder: string, files: ContextFiles, { signal, warn }:
   } catch (error) {
     signal?.throwIfAborted();
     if (isNacelleError(error) && error.code === 'ERR_INVALID_OPTION') throw error;
-    throw invalidOption('context', wordsOf(error), error);
+    throw invalidOption(option, wordsOf(error), error);
   } finally {
     await spools.close();
   }
@@ -149,6 +154,11 @@ function entriesOf(files: Exclude<ContextFiles, Readable>, mtime: number): Archi
     const content = typeof given === 'string' ? Buffer.from(given) : Buffer.from(given.buffer, given.byteOffset, given.byteLength);
     return { path, type: 'file', mode: 0o644, uid: 0, gid: 0, mtime, size: content.length, target: '', bytes: { content } };
   });
+}
+
+/** No file's content is a list, or `null` as of the host's image. */
+function isImage(value: FilesByPath | Image): value is Image {
+  return value.layers === null || Array.isArray(value.layers);
 }
 
 function isStream(files: ContextFiles): files is Readable {
