@@ -9,6 +9,7 @@ import type { Step } from '../plan/steps.js';
 import { type CreateFacts, type CreateRequest, createFacts, type KnownBefore } from './create-facts.js';
 import { writePlans } from './front/write-plans.js';
 import { listenerState } from './listener-state.js';
+import { makeNotifyFolder } from './notify-socket.js';
 import { type GroupFolder, homeOfGroup, planBundleGroups } from './plan/bundle-groups.js';
 import type { BundleInput } from './plan/bundle-input.js';
 import { hasRuntimeHooks, planBundle } from './plan/bundle-plan.js';
@@ -58,6 +59,7 @@ export async function createContainer(
     return await inTurn(folder, async () => {
       try {
         noteGroups(folder, facts.folders);
+        if (facts.known.notifies) makeNotifyFolder(folder);
         return await makeContainer(request, facts, { folder, joined, procs, isAttached });
       } catch (error) {
         throw await undoneAfter(error, () => removeStateFolder(folder));

@@ -10,6 +10,7 @@ import type { Caller } from './config/caller.js';
 import { capabilitySets, processLimits } from './config/process-facts.js';
 import { readConfig } from './config/read-config.js';
 import { consoleOf } from './console-request.js';
+import { NOTIFY_VARIABLE, notifyAddress, notifyMount } from './notify-socket.js';
 import { freezerOf, type GroupFolder, groupFolders, homeOfGroup } from './plan/bundle-groups.js';
 import type { ConsoleRequest } from './plan/bundle-input.js';
 import type { MountFacts } from './plan/bundle-mounts.js';
@@ -17,7 +18,7 @@ import type { BundleProgram } from './plan/bundle-process.js';
 import { type ScopeName, scopeFolders, scopeNameOf } from './plan/systemd-scope.js';
 import { preservedDescriptors } from './preserved-descriptors.js';
 import { filterOf, groupFacts, rootOf, sourcesOf, usersOf } from './runtime-machine.js';
-import type { ContainerRecord } from './state/container-state.js';
+import { type ContainerRecord, stateFolder } from './state/container-state.js';
 import { processesIn } from './state/group-processes.js';
 
 /** The newest version of the spec that this runtime follows. */
@@ -67,7 +68,8 @@ export async function createFacts(request: CreateRequest): Promise<CreateFacts> 
   if (config.process === undefined)
     throw new NacelleError('process of config.json is missing: a container needs one', { code: 'ERR_INVALID_OPTION' });
   const { descriptors: preserved, env } = preservedDescriptors(request.preservedFds, request.caller);
-  const program = { ...config.process, env: [...config.process.env, ...env] };
+  const notifies = notifyAddress(request.caller.env) !== null;
+  const program = { ...config.process, env: [...config.process.env, ...env, ...(notifies ? [NOTIFY_VARIABLE] : [])] };
   const maps = await usersOf(linux);
   if (maps !== null) requireMapped(maps, program);
   schedulerOf(program);
@@ -78,6 +80,10 @@ export async function createFacts(request: CreateRequest): Promise<CreateFacts> 
   const filter = filterOf(linux, capabilities, bundle);
   const rootfs = rootOf(bundle, config);
   const sources = sourcesOf(bundle, config);
+  const notify = notifies ? notifyMount(stateFolder(request.root, request.id)) : null;
+  const mounted = notify === null ? config : { ...config, mounts: [...config.mounts, notify] };
+  // the folder is made later, with that of the container's state
+  if (notify !== null) sources.set(config.mounts.length, { path: notify.source, isFile: false });
   const groups = await groupFacts(linux?.resources, request.caller.pid);
   const scope = request.systemd ? scopeNameOf(linux?.cgroupsPath, request.id) : null;
   const folders = scope === null ? groupFolders(groups.layout, linux?.cgroupsPath, request.id) : scopeFolders(groups.layout, scope);
@@ -85,9 +91,24 @@ export async function createFacts(request: CreateRequest): Promise<CreateFacts> 
   const known: KnownBefore = {
     ...{ format: 1, ociVersion: OCI_VERSION, id: request.id, bundle, rootfs, created: new Date(now()).toISOString() },
     ...{ owner: userInfo().username, annotations: config.annotations ?? {}, groups: folders },
-    ...{ home: homeOfGroup(folders).path, freezer: freezerOf(folders), config: json },
+    ...{ home: homeOfGroup(folders).path, freezer: freezerOf(folders), config: json, ...(notifies ? { notifies } : {}) },
   };
-  return { config, program, maps, rootfs, console, preserved, sources, groups, folders, scope, known, capabilities, limits, filter };
+  return {
+    config: mounted,
+    program,
+    maps,
+    rootfs,
+    console,
+    preserved,
+    sources,
+    groups,
+    folders,
+    scope,
+    known,
+    capabilities,
+    limits,
+    filter,
+  };
 }
 
 /** Two containers in one group would stand still, and be killed, together. @throws NacelleError */

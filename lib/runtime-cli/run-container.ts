@@ -5,7 +5,7 @@ import { deleteContainer } from './change-container.js';
 import { createContainer } from './create-container.js';
 import type { CreateRequest } from './create-facts.js';
 import { shellStatus } from './runtime-output.js';
-import { startContainer } from './start-container.js';
+import { startContainer, startDetached } from './start-container.js';
 import { undoneAfter } from './undone-after.js';
 
 /**
@@ -22,10 +22,15 @@ export async function runContainer(
   const forget = detach ? () => undefined : forwardSignals(record.pid);
   try {
     // a program that ended while the shim is its parent would be reaped here
-    if (detach) await endShim();
-    await startContainer(folder, request.caller);
-    if (detach) return 0;
+    if (detach) {
+      await endShim();
+      await startDetached(folder, request.caller);
+      return 0;
+    }
+    const notifier = await startContainer(folder, request.caller, { isAttached: true });
     const end = await task.ended;
+    const untold = await notifier?.told;
+    if (untold) request.caller.tell(untold.message);
     if (!keep) await deleteContainer(folder, { force: true, caller: request.caller });
     return shellStatus(end);
   } catch (error) {

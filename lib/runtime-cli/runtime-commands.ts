@@ -15,7 +15,7 @@ import { psTable } from './ps-table.js';
 import { runContainer } from './run-container.js';
 import { print } from './runtime-output.js';
 import { featuresText, specText } from './runtime-texts.js';
-import { failureTold, startContainer } from './start-container.js';
+import { failureTold, startDetached } from './start-container.js';
 import { madeRecord, type StateFolder, stateFolder, stateOf, statusOf } from './state/container-state.js';
 import { processesIn } from './state/group-processes.js';
 import { askedResources, updateContainer } from './update-container.js';
@@ -126,7 +126,7 @@ export const commands: Readonly<Record<string, Command>> = {
     run: async (called) => {
       const told = called.flags.value('told');
       if (told !== null) throw failureTold(idOf('told', told));
-      await startContainer(folderOf(called), called.caller);
+      await startDetached(folderOf(called), called.caller);
       return 0;
     },
   },

@@ -23,7 +23,7 @@ import { joinedMapsOf, joinedUsers, type UserMaps, userMapsOf } from './config/b
 import type { CapabilitySets } from './config/process-facts.js';
 import { refusal } from './config/runtime-error.js';
 import type { GroupsRequest, HandedOn } from './plan/bundle-groups.js';
-import { kindOf, type MountFacts } from './plan/bundle-mounts.js';
+import { kindOf } from './plan/bundle-mounts.js';
 import type { LoadedFilter } from './plan/bundle-process.js';
 import type { ContainerRecord } from './state/container-state.js';
 import { isLiving } from './state/process-identity.js';
@@ -38,7 +38,7 @@ export function rootOf(bundle: string, { root }: BundleConfig): string {
 }
 
 /** The sources of binds. @throws SyscallError for one that is not there; NacelleError `ERR_INVALID_OPTION` for none */
-export function sourcesOf(bundle: string, { mounts }: BundleConfig): MountFacts['sources'] {
+export function sourcesOf(bundle: string, { mounts }: BundleConfig): Map<number, { readonly path: string; readonly isFile: boolean }> {
   const found = new Map<number, { path: string; isFile: boolean }>();
   for (const [index, { type, source, options, destination }] of mounts.entries()) {
     const { bind, remount } = parseMountOptions(options);

@@ -7,6 +7,7 @@ import { SIGKILL } from '../plan/constants.js';
 import { killContainer } from './change-container.js';
 import type { Caller } from './config/caller.js';
 import { CANNOT_START_RUNNING, CANNOT_START_STOPPED, refusal } from './config/runtime-error.js';
+import { beginNotifying, type Notifier } from './notify-socket.js';
 import { runHooks } from './run-hooks.js';
 import { type ContainerRecord, configOf, madeRecord, type StateFolder, stateOf, statusOf } from './state/container-state.js';
 import { GO, GOING, TOLD } from './state/state-files.js';
@@ -16,20 +17,42 @@ import { undoneAfter } from './undone-after.js';
 /**
  * Lets the process of a created container run its program. Of two at once, one does.
  *
+ * @param isAttached the runtime stays until the container's end
+ * @returns who hears when the container is ready; `null`: nobody waits for that
  * @throws NacelleError when the container is not created, or its program could not be run, in the words of the step; when a poststart hook fails, and then
  * the container has been killed
  */
-export async function startContainer(folder: StateFolder, { env }: Pick<Caller, 'env'>): Promise<void> {
-  const { record, told } = await inTurn(folder, async () => begin(folder));
+export async function startContainer(
+  folder: StateFolder,
+  caller: Pick<Caller, 'env' | 'pid'>,
+  { isAttached = false }: { readonly isAttached?: boolean } = {},
+): Promise<Notifier | null> {
+  const { record, told, notifier } = await inTurn(folder, async () => {
+    const created = madeRecord(folder);
+    const listening = statusOf(folder, created) === 'created' ? await beginNotifying(folder, created, { caller, isAttached }) : null;
+    try {
+      return { ...begin(folder), notifier: listening };
+    } catch (error) {
+      throw await undoneAfter(error, () => listening?.end());
+    }
+  });
   const failure = await textOf(new Socket({ fd: told, readable: true, writable: false }));
-  if (failure !== '') throw startFailure(failure);
+  if (failure !== '') throw await undoneAfter(startFailure(failure), () => notifier?.end());
   const { hooks } = configOf(record);
   try {
-    await runHooks('poststart', hooks?.poststart ?? [], JSON.stringify(stateOf(record, 'running')), env);
+    await runHooks('poststart', hooks?.poststart ?? [], JSON.stringify(stateOf(record, 'running')), caller.env);
   } catch (error) {
     // a container that one of them did not accept is stopped (runtime.md, "Lifecycle", since 1.3)
     throw await undoneAfter(error, () => killContainer(folder, SIGKILL, { all: true }));
   }
+  return notifier;
+}
+
+/** As {@link startContainer}, for a runtime that does not stay: it waits until the container is ready, where somebody wants to know. @throws NacelleError */
+export async function startDetached(folder: StateFolder, caller: Pick<Caller, 'env' | 'pid'>): Promise<void> {
+  const notifier = await startContainer(folder, caller);
+  const failure = await notifier?.told;
+  if (failure) throw failure;
 }
 
 /** Sends the process on. @returns the descriptor by which it tells of a failure */

@@ -23,13 +23,13 @@ type PlanOf = (status: ContainerStatus) => readonly FrontStep[] | null;
 
 /**
  * What the front does with a container without Node: what the commands of change-container.ts and start-container.ts do. For what has no plan here it starts
- * Node, which is what hooks need. Pure.
+ * Node, which is what hooks need, and who waits for a container to be ready. Pure.
  */
 export function frontPlans(record: ContainerRecord, config: BundleConfig): Omit<FrontPlans, 'record'> {
   const { pid, startTime, freezer } = record;
   const commands: Readonly<Record<string, PlanOf>> = {
     state: (status) => [{ op: 'print', text: JSON.stringify(stateOf(record, status), null, 2) }],
-    ...(hasHooks(config.hooks?.poststart) ? {} : { start: startPlan }),
+    ...(hasHooks(config.hooks?.poststart) || record.notifies ? {} : { start: startPlan }),
     ...killPlans(record, config),
     pause: pausePlan,
     resume: (status) => (status === 'paused' ? [THAW] : [refuse(NOT_PAUSED)]),

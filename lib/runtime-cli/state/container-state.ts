@@ -42,6 +42,8 @@ const recordSchema = z.object({
   groups: z.array(groupSchema).readonly(),
   home: z.string(),
   freezer: z.object({ path: z.string(), version: z.union([z.literal(1), z.literal(2)]) }),
+  /** The container has a socket to tell that it is ready, for whoever waits for that. */
+  notifies: z.boolean().optional(),
   /** config.json as it was, with exact numbers. */
   config: z.unknown(),
 });

@@ -14,3 +14,5 @@ export const GROUPS = 'groups.json';
 export const PLANS = 'plans';
 /** Locked by whoever makes, starts or removes the container. */
 export const LOCK = 'lock';
+/** The folder of the socket by which the container tells that it is ready; it is bound there. */
+export const NOTIFY = 'notify';

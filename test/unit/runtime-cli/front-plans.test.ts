@@ -86,6 +86,7 @@ describe('what the front does with a container', () => {
         config.hooks = Object.fromEntries(kinds.map((kind) => [kind, hook]));
       };
     expect(opsOf('start', withHooks('poststart'))).toEqual({});
+    expect(opsOf('start', undefined, { ...record, notifies: true })).toEqual({});
     expect([opsOf('delete', withHooks('poststop')), opsOf('delete --force', withHooks('poststop'))]).toEqual([{}, {}]);
     const others = withHooks('prestart', 'createRuntime', 'createContainer', 'startContainer');
     expect([opsOf('start', others), opsOf('delete', others)]).toEqual([opsOf('start'), opsOf('delete')]);
