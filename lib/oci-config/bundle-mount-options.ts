@@ -24,7 +24,8 @@ export interface MountOptions {
   readonly superblock: readonly string[];
   /** What is left is the file system's own: 'mode=755'. */
   readonly data: readonly string[];
-  readonly idmap: boolean;
+  /** Owners are shown as other ids; 'ridmap': also those of the mounts below. */
+  readonly idmap: 'no' | 'idmap' | 'ridmap';
 }
 
 /** Options that set one attribute and clear another; the recursive ones have an 'r' before their name. */
@@ -72,14 +73,14 @@ export const unapplied: ReadonlySet<string> = new Set(['acl', 'noacl', 'iversion
 
 const propagations = ['private', 'shared', 'slave', 'unbindable'] as const;
 
-/** Every name that {@link parseMountOptions} knows but those of mapped ids, sorted; others go to the file system as they are. */
+/** Every name that {@link parseMountOptions} knows, sorted; others go to the file system as they are. */
 export const mountOptionNames: readonly string[] = [
   ...Object.keys(attributes),
   ...Object.keys(attributes).map((name) => `r${name}`),
   ...Object.keys(superblock),
   ...idle,
   ...propagations.flatMap((name) => [name, `r${name}`]),
-  ...['bind', 'rbind', 'remount', 'tmpcopyup'],
+  ...['bind', 'rbind', 'remount', 'tmpcopyup', 'idmap', 'ridmap'],
 ].sort();
 
 /** What `features` tells of: the options that are applied. */
@@ -88,7 +89,8 @@ export const appliedMountOptions: readonly string[] = mountOptionNames.filter((n
 /** Reads the options of a mount. A later option counts more than an earlier one. Pure. */
 export function parseMountOptions(options: readonly string[]): MountOptions {
   const found = {
-    ...{ set: 0, clear: 0, setBelow: 0, clearBelow: 0, bind: 'no' as MountOptions['bind'], remount: false, copyUp: false, idmap: false },
+    ...{ set: 0, clear: 0, setBelow: 0, clearBelow: 0, bind: 'no' as MountOptions['bind'], remount: false, copyUp: false },
+    idmap: 'no' as MountOptions['idmap'],
     ...{ propagation: [] as MountOptions['propagation'][number][], superblock: [] as string[], data: [] as string[] },
   };
   for (const option of options) {
@@ -107,7 +109,7 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     else if (option === 'bind' || option === 'rbind') found.bind = option;
     else if (option === 'remount') found.remount = true;
     else if (option === 'tmpcopyup') found.copyUp = true;
-    else if (option === 'idmap' || option === 'ridmap') found.idmap = true;
+    else if (option === 'idmap' || option === 'ridmap') found.idmap = option;
     else if (!idle.has(option)) found.data.push(option);
   }
   return { ...found, clear: withAtime(found), clearBelow: withAtime({ set: found.setBelow, clear: found.clearBelow }) };

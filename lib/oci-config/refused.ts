@@ -23,7 +23,6 @@ export function refuseUnapplied(config: BundleConfig): void {
   for (const [index, mount] of mounts.entries()) {
     const at = `mounts[${index}]`;
     const { remount, copyUp, superblock, data } = parseMountOptions(mount.options);
-    refuseMaps(at, mount);
     if (remount && superblock.length + data.length > 0)
       refuse(`${at}.options`, `a mount that is mounted again gets other flags alone, and not ${[...superblock, ...data].join(', ')}`);
     if (copyUp && mount.type !== 'tmpfs') refuse(`${at}.options`, 'only a tmpfs gets what is below it (tmpcopyup)');
@@ -53,7 +52,7 @@ const OWN_MOUNTS = 'a container has a mount namespace of its own';
 
 /** Maps of ids of a mount. @param at where the mount is in config.json */
 export function refuseMaps(at: string, { options, uidMappings, gidMappings }: BundleConfig['mounts'][number]): void {
-  if (parseMountOptions(options).idmap || uidMappings.length > 0 || gidMappings.length > 0)
+  if (parseMountOptions(options).idmap !== 'no' || uidMappings.length > 0 || gidMappings.length > 0)
     refuse(`${at}.uidMappings`, 'ids of a mount are not mapped');
 }
 

@@ -9,9 +9,11 @@ import type { Step } from '../plan/steps.js';
 import { type CreateFacts, type CreateRequest, createFacts, type KnownBefore } from './create-facts.js';
 import { writePlans } from './front/write-plans.js';
 import { listenerState } from './listener-state.js';
+import { openMountMaps } from './mapped-mounts.js';
 import { makeNotifyFolder } from './notify-socket.js';
 import { type GroupFolder, homeOfGroup, planBundleGroups } from './plan/bundle-groups.js';
 import type { BundleInput } from './plan/bundle-input.js';
+import type { MappedMount, MountFacts } from './plan/bundle-mounts.js';
 import { hasRuntimeHooks, planBundle } from './plan/bundle-plan.js';
 import { standardStreams } from './preserved-descriptors.js';
 import { runHooks } from './run-hooks.js';
@@ -53,20 +55,22 @@ export async function createContainer(
   const facts = await createFacts(request);
   const joined = openJoined(facts.config.linux ?? { namespaces: [] });
   let procs: ReadonlyMap<number, number> = new Map();
+  let mapped: ReadonlyMap<number, MappedMount> = new Map();
   try {
     procs = await procsOf(facts.config, joined.get('pid'));
+    mapped = await openMountMaps(facts.mountMaps);
     const folder = makeStateFolder(request.root, request.id);
     return await inTurn(folder, async () => {
       try {
         noteGroups(folder, facts.folders);
         if (facts.known.notifies) makeNotifyFolder(folder);
-        return await makeContainer(request, facts, { folder, joined, procs, isAttached });
+        return await makeContainer(request, facts, { folder, joined, procs, mapped, isAttached });
       } catch (error) {
         throw await undoneAfter(error, () => removeStateFolder(folder));
       }
     });
   } finally {
-    closeAll([...joined.values(), ...procs.values()]);
+    closeAll(new Set([...joined.values(), ...procs.values(), ...[...mapped.values()].map(({ users }) => users)]));
   }
 }
 
@@ -75,6 +79,7 @@ interface Making {
   readonly folder: StateFolder;
   readonly joined: ReadonlyMap<NamespaceType, number>;
   readonly procs: ReadonlyMap<number, number>;
+  readonly mapped: MountFacts['mapped'];
   readonly isAttached: boolean;
 }
 
@@ -117,8 +122,8 @@ async function endTask(task: Task, folders: readonly GroupFolder[]): Promise<voi
 
 function planInput(
   { newKeyring, caller }: CreateRequest,
-  { config, program, groups, folders, sources, known, scope: _, ...facts }: CreateFacts,
-  { folder, joined, procs, isAttached, slots }: Making & { readonly slots: Slots },
+  { config, program, groups, folders, sources, known, scope: _, mountMaps: __, ...facts }: CreateFacts,
+  { folder, joined, procs, mapped, isAttached, slots }: Making & { readonly slots: Slots },
 ): BundleInput {
   const { linux } = config;
   const creating = stateAround(known, 'creating');
@@ -127,7 +132,7 @@ function planInput(
   return {
     ...{ ...facts, slots, config, process: program, joined, folder: folder.path, newKeyring },
     groups: planBundleGroups({ ...groups, slots, folders, resources: linux?.resources }),
-    mounts: { sources, procs, groups: folders, mode: groups.layout.mode, hasCgroupNamespace, devices: linux?.devices ?? [] },
+    mounts: { sources, procs, mapped, groups: folders, mode: groups.layout.mode, hasCgroupNamespace, devices: linux?.devices ?? [] },
     streams: facts.console === null ? standardStreams(caller) : null,
     handsOver: !isAttached,
     listenerState: listener === null ? [] : listenerState(listener, [creating.before, creating.after]),

@@ -7,6 +7,7 @@ import { schedulerOf } from '../oci-config/process-scheduler.js';
 import { refuseDeadline, refuseUnapplied } from '../oci-config/refused.js';
 import { requireMapped, type UserMaps } from './config/bundle-user-maps.js';
 import type { Caller } from './config/caller.js';
+import { mountMapsOf } from './config/mount-maps.js';
 import { capabilitySets, processLimits } from './config/process-facts.js';
 import { readConfig } from './config/read-config.js';
 import { consoleOf } from './console-request.js';
@@ -52,6 +53,8 @@ export interface CreateFacts extends Pick<BundleProgram, 'capabilities' | 'limit
   /** The runtime's own descriptors that the program gets from 3 on. */
   readonly preserved: readonly number[];
   readonly sources: MountFacts['sources'];
+  /** Maps of the ids of binds, by the mount's number. */
+  readonly mountMaps: ReturnType<typeof mountMapsOf>;
   readonly groups: Awaited<ReturnType<typeof groupFacts>>;
   readonly folders: readonly GroupFolder[];
   /** The scope of systemd that the container gets; `null`: none. */
@@ -72,6 +75,7 @@ export async function createFacts(request: CreateRequest): Promise<CreateFacts> 
   const program = { ...config.process, env: [...config.process.env, ...env, ...(notifies ? [NOTIFY_VARIABLE] : [])] };
   const maps = await usersOf(linux);
   if (maps !== null) requireMapped(maps, program);
+  const mountMaps = mountMapsOf(config.mounts, maps);
   schedulerOf(program);
   refuseDeadline(program, maps !== null || (linux?.namespaces.some(({ type, path }) => type === 'pid' && path) ?? false));
   const console = consoleOf(request.consoleSocket, program, request.caller);
@@ -101,6 +105,7 @@ export async function createFacts(request: CreateRequest): Promise<CreateFacts> 
     console,
     preserved,
     sources,
+    mountMaps,
     groups,
     folders,
     scope,

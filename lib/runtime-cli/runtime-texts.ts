@@ -25,7 +25,7 @@ export function featuresText(): string {
         apparmor: { enabled: false },
         selinux: { enabled: false },
         intelRdt: { enabled: false },
-        mountExtensions: { idmap: { enabled: false } },
+        mountExtensions: { idmap: { enabled: true } },
         netDevices: { enabled: false },
       },
     },

@@ -4,7 +4,7 @@ import { groundOf, type Place } from '../../container/plan/ground.js';
 import { invalidOption } from '../../errors.js';
 import { type MountOptions, parseMountOptions, unapplied } from '../../oci-config/bundle-mount-options.js';
 import type { BundleDevice, BundleMount } from '../../oci-config/config-schema.js';
-import { CREATE, O_PATH, S_IFBLK, S_IFCHR, S_IFIFO } from '../../plan/constants.js';
+import { CREATE, O_PATH, PROPAGATION, S_IFBLK, S_IFCHR, S_IFIFO } from '../../plan/constants.js';
 import { ANYWHERE, NONE, type Slots } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
@@ -23,6 +23,16 @@ export interface MountFacts {
   readonly pidns: Slot;
   /** Mounts of proc that were made in that namespace, by the mount's number: on a kernel that makes none from outside (before Linux 6.17). */
   readonly procs: ReadonlyMap<number, number>;
+  /** Binds with maps of ids, by the mount's number. */
+  readonly mapped: ReadonlyMap<number, MappedMount>;
+}
+
+/** A mount whose files show other owners. */
+export interface MappedMount {
+  /** A descriptor of a user namespace with the maps. */
+  readonly users: number;
+  /** The mounts below it, too. */
+  readonly recursive: boolean;
 }
 
 /** The mounts of a bundle, and the devices. */
@@ -66,8 +76,8 @@ export function planBundleMounts(
     }
     const place: Step = { op: 'attach', mount: out, root, path: target, create: source?.isFile ? CREATE.file : CREATE.folder, ...on };
     if (type === 'bind') {
-      open.push({ op: 'clone_mount', out, at: NONE, path: source?.path ?? '', recursive: options.bind === 'rbind' ? 1 : 0 });
-      open.push(...attributeSteps(out, options, { isNew: false }));
+      const bind: BoundMount = { out, path: source?.path ?? '', recursive: options.bind === 'rbind' ? 1 : 0 };
+      open.push(...bindSteps(bind, options, facts.mapped.get(index), slots));
       attach.push(place);
     } else if (type === 'cgroup') {
       attach.push(...cgroupSteps({ out, place, options }, slots, facts));
@@ -96,6 +106,28 @@ export function planBundleMounts(
     places.push({ path: target, mount: out, ...(type === 'tmpfs' ? { own: true } : {}) });
   }
   return { open, attach, places, proc, nullDevice };
+}
+
+interface BoundMount {
+  readonly out: Slot;
+  readonly path: string;
+  readonly recursive: 0 | 1;
+}
+
+/**
+ * The owners of a mount are mapped by whoever has the rights over its file system, which nobody has in a user namespace of the container's: so the shim does all
+ * of this, in the host's own mount namespace. There the bind would be a peer of what it shows, and it becomes a slave, as all others are.
+ */
+function bindSteps({ out, path, recursive }: BoundMount, options: MountOptions, mapped: MappedMount | undefined, slots: Slots): Step[] {
+  const clone = { op: 'clone_mount', out, at: NONE, path, recursive } as const;
+  const attributes = attributeSteps(out, options, { isNew: false });
+  if (mapped === undefined) return [clone, ...attributes];
+  return [
+    { ...clone, host: true },
+    { op: 'set_mount', host: true, mount: out, recursive: 1, set: 0, clear: 0, propagation: PROPAGATION.slave },
+    { op: 'idmap', host: true, mount: out, users: slots.give(mapped.users), path, recursive: mapped.recursive ? 1 : 0 },
+    ...attributes.map((step) => ({ ...step, host: true as const })),
+  ];
 }
 
 /** What lib/container/start/joined-proc.ts gives its mount. */
@@ -134,10 +166,12 @@ function tmpfsSteps(
   ];
 }
 
+type SetMount = Extract<Step, { readonly op: 'set_mount' }>;
+
 /** A new mount has its attributes from the beginning; those that are set below it, and propagation, come after. */
-function attributeSteps(mount: Slot, options: MountOptions, { isNew }: { readonly isNew: boolean }): Step[] {
+function attributeSteps(mount: Slot, options: MountOptions, { isNew }: { readonly isNew: boolean }): SetMount[] {
   const { set, clear, setBelow, clearBelow, propagation } = options;
-  const change = (recursive: 0 | 1, on: number, off: number, flag: number): Step => ({
+  const change = (recursive: 0 | 1, on: number, off: number, flag: number): SetMount => ({
     op: 'set_mount',
     mount,
     recursive,

@@ -42,7 +42,7 @@ function planned({
   const plan = planBundle({
     ...{ slots, config, ...program, filter, rootfs: '/b/rootfs', folder: '/run/x', streams: [0, 1, 2], console: null },
     groups: { prepare: [], join: [], unified: undefined, killGroup: { at: NONE, path: '.' }, undo: [], limits: [] },
-    mounts: { sources: new Map(), groups: [], mode: 'v2', hasCgroupNamespace: true, devices: [], procs },
+    mounts: { sources: new Map(), groups: [], mode: 'v2', hasCgroupNamespace: true, devices: [], procs, mapped: new Map() },
     joined: new Map(joined ? [['pid', 40]] : []),
     ...{ newKeyring: true, handsOver: true, preserved: [], maps: null, listenerState: ['{', '}'] },
     states: { creating: { before: '{', after: '}' }, created: { before: '{', after: '}' } },

@@ -79,7 +79,6 @@ describe('config.json', () => {
     [['linux', 'resources', 'memory'], { kernel: 1 }, 'linux.resources.memory.kernel of config.json'],
     [['linux', 'intelRdt'], { closID: 'a' }, 'linux.intelRdt of config.json'],
     [['process', 'apparmorProfile'], 'docker-default', 'process.apparmorProfile of config.json'],
-    [['mounts', 0, 'options'], ['idmap'], 'mounts[0].uidMappings of config.json'],
     [['mounts', 0, 'options'], ['tmpcopyup'], 'mounts[0].options of config.json'],
     [
       ['mounts', 1, 'options'],
