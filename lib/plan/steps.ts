@@ -144,6 +144,7 @@ export type Step =
   | { readonly op: 'seccomp'; readonly host?: never; readonly filter: Uint8Array; }
   | { readonly op: 'load_call_filter'; readonly host?: never; readonly out?: Slot; readonly filter: Uint8Array; readonly flags: number | bigint; }
   | { readonly op: 'send_listener'; readonly host: true; readonly listener: Slot; readonly path: string; readonly state: readonly string[]; }
+  | { readonly op: 'send_process'; readonly host: true; readonly path: string; readonly name: string; }
   | { readonly op: 'init'; readonly host?: never; }
   | { readonly op: 'rest'; readonly host?: never; }
   | { readonly op: 'park'; readonly host?: never; }
@@ -317,6 +318,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'seccomp', call: 'seccomp', what: 'load the system call filter', fields: [['BYTES', 'filter']] },
   { op: 'load_call_filter', call: 'seccomp', what: 'load the system call filter', fields: [['OUT', 'out'], ['BYTES', 'filter'], ['NUM', 'flags']] },
   { op: 'send_listener', call: 'sendmsg', what: 'send the listener of system calls to {path}', fields: [['SLOT', 'listener'], ['STR', 'path'], ['LIST', 'state']] },
+  { op: 'send_process', call: 'sendmsg', what: 'send the process to {path}', fields: [['STR', 'path'], ['STR', 'name']] },
   { op: 'init', call: 'clone3', what: 'start the init process', fields: [] },
   { op: 'rest', call: 'recvmsg', what: 'wait for the rest of the plan', fields: [] },
   { op: 'park', call: 'recvmsg', what: 'wait to be started', fields: [] },

@@ -121,7 +121,7 @@ async function endTask(task: Task, folders: readonly GroupFolder[]): Promise<voi
 }
 
 function planInput(
-  { newKeyring, caller }: CreateRequest,
+  { newKeyring, pidfdSocket, caller }: CreateRequest,
   { config, program, groups, folders, sources, known, scope: _, mountMaps: __, ...facts }: CreateFacts,
   { folder, joined, procs, mapped, isAttached, slots }: Making & { readonly slots: Slots },
 ): BundleInput {
@@ -131,6 +131,7 @@ function planInput(
   const hasCgroupNamespace = linux?.namespaces.some(({ type, path }) => type === 'cgroup' && !path) ?? false;
   return {
     ...{ ...facts, slots, config, process: program, joined, folder: folder.path, newKeyring },
+    pidfdSocket: pidfdSocket === null ? null : resolve(caller.cwd, pidfdSocket),
     groups: planBundleGroups({ ...groups, slots, folders, resources: linux?.resources }),
     mounts: { sources, procs, mapped, groups: folders, mode: groups.layout.mode, hasCgroupNamespace, devices: linux?.devices ?? [] },
     streams: facts.console === null ? standardStreams(caller) : null,

@@ -33,6 +33,8 @@ export interface CreateRequest {
   readonly bundle: string;
   readonly pidFile: string | null;
   readonly consoleSocket: string | null;
+  /** A socket that gets a pidfd of the container's process. */
+  readonly pidfdSocket: string | null;
   readonly newKeyring: boolean;
   /** How many descriptors from 3 on the program gets, after those of socket activation. */
   readonly preservedFds: number;

@@ -41,6 +41,8 @@ export interface ExecRequest {
   readonly detach: boolean;
   readonly pidFile: string | null;
   readonly consoleSocket: string | null;
+  /** A socket that gets a pidfd of the program's process. */
+  readonly pidfdSocket: string | null;
   readonly ignorePaused: boolean;
   /** How many descriptors from 3 on the program gets. */
   readonly preservedFds: number;
@@ -88,15 +90,21 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
         console,
         streams,
         detached,
+        pidfdSocket: request.pidfdSocket === null ? null : resolve(caller.cwd, request.pidfdSocket),
         preserved: descriptors,
         hasOwnUsers: maps !== null,
       });
       const task = await startedBy(plan, slots, pipes);
       const { pid } = task;
-      if (pipes !== null) await letRun(pipes, pid);
-      if (request.pidFile !== null) writeWhole(resolve(caller.cwd, request.pidFile), String(pid));
-      if (pipes !== null) return 0;
-      return shellStatus(await task.ended);
+      const forget = pipes === null ? caller.forwardSignals(pid) : () => undefined;
+      try {
+        if (pipes !== null) await letRun(pipes, pid);
+        if (request.pidFile !== null) writeWhole(resolve(caller.cwd, request.pidFile), String(pid));
+        if (pipes !== null) return 0;
+        return shellStatus(await task.ended);
+      } finally {
+        forget();
+      }
     } finally {
       closeAll(namespaces.values());
     }

@@ -1,5 +1,3 @@
-import { constants } from 'node:os';
-import { hasCode } from '../errors.js';
 import { endShim } from '../native/shim.js';
 import { deleteContainer } from './change-container.js';
 import { createContainer } from './create-container.js';
@@ -19,7 +17,7 @@ export async function runContainer(
   { detach, keep }: { readonly detach: boolean; readonly keep: boolean },
 ): Promise<number> {
   const { folder, record, task } = await createContainer(request, { isAttached: !detach });
-  const forget = detach ? () => undefined : forwardSignals(record.pid);
+  const forget = detach ? () => undefined : request.caller.forwardSignals(record.pid);
   try {
     // a program that ended while the shim is its parent would be reaped here
     if (detach) {
@@ -38,37 +36,4 @@ export async function runContainer(
   } finally {
     forget();
   }
-}
-
-/** Signals that are about the runtime itself, and those that can't be caught. */
-const OWN = new Set([
-  'SIGCHLD',
-  'SIGURG',
-  'SIGPIPE',
-  'SIGPROF',
-  'SIGKILL',
-  'SIGSTOP',
-  'SIGSEGV',
-  'SIGBUS',
-  'SIGFPE',
-  'SIGILL',
-  'SIGABRT',
-  'SIGIOT',
-]);
-
-/** Sends what this process hears to the container's first process. @returns a function that has this process hear its signals itself again */
-function forwardSignals(pid: number): () => void {
-  const names = Object.keys(constants.signals).filter((name) => !OWN.has(name)) as NodeJS.Signals[];
-  const forward = (signal: NodeJS.Signals): void => {
-    try {
-      process.kill(pid, signal);
-    } catch (error) {
-      // the program has just ended, and its status is on the way
-      if (!hasCode(error, 'ESRCH')) throw error;
-    }
-  };
-  for (const name of names) process.on(name, forward);
-  return () => {
-    for (const name of names) process.off(name, forward);
-  };
 }

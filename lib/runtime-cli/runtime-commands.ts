@@ -56,10 +56,10 @@ function refuseFlags(flags: Flags, ...names: readonly string[]): void {
 }
 
 function createRequest({ caller, root, flags, systemd }: Called) {
-  refuseFlags(flags, 'no-pivot', 'pidfd-socket');
+  refuseFlags(flags, 'no-pivot');
   return {
     ...{ caller, root, systemd, id: flags.words[0] ?? '', bundle: flags.value('bundle') ?? '.', pidFile: flags.value('pid-file') },
-    ...{ consoleSocket: flags.value('console-socket'), newKeyring: !flags.has('no-new-keyring') },
+    ...{ consoleSocket: flags.value('console-socket'), pidfdSocket: flags.value('pidfd-socket'), newKeyring: !flags.has('no-new-keyring') },
     preservedFds: preservedFdsOf(flags),
   };
 }
@@ -244,7 +244,7 @@ export const commands: Readonly<Record<string, Command>> = {
 
 function execute(called: Called): Promise<number> {
   const { flags } = called;
-  refuseFlags(flags, 'process-label', 'apparmor', 'pidfd-socket', 'cgroup');
+  refuseFlags(flags, 'process-label', 'apparmor', 'cgroup');
   const processFile = flags.value('process');
   const args = flags.words.slice(1);
   if (processFile === null && args.length === 0) throw usageError('process args cannot be empty');
@@ -258,7 +258,7 @@ function execute(called: Called): Promise<number> {
       noNewPrivileges: flags.has('no-new-privs'),
     },
     ...{ detach: flags.has('detach'), pidFile: flags.value('pid-file'), consoleSocket: flags.value('console-socket') },
-    ...{ ignorePaused: flags.has('ignore-paused'), preservedFds: preservedFdsOf(flags) },
+    ...{ pidfdSocket: flags.value('pidfd-socket'), ignorePaused: flags.has('ignore-paused'), preservedFds: preservedFdsOf(flags) },
   });
 }
 

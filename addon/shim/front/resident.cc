@@ -2,6 +2,9 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -18,6 +21,7 @@
 #include "../kernel/file_io.h"
 #include "../kernel/packet.h"
 #include "../kernel/spawn_shim.h"
+#include "../kernel/syscalls.h"
 #include "../wire/protocol.h"
 #include "resident_peer.h"
 #include "resident_start.h"
@@ -131,12 +135,54 @@ class OwnShim {
   pid_t pid_ = 0;
 };
 
+// The signals that come to this process and are for a program: none before the planner asks for them.
+class ProgramSignals {
+ public:
+  int take_over(std::string_view numbers) {
+    sigset_t wanted;
+    sigemptyset(&wanted);
+    std::string number;
+    while (take(numbers, number)) {
+      if (sigaddset(&wanted, std::atoi(number.c_str())) < 0) return -errno;
+    }
+    if (sigprocmask(SIG_BLOCK, &wanted, nullptr) < 0) return -errno;
+    return opened(checked_int(signalfd(-1, &wanted, SFD_CLOEXEC)), come_);
+  }
+  // -1, for which poll(2) does not wait, while there are none.
+  int fd() const { return come_.get(); }
+  int send_next(int socket) {
+    signalfd_siginfo info{};
+    if (read(come_.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info)) return -EIO;
+    std::string body;
+    add(body, std::to_string(info.ssi_signo));
+    return send_message(socket, ResidentMessage::kSignal, body);
+  }
+
+ private:
+  unique_fd come_;
+};
+
 // Serves the planner until the command is done. -1: it has gone, or said what can't be understood.
 int serve(int socket, OwnShim& shim) {
   Answer packet;
   ResidentMessage type{};
   std::string body;
-  while (receive(socket, packet, type, body)) {
+  ProgramSignals signals;
+  for (;;) {
+    pollfd ready[] = {{socket, POLLIN, 0}, {signals.fd(), POLLIN, 0}};
+    if (poll(ready, 2, -1) < 0) {
+      if (errno == EINTR) continue;
+      return -1;
+    }
+    if (ready[1].revents != 0) {
+      if (signals.send_next(socket) < 0) return -1;
+      continue;
+    }
+    if (!receive(socket, packet, type, body)) return -1;
+    if (type == ResidentMessage::kForward) {
+      if (signals.take_over(body) < 0) return -1;
+      continue;
+    }
     if (type == ResidentMessage::kWait) {
       shim.wait();
       if (send_message(socket, ResidentMessage::kEnded) < 0) return -1;
@@ -148,7 +194,6 @@ int serve(int socket, OwnShim& shim) {
     static_cast<void>(write_all(STDERR_FILENO, told.data(), told.size()));
     return std::atoi(status.c_str());
   }
-  return -1;
 }
 
 }  // namespace

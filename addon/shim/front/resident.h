@@ -17,9 +17,20 @@
 //           count of the arguments, these, the environment      kDecline  the command is none for the planner, which has done nothing
 //   kGo     the shim is being started                           kWait     until the shim has ended
 //   kEnded  it has                                              kDone     the exit status, and what is to be told on standard error
+//   kSignal the number of one that has come                     kForward  the numbers of the signals that are for the program
 namespace nacelle {
 
-enum class ResidentMessage : uint16_t { kAsk = 1, kSpawn = 2, kGo = 3, kWait = 4, kEnded = 5, kDone = 6, kDecline = 7 };
+enum class ResidentMessage : uint16_t {
+  kAsk = 1,
+  kSpawn = 2,
+  kGo = 3,
+  kWait = 4,
+  kEnded = 5,
+  kDone = 6,
+  kDecline = 7,
+  kForward = 8,
+  kSignal = 9
+};
 
 constexpr char kResidentSocket[] = "@planner";  // no id of a container is such a name
 

@@ -10,8 +10,8 @@
 #include "../kernel/syscalls.h"
 #include "steps.h"
 
-// Sockets of others that are sent a descriptor: the console socket of OCI's runtimes (runc, docs/terminals.md), and the agent of seccomp's
-// listener (config-linux.md, "The Container Process State").
+// Sockets of others that are sent a descriptor: the console socket of OCI's runtimes (runc, docs/terminals.md), their pidfd socket, and the
+// agent of seccomp's listener (config-linux.md, "The Container Process State").
 namespace nacelle {
 namespace {
 
@@ -59,6 +59,14 @@ int run(Context& context, const args::send_terminal& a) {
   unique_fd socket;
   const int result = connect_to(a.path.text, socket);
   return result < 0 ? result : send_with(socket.get(), "/dev/ptmx", context.slots.get(a.terminal));
+}
+
+int run(Context& context, const args::send_process& a) {
+  if (context.process == 0) return -ESRCH;
+  unique_fd process, socket;
+  int result = opened(sys_pidfd_open(context.process), process);
+  if (result == 0) result = connect_to(a.path.text, socket);
+  return result < 0 ? result : send_with(socket.get(), a.name.text, process.get());
 }
 
 int run(Context& context, const args::send_listener& a) {

@@ -1,6 +1,7 @@
 import { readlinkSync } from 'node:fs';
 import { cwd, env, pid } from 'node:process';
 import { hasCode } from '../../errors.js';
+import { forwardSignals } from './forward-signals.js';
 
 /** Whoever calls the runtime: what of its process a command depends on. A resident planner does commands of other processes than its own. */
 export interface Caller {
@@ -13,6 +14,8 @@ export interface Caller {
   descriptor(number: number): number | null;
   /** Writes a line to standard error. */
   tell(text: string): void;
+  /** Sends the signals that the caller hears to another process. @returns a function that ends this */
+  forwardSignals(pid: number): () => void;
 }
 
 /** This process itself. */
@@ -22,6 +25,7 @@ export const ownCaller = (): Caller => ({
   cwd: cwd(),
   descriptor: ownDescriptor,
   tell: (text) => void process.stderr.write(`${text}\n`),
+  forwardSignals,
 });
 
 /** Node takes the lowest numbers that its caller has left free, the very first for an epoll: so where one is missing, there is that. */

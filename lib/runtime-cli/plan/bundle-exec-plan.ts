@@ -6,7 +6,7 @@ import type { Step } from '../../plan/steps.js';
 import { affinitySteps } from './affinity-steps.js';
 import type { GroupFolder } from './bundle-groups.js';
 import type { ConsoleRequest } from './bundle-input.js';
-import { type BundleProgram, bundleProgramSteps, ENTERING_MS, enterBundlePid, findBundleUser } from './bundle-process.js';
+import { type BundleProgram, bundleProgramSteps, ENTERING_MS, enterBundlePid, findBundleUser, sendProcess } from './bundle-process.js';
 import { prioritySteps } from './priority-steps.js';
 
 /** Everything that the plan of a program in a container depends on. */
@@ -25,6 +25,8 @@ export interface BundleExecInput extends Pick<BundleProgram, 'linux' | 'capabili
   readonly preserved: readonly number[];
   readonly streams: readonly [number, number, number] | null;
   readonly console: ConsoleRequest | null;
+  /** An absolute path of a socket that gets a pidfd of the process; `null`: none does. */
+  readonly pidfdSocket: string | null;
   /** Ends of pipes: the program goes on without the runtime, and waits until it has another parent. `null`: it ends with the runtime. */
   readonly detached: { readonly go: number; readonly told: number } | null;
 }
@@ -70,7 +72,7 @@ export function planBundleExec(input: BundleExecInput): Plan {
           { op: 'close', host: true, slot: terminal.master } as const,
         ]),
   ];
-  const { outside, inside } = enterBundlePid(program, { stage: 1 });
+  const { outside, inside } = enterBundlePid(program, { stage: 1, start: sendProcess(input.pidfdSocket, 'setns') });
   return planOf({
     prepare: [...affinity.before],
     stages: [

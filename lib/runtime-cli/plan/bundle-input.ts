@@ -31,6 +31,8 @@ export interface BundleInput extends Pick<BundleProgram, 'capabilities' | 'limit
   /** The runtime's own 0, 1 and 2 where the program has no terminal. */
   readonly streams: readonly [number, number, number] | null;
   readonly console: ConsoleRequest | null;
+  /** An absolute path of a socket that gets a pidfd of the container's process; `null`: none does. */
+  readonly pidfdSocket: string | null;
   readonly newKeyring: boolean;
   /** What is sent with the filter's listener, cut where the number of the process stands. */
   readonly listenerState: readonly string[];

@@ -14,7 +14,7 @@ import { GO, TOLD } from '../state/state-files.js';
 import { hookSteps } from './bundle-hooks.js';
 import type { BundleInput } from './bundle-input.js';
 import { type BundleMounts, planBundleMounts } from './bundle-mounts.js';
-import { bundleProgramSteps, ENTERING_MS, findBundleUser } from './bundle-process.js';
+import { bundleProgramSteps, ENTERING_MS, findBundleUser, sendProcess } from './bundle-process.js';
 import { stagesOf } from './bundle-stages.js';
 import { prioritySteps } from './priority-steps.js';
 
@@ -42,6 +42,8 @@ export function planBundle(input: BundleInput): Plan {
   const [creating, created] = [slots.take(), slots.take()];
   const ofCreation = hookSteps(config.hooks?.createContainer, creating, input.states.creating);
   const ofStart = hookSteps(config.hooks?.startContainer, created, input.states.created);
+  // in a pid namespace that is joined the program's process is another one, which is not there yet
+  const ofProcess = [...ofStart.describe, ...sendProcess(input.pidfdSocket, 'standard')];
   const protection = planBundleProtection(config.linux, mounts, slots);
   const listening = input.filter?.listener ? { slot: slots.take(), state: input.listenerState } : null;
   const cwd = { create: 1, ...groundOf(mounts.places, process.cwd) } as const;
@@ -54,8 +56,7 @@ export function planBundle(input: BundleInput): Plan {
     ...rootSteps(input, root, mounts),
     ...protection.make,
     ...ofCreation.describe,
-    // in a pid namespace that is joined the program's process is another one, which is not there yet
-    ...(pid === undefined ? ofStart.describe : []),
+    ...(pid === undefined ? ofProcess : []),
     ...(hasRuntimeHooks(config) ? [{ op: 'park' } as const] : []),
     ...ofCreation.run,
     { op: 'pivot', root, between: 0 },
@@ -76,7 +77,7 @@ export function planBundle(input: BundleInput): Plan {
   const kept = [...start.kept, created];
   return planOf({
     prepare: [...groups.prepare, ...start.make],
-    stages: stagesOf(input, { outside: hostRightsSteps(input), inside, pidns, program, startState: ofStart.describe, kept }, isNew),
+    stages: stagesOf(input, { outside: hostRightsSteps(input), inside, pidns, program, ofProcess, kept }, isNew),
     ...(pid === undefined ? {} : { setUpMs: ENTERING_MS }),
     undo: groups.undo,
     killGroup: groups.killGroup,

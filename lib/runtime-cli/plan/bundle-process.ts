@@ -102,6 +102,11 @@ function loadSteps({ filter, flags, listener }: LoadedFilter, listening: Listeni
   ];
 }
 
+/** The step that sends a pidfd of the stage's process to a socket, with the name that runc gives it; none where nobody wants one. Pure. */
+export function sendProcess(path: string | null, name: 'standard' | 'setns'): Step[] {
+  return path === null ? [] : [{ op: 'send_process', host: true, path, name }];
+}
+
 /** ms that a process in a joined pid namespace may take until its program runs: it has next to nothing to do there. */
 export const ENTERING_MS = 10_000;
 

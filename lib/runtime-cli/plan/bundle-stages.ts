@@ -15,8 +15,8 @@ export interface StageSteps {
   /** The pid namespace that is joined; NONE: none is. */
   readonly pidns: Slot;
   readonly program: ReturnType<typeof bundleProgramSteps>;
-  /** The state of `startContainer` hooks, where that tells of a process in the joined namespace. */
-  readonly startState: readonly Step[];
+  /** What is told of the program's process, where that is one in the joined namespace. */
+  readonly ofProcess: readonly Step[];
   /** The slots that the program's process has while it waits. */
   readonly kept: readonly Slot[];
 }
@@ -28,7 +28,7 @@ export interface StageSteps {
  */
 export function stagesOf(
   { slots, groups, maps, joined, console, config }: BundleInput,
-  { outside, inside, pidns, program, startState, kept }: StageSteps,
+  { outside, inside, pidns, program, ofProcess, kept }: StageSteps,
   isNew: (type: NamespaceType) => boolean,
 ): Stage[] {
   const flags = (['user', 'uts', 'ipc', 'net', 'pid'] as const).reduce((all, type) => (isNew(type) ? all | CLONE[type] : all), 0);
@@ -36,7 +36,7 @@ export function stagesOf(
   const begin: Step[] = [{ op: 'umask', mask: 0 }, { op: 'dumpable', value: 0 }, ...groups.join, ...outside, ...clocks];
   const born = groups.unified === undefined ? {} : { group: groups.unified };
   if (pidns !== NONE) {
-    const entering = enterBundlePid(program, { stage: 1, start: startState });
+    const entering = enterBundlePid(program, { stage: 1, start: ofProcess });
     return [
       { flags, ...born, steps: [...begin, ...inside, { op: 'setns', ns: pidns, type: 'pid' }, ...entering.outside] },
       { flags: 0, steps: entering.inside },

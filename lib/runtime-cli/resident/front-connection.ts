@@ -7,7 +7,8 @@ import { runtimeDir } from '../../native/runtime-dir.js';
 import { type CallersShim, connectByControl } from '../../native/shim.js';
 import { nativeError } from '../../native/system-errors.js';
 import { newId } from '../../plan/id.js';
-import { encodeStrings, Message } from './resident-messages.js';
+import { forwarded, sendOn } from '../config/forward-signals.js';
+import { decodeSignal, encodeStrings, Message } from './resident-messages.js';
 
 /** A message of a front. */
 export interface FrontMessage {
@@ -31,6 +32,8 @@ export class FrontConnection implements CallersShim {
   readonly #came: FrontMessage[] = [];
   #shim: { readonly control: number; readonly owner: string } | null = null;
   #connection: Connection | null = null;
+  /** The program that gets the front's signals. */
+  #signalled: number | null = null;
   gone = false;
 
   /** @param pid of the front */
@@ -57,6 +60,15 @@ export class FrontConnection implements CallersShim {
 
   send(type: number, body: Uint8Array = new Uint8Array(), fds: readonly number[] = []): void {
     if (!this.gone && this.#socket.send(type, 0, body, fds) < 0) this.#lost();
+  }
+
+  /** Sends the signals that the front hears to a program. @returns a function that ends this */
+  forwardSignals(pid: number): () => void {
+    this.#signalled = pid;
+    this.send(Message.forward, encodeStrings(...forwarded().map((name) => String(constants.signals[name]))));
+    return () => {
+      this.#signalled = null;
+    };
   }
 
   /** Has the front start the shim. @returns whether it does: nothing may be made before. @throws SyscallError */
@@ -101,6 +113,10 @@ export class FrontConnection implements CallersShim {
   }
 
   #heard(message: FrontMessage): void {
+    if (message.type === Message.signal) {
+      if (this.#signalled !== null) sendOn(this.#signalled, decodeSignal(message.body));
+      return;
+    }
     const waiting = this.#waiting.shift();
     if (waiting === undefined) this.#came.push(message);
     else waiting.resolve(message);

@@ -1,7 +1,7 @@
 import { NacelleError } from '../../errors.js';
 
 /** The types of addon/shim/front/resident.h. */
-export const Message = { ask: 1, spawn: 2, go: 3, wait: 4, ended: 5, done: 6, decline: 7 } as const;
+export const Message = { ask: 1, spawn: 2, go: 3, wait: 4, ended: 5, done: 6, decline: 7, forward: 8, signal: 9 } as const;
 
 /** What a front asks for. */
 export interface Ask {
@@ -35,6 +35,13 @@ export function decodeAsk(body: Buffer): Ask {
 /** The body of a message. Pure. */
 export function encodeStrings(...texts: readonly string[]): Buffer {
   return Buffer.from(texts.map((text) => `${text}\0`).join(''));
+}
+
+/** Reads the body of `signal`. Pure. @throws NacelleError for what can't be understood */
+export function decodeSignal(body: Buffer): number {
+  const [text, ...rest] = strings(body);
+  if (!/^[1-9]\d?$/.test(text ?? '') || rest.length > 0) throw wrong();
+  return Number(text);
 }
 
 function strings(body: Buffer): string[] {

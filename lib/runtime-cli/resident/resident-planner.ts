@@ -95,6 +95,7 @@ async function serve(front: FrontConnection, { own, cleared, command }: Serving)
       ...{ pid: front.pid, cwd: ask.cwd },
       descriptor: (number) => fds.get(number) ?? null,
       tell: (text) => void told.push(`${text}\n`),
+      forwardSignals: (pid) => front.forwardSignals(pid),
     });
     front.send(Message.done, encodeStrings(String(status), told.join('').replaceAll('\0', '')));
     return false;

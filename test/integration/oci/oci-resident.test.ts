@@ -255,6 +255,25 @@ describe('a resident planner', () => {
     await until('another serves', () => existsSync(socket) && !planners().includes(pid));
   });
 
+  it('sends the signals of its front to a program of exec in the foreground', async () => {
+    const bundle = makeBundle(folder, ['busybox', 'sleep', '1000'], writable);
+    await resident();
+    for (const command of [
+      ['create', '--bundle', bundle, 'one'],
+      ['start', 'one'],
+    ])
+      expect(await oci(...command)).toMatchObject({ code: 0 });
+    started();
+    const script = 'trap "exit 42" CONT; echo > /trapped; while :; do busybox usleep 10000; done';
+    const child = spawn(front, ['--root', states, 'exec', 'one', 'busybox', 'sh', '-c', script], { stdio: 'ignore' });
+    const ended = once(child, 'exit');
+    await until('the program listens', () => existsSync(join(bundle, 'rootfs/trapped')));
+    // the front hears of it a moment after its program has begun; of this signal nothing else comes
+    await until('the signal has come', () => child.exitCode !== null || (child.kill('SIGCONT') && false));
+    expect(await ended).toEqual([42, null]);
+    expect(started()).toEqual([]);
+  });
+
   it('ends a program whose front was killed', async () => {
     const bundle = makeBundle(folder, ['busybox', 'sleep', '1000'], writable);
     await resident();

@@ -56,7 +56,7 @@ const writableNull: BundleChange = (config) => {
 
 /** A container that waits for its start, whose process is still the runtime's. */
 async function createdBundle<T>(use: (pid: number) => Promise<T>): Promise<T> {
-  const request = { root: statesFolder(), id: 'one', bundle: bundleOf('true'), pidFile: null, consoleSocket: null };
+  const request = { root: statesFolder(), id: 'one', bundle: bundleOf('true'), pidFile: null, consoleSocket: null, pidfdSocket: null };
   const { folder, record, task } = await createContainer(
     { ...request, caller: ownCaller(), newKeyring: true, preservedFds: 0, systemd: false },
     { isAttached: true },
@@ -273,8 +273,8 @@ export const bundles = [
       const root = statesFolder();
       const answer = await orRefused(async () => {
         await createContainer({
-          ...{ root, id: '../out', bundle: bundleOf('true'), pidFile: null, consoleSocket: null, newKeyring: true, preservedFds: 0 },
-          ...{ systemd: false, caller: ownCaller() },
+          ...{ root, id: '../out', bundle: bundleOf('true'), pidFile: null, consoleSocket: null, pidfdSocket: null },
+          ...{ newKeyring: true, preservedFds: 0, systemd: false, caller: ownCaller() },
         });
         return 'created';
       });

@@ -40,7 +40,7 @@ function planned({
   const { config, ...program } = parsed(change);
   const slots = new Slots();
   const plan = planBundle({
-    ...{ slots, config, ...program, filter, rootfs: '/b/rootfs', folder: '/run/x', streams: [0, 1, 2], console: null },
+    ...{ slots, config, ...program, filter, rootfs: '/b/rootfs', folder: '/run/x', streams: [0, 1, 2], console: null, pidfdSocket: null },
     groups: { prepare: [], join: [], unified: undefined, killGroup: { at: NONE, path: '.' }, undo: [], limits: [] },
     mounts: { sources: new Map(), groups: [], mode: 'v2', hasCgroupNamespace: true, devices: [], procs, mapped: new Map() },
     joined: new Map(joined ? [['pid', 40]] : []),
@@ -53,7 +53,7 @@ function planned({
 function execPlanned(filtered: LoadedFilter = filter): Plan {
   const { process, ...program } = parsed(() => undefined);
   return planBundleExec({
-    ...{ ...program, slots: new Slots(), process, filter: filtered, groups: [], streams: [0, 1, 2], console: null },
+    ...{ ...program, slots: new Slots(), process, filter: filtered, groups: [], streams: [0, 1, 2], console: null, pidfdSocket: null },
     namespaces: new Map([
       ['net', 30],
       ['pid', 31],

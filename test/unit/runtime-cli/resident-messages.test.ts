@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeAsk, encodeStrings } from '../../../lib/runtime-cli/resident/resident-messages.js';
+import { decodeAsk, decodeSignal, encodeStrings } from '../../../lib/runtime-cli/resident/resident-messages.js';
 
 describe('what a front asks', () => {
   it('is its package, folder, descriptors, arguments and environment', () => {
@@ -47,5 +47,15 @@ describe('what a front asks', () => {
         }
       }),
     );
+  });
+});
+
+describe('a signal that a front has heard', () => {
+  it('is its number', () => {
+    expect(decodeSignal(encodeStrings('15'))).toBe(15);
+  });
+
+  it.each(['', '0', '-1', '100', '15 ', 'TERM'])('is refused for %j', (text) => {
+    expect(() => decodeSignal(encodeStrings(text))).toThrow('can not be understood');
   });
 });
