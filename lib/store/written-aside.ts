@@ -66,7 +66,10 @@ async function removed({ folder, lock }: Beside): Promise<Error | undefined> {
     if (failed) return failed;
     await attempting(`remove ${folder}`, async () => {
       await unlink(join(folder, LOCK));
-      await rmdir(folder);
+      await rmdir(folder).catch((error: unknown) => {
+        // whoever looks for what others have left may remove an empty folder first
+        if (!hasCode(error, 'ENOENT')) throw error;
+      });
     });
     return undefined;
   } catch (error) {
