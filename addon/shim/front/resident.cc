@@ -174,8 +174,9 @@ int serve(int socket, OwnShim& shim) {
       if (errno == EINTR) continue;
       return -1;
     }
-    if (ready[1].revents != 0) {
-      if (signals.send_next(socket) < 0) return -1;
+    if (ready[0].revents == 0) {
+      // a planner that hears of no more signals has the answer on its way, or has gone
+      static_cast<void>(signals.send_next(socket));
       continue;
     }
     if (!receive(socket, packet, type, body)) return -1;
