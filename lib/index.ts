@@ -20,6 +20,7 @@ export type {
   CheckOptions,
 } from './build/execute/build-options.js';
 export type { BuildCacheOptions } from './build/execute/cache-option.js';
+export type { FilesByPath } from './build/execute/context-options.js';
 export { BuildError } from './build/language/build-error.js';
 export type { LintRule } from './build/lint/lint-rules.js';
 export type { SecretSource } from './build/mounts/secrets.js';
