@@ -226,7 +226,7 @@ function warningsOf(messages: readonly string[], { file }: Dockerfile): BuildWar
 }
 
 function withoutNetwork({ file }: Dockerfile, { lacksNetwork }: ParsedBuild): BuildWarning[] {
-  const message = 'RUN has no network: there is no pasta(1), which gives one without root';
+  const message = 'RUN has no network: this user has no pasta(1), or not the device that it needs, which gives one without root';
   return lacksNetwork ? [{ rule: null, message, file, line: 0 }] : [];
 }
 

@@ -27,6 +27,11 @@ export function requirePasta({ ofOthers }: { readonly ofOthers: boolean }): stri
   return path;
 }
 
+/** Whether this user has pasta(1), and the device that it needs. */
+export function hasPasta(): boolean {
+  return findProgram('pasta') !== null && tunProblem(false) === null;
+}
+
 function tunProblem(ofOthers: boolean): { readonly reason: string; readonly fix: string } | null {
   try {
     accessSync(TUN, constants.R_OK | constants.W_OK);

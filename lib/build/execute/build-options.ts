@@ -119,7 +119,7 @@ export interface BuildOptions {
   readonly labels?: Readonly<Record<string, string>> | undefined;
   /**
    * The network of RUN, as of {@link ContainerOptions.network}: 'none', 'bridge', 'pasta' or 'host'; 'default' is 'bridge' for root,
-   * 'pasta' for another user where that is installed, and else 'none' with a warning. Default 'none'. `RUN --network=none` has none; `RUN --network=host` is refused unless `allow` has 'network.host'. ADD fetches URLs and git
+   * 'pasta' for another user who can have that, and else 'none' with a warning. Default 'none'. `RUN --network=none` has none; `RUN --network=host` is refused unless `allow` has 'network.host'. ADD fetches URLs and git
    * repositories with any but 'none', by connections that begin in this network, but for those to the proxies of the environment, which this process makes; names
    * need getent(1) there. Loopback and link-local addresses are reached with 'host' alone.
    */

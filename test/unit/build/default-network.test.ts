@@ -8,7 +8,7 @@ test.each([
   [false, true, 'pasta'],
   [false, false, 'none'],
 ] as const)('the default network for root (%s), with pasta (%s), is %s', (isRoot, hasPasta, wanted) => {
-  expect(defaultNetwork(isRoot, (name) => name === 'pasta' && hasPasta)).toBe(wanted);
+  expect(defaultNetwork(isRoot, () => hasPasta)).toBe(wanted);
 });
 
 test('a build has the default network where it asks for that', () => {
