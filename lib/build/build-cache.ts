@@ -32,10 +32,13 @@ export interface CachedStepInfo {
   readonly lastUsedAt: Date;
 }
 
-/** A folder that `RUN --mount=type=cache` shows. With `sharing=private` several may have one id. */
+/** A folder that `RUN --mount=type=cache` shows. Each owner has one of an id; with `sharing=private` there may be several. */
 export interface CacheMountInfo {
   readonly type: 'mount';
   readonly id: string;
+  /** The owner of the folder, as the mount's `uid` and `gid` had it. */
+  readonly uid: number;
+  readonly gid: number;
   /** The {@link BuildOptions.cacheNamespace} of the builds that use it. */
   readonly namespace: string;
   readonly createdAt: Date;
@@ -46,6 +49,10 @@ export interface CacheMountInfo {
 export interface CacheMountOptions {
   /** As {@link BuildOptions.cacheNamespace}. Default 'default'. */
   readonly namespace?: string | undefined;
+  /** As the mount's own. Default 0. */
+  readonly uid?: number | undefined;
+  /** As the mount's own. Default 0. */
+  readonly gid?: number | undefined;
 }
 
 /** The layers of earlier steps of {@link build}, and the folders of `RUN --mount=type=cache`, in the store. They stay, whatever images are removed, until this is pruned. */
@@ -59,7 +66,7 @@ export class BuildCache {
         ...{ type: 'step' as const, key, instruction, digest: layer?.digest ?? null, size: layer?.size ?? 0 },
         ...{ createdAt: new Date(created * 1000), lastUsedAt },
       })),
-      ...mounts.map(({ id, namespace, createdAt, lastUsedAt }) => ({ type: 'mount' as const, id, namespace, createdAt, lastUsedAt })),
+      ...mounts.map(({ name: _, ...mount }) => ({ type: 'mount' as const, ...mount })),
     ];
     return all.toSorted((a, b) => a.lastUsedAt.getTime() - b.lastUsedAt.getTime());
   }

@@ -165,6 +165,25 @@ describe('RUN --mount', () => {
       expect((await on([line('target=/c', 6)])).output).toBe('6\n755:0:0\n');
     });
 
+    it('is another one for each owner, also in one RUN', async () => {
+      const line = (owner: string, word: string): string =>
+        `RUN --mount=type=cache,id=o,target=/c${owner} echo ${word} >> /c/log && cat /c/log`;
+      const lines = [line('', 'root'), line(',uid=7', 'user'), line(',gid=7', 'group'), line(',uid=7', 'again')];
+      expect((await on(lines)).output).toBe('root\nuser\ngroup\nuser\nagain\n');
+      const both = 'RUN --mount=type=cache,id=o,target=/c --mount=type=cache,id=o,target=/d,uid=7 cat /c/log /d/log';
+      expect((await on([both])).output).toBe('root\nuser\nagain\n');
+      const listed = (await BuildCache.list()).flatMap((info) => (info.type === 'mount' && info.id === 'o' ? [[info.uid, info.gid]] : []));
+      expect(listed.toSorted()).toEqual([
+        [0, 0],
+        [0, 7],
+        [7, 0],
+      ]);
+      const tar = await buffer(await BuildCache.exportMount('o', { uid: 7 }));
+      expect(execFileSync('tar', ['-xO', 'log'], { input: tar, encoding: 'utf8' })).toBe('user\nagain\n');
+      await BuildCache.importMount('o', Readable.from([tar]), { gid: 7 });
+      expect((await on([line(',gid=7', 'imported')])).output).toBe('user\nagain\nimported\n');
+    });
+
     it('begins with the files of a stage, once', async () => {
       const text = [
         `FROM ${BASE} AS seed`,

@@ -21,26 +21,30 @@ import { VolumeLock } from '../../volume/volume-lock.js';
 
 // What RUN --mount=type=cache shows, in the store:
 //
-//   cache-mounts/HEX-N/data          what RUN sees. HEX: of the namespace and the id; N: 0, and more for `sharing=private`
-//   cache-mounts/HEX-N/mount.json    the namespace and the id
+//   cache-mounts/HEX-N/data          what RUN sees. HEX: of the namespace, the id and the owner; N: 0, and more for `sharing=private`
+//   cache-mounts/HEX-N/mount.json    the namespace, the id and the owner
 //   cache-mounts/HEX-N/lock          shared or exclusive for who uses it, exclusive for who removes it. Its time is that of the last use
 //
 // A folder comes and goes by one rename, so nobody ever finds half of one.
 
-const schema = z.strictObject({ version: z.literal(1), namespace: z.string(), id: z.string(), createdAt: z.iso.datetime() });
+const owner = z.int().nonnegative().default(0);
+const schema = z.strictObject({
+  ...{ version: z.literal(1), namespace: z.string(), id: z.string(), uid: owner, gid: owner },
+  createdAt: z.iso.datetime(),
+});
 
-/** Which cache it is. */
+/** Which cache it is. Those of one id that belong to different users are different ones, as BuildKit has them. */
 export interface CacheMountName {
   readonly namespace: string;
   readonly id: string;
+  readonly uid: number;
+  readonly gid: number;
 }
 
 export interface CacheMountWanted extends CacheMountName {
   readonly sharing: 'shared' | 'private' | 'locked';
-  /** The mode and the owner of a new cache that nothing fills. */
+  /** The mode of a new cache that nothing fills. */
   readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
   /** Fills the folder of a new one; `null`: it begins empty. */
   readonly fill: ((folder: string) => Promise<void>) | null;
   /** Its abort ends the waiting, with its reason. */
@@ -101,9 +105,10 @@ async function take(lock: VolumeLock, { sharing, signal }: CacheMountWanted): Pr
   return true;
 }
 
-function folderOf({ namespace, id }: CacheMountName, number: number, root: string): string {
+function folderOf({ namespace, id, uid, gid }: CacheMountName, number: number, root: string): string {
+  const isOfRoot = uid === 0 && gid === 0;
   const hex = createHash('sha256')
-    .update(JSON.stringify([namespace, id]))
+    .update(JSON.stringify([namespace, id, ...(isOfRoot ? [] : [uid, gid])]))
     .digest('hex');
   return join(root, 'cache-mounts', `${hex}-${number}`);
 }
@@ -148,7 +153,7 @@ async function withNew<T>(
 
 async function makeParts(folder: string, { namespace, id, mode, uid, gid }: Omit<CacheMountWanted, 'sharing' | 'signal'>): Promise<void> {
   await makeFolder(folder);
-  const record: z.output<typeof schema> = { version: 1, namespace, id, createdAt: new Date(now()).toISOString() };
+  const record: z.output<typeof schema> = { version: 1, namespace, id, uid, gid, createdAt: new Date(now()).toISOString() };
   await writeNew(join(folder, 'mount.json'), JSON.stringify(record));
   await writeNew(join(folder, 'lock'), '');
   const slots = new Slots();
@@ -175,7 +180,9 @@ async function storedMount(name: string, root: string): Promise<StoredCacheMount
   try {
     const [text, { mtime }] = await Promise.all([readFile(join(folder, 'mount.json'), 'utf8'), stat(join(folder, 'lock'))]);
     const record = parseRecord(text);
-    return record && { name, namespace: record.namespace, id: record.id, createdAt: new Date(record.createdAt), lastUsedAt: mtime };
+    if (record === null) return null;
+    const { namespace, id, uid, gid, createdAt } = record;
+    return { name, namespace, id, uid, gid, createdAt: new Date(createdAt), lastUsedAt: mtime };
   } catch (error) {
     // it was removed meanwhile
     if (hasCode(error, 'ENOENT')) return null;
@@ -253,7 +260,7 @@ export async function openCacheMount(of: CacheMountName, root = storeRoot()): Pr
  */
 export async function replaceCacheMount(of: CacheMountName, fill: (folder: string) => Promise<void>, root = storeRoot()): Promise<void> {
   const target = folderOf(of, 0, root);
-  await withNew({ ...of, mode: 0o755, uid: 0, gid: 0, fill }, root, async (folder, held) => {
+  await withNew({ ...of, mode: 0o755, fill }, root, async (folder, held) => {
     while (!(await publishNew(folder, target))) await putAway(target, { of, held });
   });
 }

@@ -87,16 +87,17 @@ export class StepMounts {
     return result;
   }
 
-  /** Mounts of one id together: they show one folder. */
+  /** Mounts of one id and one owner together: they show one folder. */
   #caches(): (readonly [CacheMount, ...CacheMount[]])[] {
-    const byId = new Map<string, [CacheMount, ...CacheMount[]]>();
+    const byName = new Map<string, [CacheMount, ...CacheMount[]]>();
     for (const mount of this.#mounts) {
       if (mount.type !== 'cache') continue;
-      const same = byId.get(mount.id);
+      const name = JSON.stringify([mount.id, mount.uid, mount.gid]);
+      const same = byName.get(name);
       if (same) same.push(mount);
-      else byId.set(mount.id, [mount]);
+      else byName.set(name, [mount]);
     }
-    return [...byId].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, mounts]) => mounts);
+    return [...byName].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, mounts]) => mounts);
   }
 
   async #cache(mounts: readonly [CacheMount, ...CacheMount[]]): Promise<OpenMount[]> {

@@ -7,5 +7,4 @@ export const CHOSEN: Readonly<Record<string, string>> = {
   'workdir with trailing separator': WORKDIR,
   'workdir without trailing separator': WORKDIR,
   'add-parent-symlink': 'a link of an archive that leads out of the target is followed within it, as buildah does; BuildKit refuses it',
-  'mount-cache-by-ownership': 'cache mounts of one id are one, by which it is exported; the engines have one for each owner',
 };
