@@ -2,13 +2,18 @@ import { join } from 'node:path';
 import { hugePageSizes, readGroupFile } from '../cgroup/files/group-files.js';
 import { NOT_RUNNING, refusal } from './config/runtime-error.js';
 import { statsOf } from './plan/stats-shape.js';
-import { madeRecord, type StateFolder, statusOf } from './state/container-state.js';
+import { type ContainerRecord, madeRecord, type StateFolder, statusOf } from './state/container-state.js';
 import { pathsOf } from './update-container.js';
 
 /** What `events --stats` prints: one event, as runc's. @throws NacelleError: 'container not running' */
 export function statsEvent(folder: StateFolder): string {
   const record = madeRecord(folder);
   if (statusOf(folder, record) === 'stopped') throw refusal(NOT_RUNNING);
+  return statsOfRecord(record);
+}
+
+/** The same of a container whose record was read. */
+export function statsOfRecord(record: Pick<ContainerRecord, 'id' | 'groups'>): string {
   const paths = pathsOf(record.groups);
   const read = (controller: string, file: string): string | null => {
     const path = paths.get(controller);

@@ -6,6 +6,7 @@ import { attempt } from '../native/system-errors.js';
 import { deleteContainer, killContainer, pauseContainer, resumeContainer, signalOf } from './change-container.js';
 import { type Flags, type FlagTable, parseFlags } from './command-line.js';
 import type { Caller } from './config/caller.js';
+import { parseGoDuration } from './config/go-duration.js';
 import { usageError } from './config/runtime-error.js';
 import { statsEvent } from './container-stats.js';
 import { listContainers } from './containers-table.js';
@@ -20,6 +21,7 @@ import { madeRecord, type StateFolder, stateFolder, stateOf, statusOf } from './
 import { processesIn } from './state/group-processes.js';
 import { askedResources, updateContainer } from './update-container.js';
 import { updateFlags } from './update-flags.js';
+import { watchEvents } from './watch-events.js';
 
 /** What a command has: the folder of all states, and its own flags and words. */
 interface Called {
@@ -191,9 +193,12 @@ export const commands: Readonly<Record<string, Command>> = {
   events: {
     flags: { stats: 'switch', interval: 'value' },
     words: [1, 1],
-    run: (called) => {
-      if (!called.flags.has('stats')) throw new UnsupportedError('events without --stats', 'this runtime keeps no watch over a container');
-      return print(statsEvent(folderOf(called)));
+    run: async (called) => {
+      if (called.flags.has('stats')) return print(statsEvent(folderOf(called)));
+      const intervalMs = parseGoDuration(called.flags.value('interval') ?? '5s');
+      if (!intervalMs) throw usageError('duration interval must be greater than 0');
+      await watchEvents(folderOf(called), { intervalMs, print, tell: called.caller.tell });
+      return 0;
     },
   },
   list: {

@@ -9,6 +9,7 @@ import { programFile } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
 import { makeBundle, useRuntimes } from '../../fixtures/runtime-bundle.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
+import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['busybox', 'runc'] });
@@ -162,9 +163,54 @@ describe('events --stats', () => {
     expect(Object.keys(ours.data).sort()).toEqual(Object.keys(theirs.data).sort());
   });
 
-  it('is refused for a stream, and for a container that is not there', async () => {
-    expect(await oci('events', 'one')).toMatchObject({ code: 1, stderr: expect.stringContaining('events without --stats') });
+  it('is refused for a container that is not there', async () => {
     expect(await oci('events', '--stats', 'one')).toMatchObject({ code: 1, stderr: 'container does not exist\n' });
+  });
+});
+
+describe('events', () => {
+  const EATS = 'busybox tail -c 100m /dev/zero';
+  const events = {
+    ours: [process.execPath, programFile('nacelle-oci'), '--root', states],
+    theirs: ['runc', '--root', join(folder, 'runc')],
+  };
+
+  it.each(['ours', 'theirs'] as const)('tell what is used and when memory ran out, until the groups are gone: of %s', async (which) => {
+    const runtime = which === 'ours' ? oci : runc;
+    const bundle = makeBundle(folder, ['busybox', 'sleep', '1000'], ({ linux }) => {
+      linux.resources = { memory: { limit: 16 * 1024 ** 2, swap: 16 * 1024 ** 2 } };
+    });
+    expect(await runtime('run', '--detach', '--bundle', bundle, which)).toMatchObject({ code: 0, stderr: '' });
+    const [file = '', ...args] = events[which];
+    const child = spawn(file, [...args, 'events', '--interval', '50ms', which], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const ended = once(child, 'close');
+    let text = '';
+    child.stdout.setEncoding('utf8').on('data', (part: string) => {
+      text += part;
+    });
+    // the watch is there before the first look
+    await until('it tells what is used', () => text.includes('"stats"'));
+    expect((await runtime('exec', which, 'sh', '-c', EATS)).code).not.toBe(0);
+    await until('it tells of the memory', () => text.includes('"oom"'));
+    expect((await runtime('delete', '--force', which)).code).toBe(0);
+    expect(await ended).toEqual([0, null]);
+    const lines = text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines.find(({ type }) => type === 'stats')).toMatchObject({ id: which, data: { memory: { usage: { limit: 16 * 1024 ** 2 } } } });
+    expect(lines.find(({ type }) => type === 'oom')).toEqual({ type: 'oom', id: which });
+  });
+
+  it.each(['0s', '-1s', 'x', '5', ''])('are refused for an interval of %j', async (interval) => {
+    expect(await oci('events', `--interval=${interval}`, 'one')).toMatchObject({
+      code: 1,
+      stderr: 'duration interval must be greater than 0\n',
+    });
+  });
+
+  it('are none of a container that is not there', async () => {
+    expect(await oci('events', 'one')).toMatchObject({ code: 1, stderr: 'container does not exist\n' });
   });
 });
 
