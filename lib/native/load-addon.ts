@@ -4,10 +4,11 @@ import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { arch, platform, versions } from 'node:process';
-import { errnoOf, toError, UnsupportedError } from '../errors.js';
+import { errnoOf, hasCode, toError, UnsupportedError } from '../errors.js';
 import type { Binding, ChangeWatch, EventCounter, NativeTerminal } from './binding.js';
 import { inBundle, ownFile } from './own-module.js';
 import { PipeStream } from './pipe-stream.js';
+import { readIfThere } from './read-if-there.js';
 import { attempt, nativeError } from './system-errors.js';
 
 interface Native {
@@ -187,7 +188,7 @@ function load(): Native {
     `its native part can't be loaded (${failures.join('; ')})`,
     canBeBuilt()
       ? 'Build it with "npm rebuild nacelle"; that needs g++, make and python3.'
-      : 'The published package has it for x64 and arm64. For another machine make a package of the sources, by "npm pack".',
+      : `Install ${nativePackage()}, which npm leaves out with --omit=optional. There are such packages for x64 and arm64: for another machine make one of the sources, by "npm pack".`,
   );
 }
 
@@ -202,17 +203,37 @@ function otherRuntime(): string | null {
   return versions.deno === undefined ? null : `Deno ${versions.deno}`;
 }
 
-/** Where the native part may be: a build of the tests, a build from source, a prebuilt one. */
-function candidates(): string[] {
+/** Where the native part may be: a build of the tests, a build from source, one that was built before, a package for this kind of machine. */
+function* candidates(): Generator<string> {
   const override = process.env.NACELLE_BUILD_DIR;
-  if (override) return [override];
+  if (override) return yield override;
   const root = packageRoot(dirname(ownFile()));
-  return [join(root, 'build', 'Release'), join(root, 'prebuilds', `linux-${arch}`)];
+  yield join(root, 'build', 'Release');
+  yield join(root, 'prebuilds', `linux-${arch}`);
+  const found = nativePackageFolder();
+  if (found !== null) yield found;
+}
+
+/** The package that has the native part of the published one, for one kind of machine (scripts/package.mjs). */
+const nativePackage = (): string => `nacelle-linux-${arch}`;
+
+function nativePackageFolder(): string | null {
+  try {
+    return dirname(createRequire(ownFile()).resolve(`${nativePackage()}/package.json`));
+  } catch (error) {
+    if (hasCode(error, 'MODULE_NOT_FOUND')) return null;
+    throw error;
+  }
 }
 
 function packageRoot(folder: string): string {
   for (let at = folder; ; at = dirname(at)) {
-    if (existsSync(join(at, 'binding.gyp')) || existsSync(join(at, 'prebuilds'))) return at;
+    if (isOwn(join(at, 'package.json'))) return at;
     if (dirname(at) === at) throw inBundle();
   }
+}
+
+/** Whether a package.json is this package's: not that of a program which has this code in its bundle. */
+function isOwn(file: string): boolean {
+  return /^\s*\{\s*"name"\s*:\s*"nacelle"/.test(readIfThere(file) ?? '');
 }

@@ -17,5 +17,8 @@ export const targets = {
   },
 };
 
+/** The package that has the prebuild of an architecture, as lib/native/load-addon.ts looks for it. */
+export const packageOf = (name, arch) => `${name}-linux-${arch}`;
+
 /** Where the prebuild of an architecture is, as node-gyp-build names it, seen from the package. */
 export const folderOf = (arch) => `prebuilds/linux-${arch}`;
