@@ -14,7 +14,7 @@ const typescript = {
     ['lib/runtime-cli'],
     ['lib/runtime-cli/plan', 'lib/runtime-cli/front', 'lib/runtime-cli/resident'],
     ['lib/runtime-cli/state'],
-    ['lib/runtime-cli/config'],
+    ['lib/runtime-cli/config', 'lib/runtime-cli/caller'],
     ['lib/runtime-cli/boot'],
     ['lib/build'],
     ['lib/build/execute'],

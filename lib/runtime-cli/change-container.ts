@@ -8,7 +8,7 @@ import { attempt } from '../native/system-errors.js';
 import { SIGKILL } from '../plan/constants.js';
 import { NONE, planOf } from '../plan/plan.js';
 import { checkSignal } from '../process/options/signals.js';
-import type { Caller } from './config/caller.js';
+import type { Caller } from './caller/caller.js';
 import { ALREADY_PAUSED, NO_CONTAINER, NOT_PAUSED, NOT_RUNNING, notStopped, refusal, usageError } from './config/runtime-error.js';
 import { removeGroups } from './create-container.js';
 import { runEachHook } from './run-hooks.js';

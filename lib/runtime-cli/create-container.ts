@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { doAll } from '../errors.js';
 import { carryOut } from '../native/host-work.js';
 import { start } from '../native/shim.js';
@@ -106,7 +105,7 @@ async function makeContainer(request: CreateRequest, facts: CreateFacts, making:
       isShims = isAttached;
     }
     const noted = record();
-    if (request.pidFile !== null) writeWhole(resolve(request.caller.cwd, request.pidFile), String(noted.pid));
+    if (request.pidFile !== null) writeWhole(request.caller.absolute(request.pidFile), String(noted.pid));
     writeRecord(folder, noted);
     writePlans(folder, noted, config);
     return { folder, record: noted, task };
@@ -131,7 +130,7 @@ function planInput(
   const hasCgroupNamespace = linux?.namespaces.some(({ type, path }) => type === 'cgroup' && !path) ?? false;
   return {
     ...{ ...facts, slots, config, process: program, joined, folder: folder.path, newKeyring },
-    pidfdSocket: pidfdSocket === null ? null : resolve(caller.cwd, pidfdSocket),
+    pidfdSocket: pidfdSocket === null ? null : caller.absolute(pidfdSocket),
     groups: planBundleGroups({ ...groups, slots, folders, resources: linux?.resources }),
     mounts: { sources, procs, mapped, groups: folders, mode: groups.layout.mode, hasCgroupNamespace, devices: linux?.devices ?? [] },
     streams: facts.console === null ? standardStreams(caller) : null,

@@ -1,12 +1,11 @@
 import { userInfo } from 'node:os';
-import { resolve } from 'node:path';
 import { NacelleError } from '../errors.js';
 import { now } from '../native/clock.js';
 import type { BundleConfig, BundleProcess } from '../oci-config/config-schema.js';
 import { schedulerOf } from '../oci-config/process-scheduler.js';
 import { refuseDeadline, refuseUnapplied } from '../oci-config/refused.js';
+import type { Caller } from './caller/caller.js';
 import { requireMapped, type UserMaps } from './config/bundle-user-maps.js';
-import type { Caller } from './config/caller.js';
 import { mountMapsOf } from './config/mount-maps.js';
 import { capabilitySets, processLimits } from './config/process-facts.js';
 import { readConfig } from './config/read-config.js';
@@ -66,7 +65,7 @@ export interface CreateFacts extends Pick<BundleProgram, 'capabilities' | 'limit
 
 /** Reads a bundle and looks at the host, before anything is made. @throws NacelleError, with the field of config.json or what is missing here */
 export async function createFacts(request: CreateRequest): Promise<CreateFacts> {
-  const bundle = resolve(request.caller.cwd, request.bundle);
+  const bundle = request.caller.absolute(request.bundle);
   const { config, json } = readConfig(bundle);
   refuseUnapplied(config);
   const { linux } = config;

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { UnsupportedError } from '../errors.js';
 import { clearTimeout, setTimeout } from '../native/clock.js';
 import { closeDescriptor, streamedPipe } from '../native/load-addon.js';
@@ -8,8 +7,8 @@ import type { BundleProcess } from '../oci-config/config-schema.js';
 import { schedulerOf } from '../oci-config/process-scheduler.js';
 import { refuseDeadline, refuseOfProcess } from '../oci-config/refused.js';
 import { type Plan, Slots } from '../plan/plan.js';
+import type { Caller } from './caller/caller.js';
 import { requireMapped } from './config/bundle-user-maps.js';
-import type { Caller } from './config/caller.js';
 import { capabilitySets, processLimits } from './config/process-facts.js';
 import { readProcess } from './config/read-config.js';
 import { refusal, usageError } from './config/runtime-error.js';
@@ -56,7 +55,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
   if (status === 'stopped') throw refusal('cannot exec in a stopped container');
   if (status === 'paused' && !request.ignorePaused) throw refusal('cannot exec in a paused container (use --ignore-paused to override)');
   const { process: own, linux } = configOf(record);
-  const program = request.processFile === null ? changed(own, request) : readProcess(resolve(caller.cwd, request.processFile));
+  const program = request.processFile === null ? changed(own, request) : readProcess(caller.absolute(request.processFile));
   refuseOfProcess(program);
   schedulerOf(program);
   refuseDeadline(program, true);
@@ -90,7 +89,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
         console,
         streams,
         detached,
-        pidfdSocket: request.pidfdSocket === null ? null : resolve(caller.cwd, request.pidfdSocket),
+        pidfdSocket: request.pidfdSocket === null ? null : caller.absolute(request.pidfdSocket),
         preserved: descriptors,
         hasOwnUsers: maps !== null,
       });
@@ -99,7 +98,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
       const forget = pipes === null ? caller.forwardSignals(pid) : () => undefined;
       try {
         if (pipes !== null) await letRun(pipes, pid);
-        if (request.pidFile !== null) writeWhole(resolve(caller.cwd, request.pidFile), String(pid));
+        if (request.pidFile !== null) writeWhole(caller.absolute(request.pidFile), String(pid));
         if (pipes !== null) return 0;
         return shellStatus(await task.ended);
       } finally {

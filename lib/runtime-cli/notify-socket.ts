@@ -6,7 +6,7 @@ import { NacelleError, toError } from '../errors.js';
 import { loadNative } from '../native/load-addon.js';
 import { attempt } from '../native/system-errors.js';
 import type { BundleMount } from '../oci-config/config-schema.js';
-import type { Caller } from './config/caller.js';
+import type { Caller } from './caller/caller.js';
 import { usageError } from './config/runtime-error.js';
 import type { ContainerRecord, StateFolder } from './state/container-state.js';
 import { NOTIFY } from './state/state-files.js';

@@ -1,4 +1,4 @@
-import type { Caller } from './config/caller.js';
+import type { Caller } from './caller/caller.js';
 import { usageError } from './config/runtime-error.js';
 
 /** What the program gets beside 0, 1 and 2. */

@@ -8,7 +8,7 @@ import { noGroup } from '../process/program.js';
 import { programSteps } from '../process/program-steps.js';
 import { noLimits } from '../process/result.js';
 import { planHostStreams } from '../process/streams/stream-steps.js';
-import type { Caller } from './config/caller.js';
+import type { Caller } from './caller/caller.js';
 
 /** Bytes of a hook's output that are kept, and characters that are told. */
 const MOST_OUTPUT = 1024 * 1024;

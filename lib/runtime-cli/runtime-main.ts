@@ -1,5 +1,4 @@
 import { appendFileSync, chmodSync, realpathSync, writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { geteuid } from 'node:process';
 import { isNacelleError, toError, UnsupportedError } from '../errors.js';
 import { now } from '../native/clock.js';
@@ -7,8 +6,8 @@ import { loadNative } from '../native/load-addon.js';
 import { endShim } from '../native/shim.js';
 import { attempt } from '../native/system-errors.js';
 import { DEFAULT_ROOT } from './boot/states-root.js';
+import { type Caller, ownCaller } from './caller/caller.js';
 import { type Flags, type FlagTable, parseFlags } from './command-line.js';
-import { type Caller, ownCaller } from './config/caller.js';
 import { usageError } from './config/runtime-error.js';
 import { OCI_VERSION } from './create-facts.js';
 import { frontText } from './front/front-file.js';
@@ -79,13 +78,13 @@ async function runCommand(name: string, flags: Flags, { version, caller }: { ver
   if (name !== 'features' && name !== 'spec' && geteuid?.() !== 0)
     throw new UnsupportedError('a container of an ordinary user', 'this runtime is for root alone');
   return command.run({
-    ...{ caller, root: resolve(caller.cwd, flags.value('root') ?? DEFAULT_ROOT), flags: flagsOf(name, command, words) },
+    ...{ caller, root: caller.absolute(flags.value('root') ?? DEFAULT_ROOT), flags: flagsOf(name, command, words) },
     systemd: flags.has('systemd-cgroup'),
   });
 }
 
 /** The words of logrus, which callers read: the last line of level error is what they tell. */
-function log(flags: Flags, message: string, { cwd, tell }: Caller): void {
+function log(flags: Flags, message: string, { absolute, tell }: Caller): void {
   const path = flags.value('log');
   if (path === null || path === '') return;
   const time = new Date(now()).toISOString();
@@ -94,7 +93,7 @@ function log(flags: Flags, message: string, { cwd, tell }: Caller): void {
     ? JSON.stringify({ level: 'error', msg: message, time })
     : `time=${JSON.stringify(time)} level=error msg=${JSON.stringify(message)}`;
   try {
-    appendFileSync(resolve(cwd, path), `${line}\n`, { mode: 0o644 });
+    appendFileSync(absolute(path), `${line}\n`, { mode: 0o644 });
   } catch (error) {
     tell(`write ${path}: ${toError(error).message}`);
   }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { resourcesSchema } from '../../lib/oci-config/resources-schema.js';
 import { deleteContainer, killContainer, pauseContainer, resumeContainer } from '../../lib/runtime-cli/change-container.js';
-import { ownCaller } from '../../lib/runtime-cli/config/caller.js';
+import { ownCaller } from '../../lib/runtime-cli/caller/caller.js';
 import { statsEvent } from '../../lib/runtime-cli/container-stats.js';
 import { madeRecord, statusOf } from '../../lib/runtime-cli/state/container-state.js';
 import { updateContainer } from '../../lib/runtime-cli/update-container.js';

@@ -7,7 +7,7 @@ import { runtimeDir } from '../../native/runtime-dir.js';
 import { type CallersShim, connectByControl } from '../../native/shim.js';
 import { nativeError } from '../../native/system-errors.js';
 import { newId } from '../../plan/id.js';
-import { forwarded, sendOn } from '../config/forward-signals.js';
+import { forwarded, sendOn } from '../caller/forward-signals.js';
 import { decodeSignal, encodeStrings, Message } from './resident-messages.js';
 
 /** A message of a front. */

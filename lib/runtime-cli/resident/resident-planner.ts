@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { closeSync, lstatSync, mkdirSync, openSync, realpathSync, renameSync, rmSync } from 'node:fs';
 import { constants } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { argv, env, pid } from 'node:process';
 import { errnoOf, toError } from '../../errors.js';
 import type { CallerListener } from '../../native/binding.js';
@@ -12,7 +12,7 @@ import { requireOwn } from '../../native/own-folder.js';
 import { makeRuntimeBase, runtimeDir } from '../../native/runtime-dir.js';
 import { planForCallers } from '../../native/shim.js';
 import { attempt, nativeError } from '../../native/system-errors.js';
-import type { Caller } from '../config/caller.js';
+import type { Caller } from '../caller/caller.js';
 import { FrontConnection } from './front-connection.js';
 import { packageFiles } from './package-files.js';
 import { type Ask, decodeAsk, encodeStrings, Message } from './resident-messages.js';
@@ -92,7 +92,7 @@ async function serve(front: FrontConnection, { own, cleared, command }: Serving)
     const fds = new Map(ask.numbers.map((number, index) => [number, message.fds[index] ?? -1]));
     const status = await command(ask.args, {
       env: Object.fromEntries(Object.entries(ask.env).filter(([name]) => !cleared.includes(name))),
-      ...{ pid: front.pid, cwd: ask.cwd },
+      ...{ pid: front.pid, absolute: (path) => resolve(ask.cwd, path) },
       descriptor: (number) => fds.get(number) ?? null,
       tell: (text) => void told.push(`${text}\n`),
       forwardSignals: (pid) => front.forwardSignals(pid),

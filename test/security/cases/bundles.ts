@@ -3,7 +3,7 @@ import { chmodSync, copyFileSync, mkdirSync, statSync, writeFileSync } from 'nod
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { deleteContainer } from '../../../lib/runtime-cli/change-container.js';
-import { ownCaller } from '../../../lib/runtime-cli/config/caller.js';
+import { ownCaller } from '../../../lib/runtime-cli/caller/caller.js';
 import { createContainer } from '../../../lib/runtime-cli/create-container.js';
 import { type StateFolder, stateFolder } from '../../../lib/runtime-cli/state/container-state.js';
 import { processSeen } from '../../../lib/runtime-cli/state/process-identity.js';

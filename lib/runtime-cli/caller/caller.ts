@@ -1,5 +1,6 @@
 import { readlinkSync } from 'node:fs';
-import { cwd, env, pid } from 'node:process';
+import { resolve } from 'node:path';
+import { env, pid } from 'node:process';
 import { hasCode } from '../../errors.js';
 import { forwardSignals } from './forward-signals.js';
 
@@ -8,8 +9,8 @@ export interface Caller {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The process that was started as the runtime. */
   readonly pid: number;
-  /** Where relative paths begin. */
-  readonly cwd: string;
+  /** A path as seen from the caller's working folder, which may have been removed: an absolute one needs none. */
+  absolute(path: string): string;
   /** This process's descriptor for one of the caller's; `null`: the caller has none of that number. */
   descriptor(number: number): number | null;
   /** Writes a line to standard error. */
@@ -22,7 +23,7 @@ export interface Caller {
 export const ownCaller = (): Caller => ({
   env,
   pid,
-  cwd: cwd(),
+  absolute: (path) => resolve(path),
   descriptor: ownDescriptor,
   tell: (text) => void process.stderr.write(`${text}\n`),
   forwardSignals,
