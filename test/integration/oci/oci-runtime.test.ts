@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { processInfo } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
+import { programFile } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
-import { makeBundle, type RuntimeCall, useRuntimes } from '../../fixtures/runtime-bundle.js';
+import { called, makeBundle, type RuntimeCall, useRuntimes } from '../../fixtures/runtime-bundle.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 import { until } from '../../fixtures/until.js';
 
@@ -139,6 +140,18 @@ describe('run', () => {
     }
     expect(calls[0]?.stdout).toMatch(/^Groups:/m);
     expect(calls[0]).toEqual(calls[1]);
+  });
+
+  it('needs no working folder for absolute paths', async () => {
+    const bundle = makeBundle(folder, ['busybox', 'true']);
+    const gone = 'mkdir "$0/gone"; cd "$0/gone"; rmdir "$0/gone"; exec "$@"';
+    const command = [process.execPath, programFile('nacelle-oci'), '--root', root];
+    const run = await called('sh', ['-c', gone, folder, ...command, 'run', '--bundle', bundle, 'one']);
+    expect(run).toEqual({ code: 0, stdout: '', stderr: '' });
+    const log = join(folder, 'log');
+    const failed = await called('sh', ['-c', gone, folder, ...command, '--log', log, 'exec', 'one', 'true']);
+    expect(failed).toEqual({ code: 255, stdout: '', stderr: 'container does not exist\n' });
+    expect(readFileSync(log, 'utf8')).toContain('container does not exist');
   });
 
   it('joins namespaces by path', async () => {
