@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { hasCode, UnsupportedError } from '../errors.js';
 import { inspectGroups } from '../host/cgroup-base.js';
 import { attempt } from '../native/system-errors.js';
+import { parseGoDuration } from '../options/go-duration.js';
 import type { Caller } from './caller/caller.js';
 import { deleteContainer, killContainer, pauseContainer, resumeContainer, signalOf } from './change-container.js';
 import { type Flags, type FlagTable, parseFlags } from './command-line.js';
-import { parseGoDuration } from './config/go-duration.js';
 import { usageError } from './config/runtime-error.js';
 import { statsEvent } from './container-stats.js';
 import { listContainers } from './containers-table.js';
@@ -196,7 +196,7 @@ export const commands: Readonly<Record<string, Command>> = {
     run: async (called) => {
       if (called.flags.has('stats')) return print(statsEvent(folderOf(called)));
       const intervalMs = parseGoDuration(called.flags.value('interval') ?? '5s');
-      if (!intervalMs) throw usageError('duration interval must be greater than 0');
+      if (intervalMs === null || intervalMs <= 0) throw usageError('duration interval must be greater than 0');
       await watchEvents(folderOf(called), { intervalMs, print, tell: called.caller.tell });
       return 0;
     },

@@ -1,6 +1,6 @@
+import { parseGoDuration } from '../../options/go-duration.js';
 import { DockerfileProblem, InstructionProblem } from './build-error.js';
 import { Flags } from './flags.js';
-import { goDuration } from './go-duration.js';
 import { contentOf } from './heredoc.js';
 import type { CommandLine, Healthcheck, Instruction, NameValue, Onbuild, OneText, Run } from './instruction-types.js';
 import type { Line } from './parse-lines.js';
@@ -165,7 +165,8 @@ function parseHealthcheck(line: Line): Healthcheck {
 
 function interval(text: string, name: string): number {
   if (text === '') return 0;
-  const time = goDuration(text);
+  const time = parseGoDuration(text);
+  if (time === null) throw new InstructionProblem(`time: invalid duration ${JSON.stringify(text)}`);
   if (time !== 0 && time < 1) throw new InstructionProblem(`Interval ${JSON.stringify(name)} cannot be less than 1ms`);
   return time;
 }
