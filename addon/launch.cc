@@ -6,6 +6,7 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -150,10 +151,11 @@ int spawn_copy(const std::string& shim, const Start& how, unique_fd& control, pi
   return result < 0 ? result : spawn(executable.get(), theirs.get(), how, pid);
 }
 
-// 0, or -errno: what the shim tells once it serves, or can't.
+// 0, or -errno: what the shim tells once it serves, or can't. -ETIMEDOUT where the socket has a time limit, and that is over.
 int wait_until_serving(int control) {
   int answer = -EPIPE;
   const ssize_t size = receive_whole(control, &answer, sizeof answer);
+  if (size < 0 && errno == EAGAIN) return -ETIMEDOUT;
   return size == sizeof answer ? answer : -EPIPE;
 }
 
@@ -274,7 +276,10 @@ int go_on_mapped(MappedShim& shim, const Launch& launch, unique_fd& socket, std:
 }
 
 int connect_by_control(int control, unique_fd& socket, std::string& what) {
-  what = "start the shim";
+  // whoever starts the shim may stop it, and this is the only thread of a process that serves others too
+  constexpr timeval kPatience{5, 0};
+  what = "wait for the shim";
+  if (setsockopt(control, SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience) < 0) return -errno;
   const int result = wait_until_serving(control);
   return result < 0 ? result : add_client(control, socket, what);
 }

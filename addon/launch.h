@@ -15,7 +15,8 @@ struct Launch {
 // copies of the library share one shim, since the addon is loaded once in a process. 0 or -errno; `what` says what failed.
 int connect_to_shim(const Launch& launch, unique_fd& socket, std::string& what, std::string& owner, int& pid);
 
-// Connects to a shim that another process starts with the other end of `control`, and waits until it serves.
+// Connects to a shim that another process starts with the other end of `control`, and waits until it serves: -ETIMEDOUT when that takes
+// more than 5 s.
 int connect_by_control(int control, unique_fd& socket, std::string& what);
 
 // Closes the socket of the shim of this process, and waits until the shim has gone: it ends with its last client and task. What it has
