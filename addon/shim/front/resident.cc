@@ -32,8 +32,6 @@ namespace {
 constexpr size_t kMostFds = 200;
 constexpr int kMostFdNumber = 4096;
 constexpr mode_t kUsualMask = 022;
-// How long a planner may take to begin; then a planner of its own does the command.
-constexpr timeval kPatience{5, 0};
 
 using Answer = Packet<2>;
 
@@ -98,6 +96,13 @@ bool receive(int socket, Answer& packet, ResidentMessage& type, std::string& bod
   type = static_cast<ResidentMessage>(header.type);
   body.assign(bytes + sizeof header, header.size);
   return true;
+}
+
+// A command takes as long as it takes, once the planner has answered.
+bool wait_for_ever(int socket) {
+  constexpr timeval kForEver{0, 0};
+  return setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &kForEver, sizeof kForEver) == 0 &&
+         setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &kForEver, sizeof kForEver) == 0;
 }
 
 // What is asked; false when it is more than one message takes.
@@ -207,26 +212,29 @@ bool ask_resident(const FrontFile& file, const PlannedCall& call, int argc, char
   const int connected = root ? connect_to_resident(root.get(), file.node, socket) : -errno;
   if (connected == -ENOENT || connected == -ECONNREFUSED) start_resident(file, call.root);
   if (connected < 0) return false;
-  if (setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience) < 0) return false;
   if (!ask(socket.get(), file, argc, argv)) return false;
   Answer packet;
   ResidentMessage type{};
   std::string body;
   if (!receive(socket.get(), packet, type, body) || type != ResidentMessage::kSpawn) return false;
-  constexpr timeval kForEver{0, 0};
-  if (setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &kForEver, sizeof kForEver) < 0) return false;
-  // from here on the planner may have begun
-  if (send_message(socket.get(), ResidentMessage::kGo) < 0) return false;
+  if (!wait_for_ever(socket.get())) return false;
   OwnShim shim;
-  const int started = shim.start(packet, body);
-  // the other end of the control socket is the shim's alone: without it the planner hears that there is no shim
+  if (shim.start(packet, body) < 0) return false;
+  // the other end of the control socket is the shim's alone: where the shim dies the planner hears of that
   packet = Answer();
+  // The planner waits for the shim on its only thread. So it begins when there is one, which this process does not keep from serving.
+  if (send_message(socket.get(), ResidentMessage::kGo) < 0) {
+    // the planner has gone, or lets go of the shim when it sees that this process has: nothing was made
+    socket.reset();
+    shim.wait();
+    return false;
+  }
+  // from here on the planner may have begun
   exit_status = serve(socket.get(), shim);
   socket.reset();
   shim.wait();
   if (exit_status >= 0) return true;
-  std::fprintf(stderr, "nacelle-oci: the planner has ended before the command%s%s\n", started < 0 ? ": start the shim: " : "",
-               started < 0 ? std::strerror(-started) : "");
+  std::fprintf(stderr, "nacelle-oci: the planner has ended before the command\n");
   exit_status = call.is_exec ? 255 : 1;
   return true;
 }

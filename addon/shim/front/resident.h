@@ -15,7 +15,7 @@
 //   kAsk    what the package's files are, the working folder,   kSpawn    where the shim keeps its files, its name; its executable and
 //           the numbers of the descriptors beside it, the                 its control socket. Nothing was done before
 //           count of the arguments, these, the environment      kDecline  the command is none for the planner, which has done nothing
-//   kGo     the shim is being started                           kWait     until the shim has ended
+//   kGo     the shim was started                                kWait     until the shim has ended
 //   kEnded  it has                                              kDone     the exit status, and what is to be told on standard error
 //   kSignal the number of one that has come                     kForward  the numbers of the signals that are for the program
 namespace nacelle {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -17,6 +18,8 @@
 namespace nacelle {
 namespace {
 
+// How long a planner may take to begin; then a planner of its own does the command.
+constexpr timeval kPatience{5, 0};
 constexpr const char* kNamespaces[] = {"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"};
 
 bool is_same_file(const std::string& one, const std::string& other) {
@@ -54,6 +57,9 @@ int connect_to_resident(int root, const std::string& node, unique_fd& socket) {
   if (!is_own(place.get(), S_IFSOCK)) return -EPERM;
   unique_fd ours(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   if (!ours) return -errno;
+  // connect(2) waits as long as a send where too many others wait already for one that does not accept
+  if (setsockopt(ours.get(), SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience) < 0) return -errno;
+  if (setsockopt(ours.get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience) < 0) return -errno;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d", place.get());
