@@ -31,7 +31,7 @@ import {
 import { processSeen } from './state/process-identity.js';
 import { inTurn } from './state/state-lock.js';
 import { inScope, stopUnits } from './systemd-scopes.js';
-import { undoneAfter } from './undone-after.js';
+import { hasLostShim, undoneAfter } from './undone-after.js';
 
 /** A container that waits for its start. */
 interface MadeContainer {
@@ -42,7 +42,7 @@ interface MadeContainer {
 
 /**
  * Makes a container, whose process then waits for `start`: it is nobody's child but the runtime's, until the runtime has ended. When a step fails nothing
- * is left.
+ * is left, but for the folder of its state where the shim has gone.
  *
  * @param isAttached the container ends with this process, which hears of its end by the task
  * @throws NacelleError, with the field of config.json or the step that failed
@@ -65,6 +65,8 @@ export async function createContainer(
         if (facts.known.notifies) makeNotifyFolder(folder);
         return await makeContainer(request, facts, { folder, joined, procs, mapped, isAttached });
       } catch (error) {
+        // nobody hears what a shim that was lost has undone: `delete --force` looks, by what is noted here
+        if (hasLostShim(error)) throw error;
         throw await undoneAfter(error, () => removeStateFolder(folder));
       }
     });
