@@ -12,6 +12,7 @@ let connection: Connection | undefined;
 
 /** The shim that carries out the plans of whoever this process plans for. */
 export interface CallersShim {
+  /** @throws ShimError where it has gone: nothing is done in its place */
   connection(): Connection;
   /** As {@link endShim}. */
   end(): Promise<void>;

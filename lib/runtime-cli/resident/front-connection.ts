@@ -5,6 +5,7 @@ import { Deferred } from '../../native/deferred.js';
 import { closeDescriptor, copyOfShim, loadNative } from '../../native/load-addon.js';
 import { runtimeDir } from '../../native/runtime-dir.js';
 import { type CallersShim, connectByControl } from '../../native/shim.js';
+import { ShimError } from '../../native/shim-error.js';
 import { nativeError } from '../../native/system-errors.js';
 import { newId } from '../../plan/id.js';
 import { forwarded, sendOn } from '../caller/forward-signals.js';
@@ -17,6 +18,9 @@ export interface FrontMessage {
   readonly fds: readonly number[];
 }
 
+/** Makes the socket of a connection. */
+type OpenFront = (onMessage: (type: number, id: number, body: Buffer, fds: number[]) => void, onClose: () => void) => ShimSocket;
+
 let executable: number | undefined;
 
 /** One copy of the shim's executable for all that this process has started. */
@@ -25,24 +29,35 @@ function shimCopy(): number {
   return executable;
 }
 
+function closeFds(fds: readonly number[]): void {
+  for (const fd of fds) closeDescriptor(fd);
+}
+
+/** What a shim is reached by. */
+interface Shim {
+  readonly control: number;
+  readonly owner: string;
+}
+
 /** The front of a command, which has the shim as its child. */
 export class FrontConnection implements CallersShim {
   readonly #socket: ShimSocket;
   readonly #waiting: Deferred<FrontMessage | null>[] = [];
   readonly #came: FrontMessage[] = [];
-  #shim: { readonly control: number; readonly owner: string } | null = null;
+  #shim: Shim | null = null;
   #connection: Connection | null = null;
   /** The program that gets the front's signals. */
   #signalled: number | null = null;
+  /** The signals that the front was asked for. */
+  readonly #asked = new Set<number>();
   gone = false;
 
   /** @param pid of the front */
   constructor(
-    connected: number,
+    open: OpenFront,
     readonly pid: number,
   ) {
-    this.#socket = new (loadNative().addon.Socket)(
-      { connected },
+    this.#socket = open(
       (type, _, body, fds) => this.#heard({ type, body, fds }),
       () => this.#lost(),
     );
@@ -65,13 +80,14 @@ export class FrontConnection implements CallersShim {
   /** Sends the signals that the front hears to a program. @returns a function that ends this */
   forwardSignals(pid: number): () => void {
     this.#signalled = pid;
-    this.send(Message.forward, encodeStrings(...forwarded().map((name) => String(constants.signals[name]))));
+    for (const name of forwarded()) this.#asked.add(constants.signals[name]);
+    this.send(Message.forward, encodeStrings(...[...this.#asked].map(String)));
     return () => {
       this.#signalled = null;
     };
   }
 
-  /** Has the front start the shim. @returns whether it does: nothing may be made before. @throws SyscallError */
+  /** Has the front start the shim. @returns whether it has: nothing may be made before. @throws SyscallError */
   async startShim(): Promise<boolean> {
     const ends = loadNative().addon.socketPair();
     if (typeof ends === 'number') throw nativeError('make a socket', 'socketpair', -ends);
@@ -83,13 +99,25 @@ export class FrontConnection implements CallersShim {
     } finally {
       closeDescriptor(theirs);
     }
-    return (await this.next())?.type === Message.go;
+    // a front that has gone since has taken its shim with it
+    return (await this.next())?.type === Message.go && !this.gone;
   }
 
+  /** No shim of this process takes the place of one that has gone: what it would make, or end, is not the front's. @throws ShimError; SyscallError */
   connection(): Connection {
-    if (this.#shim === null) throw nativeError('start the shim', 'connect', constants.errno.ENOTCONN);
-    this.#connection ??= connectByControl(this.#shim.control, this.#shim.owner);
+    if (this.#shim === null) throw new ShimError();
+    this.#connection ??= this.#connected(this.#shim);
     return this.#connection;
+  }
+
+  #connected({ control, owner }: Shim): Connection {
+    try {
+      return connectByControl(control, owner);
+    } catch (error) {
+      // it may serve later, and nobody would wait for it once more
+      this.#letGo();
+      throw error;
+    }
   }
 
   async end(): Promise<void> {
@@ -103,6 +131,7 @@ export class FrontConnection implements CallersShim {
     this.#letGo();
     this.#lost();
     this.#socket.close();
+    for (const { fds } of this.#came.splice(0)) closeFds(fds);
   }
 
   #letGo(): void {
@@ -114,7 +143,7 @@ export class FrontConnection implements CallersShim {
 
   #heard(message: FrontMessage): void {
     if (message.type === Message.signal) {
-      if (this.#signalled !== null) sendOn(this.#signalled, decodeSignal(message.body));
+      this.#signalCame(message);
       return;
     }
     const waiting = this.#waiting.shift();
@@ -122,10 +151,22 @@ export class FrontConnection implements CallersShim {
     else waiting.resolve(message);
   }
 
-  /** What the shim does for a command ends with whoever has asked for it. */
+  /** What can't be understood, or done, ends this front's connection, and nothing that other fronts have asked for. */
+  #signalCame({ body, fds }: FrontMessage): void {
+    closeFds(fds);
+    try {
+      const number = decodeSignal(body, this.#asked);
+      // one that was on its way when its program ended is nobody's
+      if (this.#signalled !== null) sendOn(this.#signalled, number);
+    } catch {
+      this.close();
+    }
+  }
+
+  /** What the shim does for a command ends with whoever has asked for it, as where Node was killed: the shim undoes its own plans. */
   #lost(): void {
     this.gone = true;
-    this.#connection?.close();
+    this.#letGo();
     for (const waiting of this.#waiting.splice(0)) waiting.resolve(null);
   }
 }

@@ -37,11 +37,12 @@ export function encodeStrings(...texts: readonly string[]): Buffer {
   return Buffer.from(texts.map((text) => `${text}\0`).join(''));
 }
 
-/** Reads the body of `signal`. Pure. @throws NacelleError for what can't be understood */
-export function decodeSignal(body: Buffer): number {
+/** Reads the body of `signal`. Pure. @param asked the signals that the front was asked for @throws NacelleError for others, and what can't be understood */
+export function decodeSignal(body: Buffer, asked: ReadonlySet<number>): number {
   const [text, ...rest] = strings(body);
-  if (!/^[1-9]\d?$/.test(text ?? '') || rest.length > 0) throw wrong();
-  return Number(text);
+  const number = Number(text);
+  if (!/^[1-9]\d?$/.test(text ?? '') || rest.length > 0 || !asked.has(number)) throw wrong();
+  return number;
 }
 
 function strings(body: Buffer): string[] {

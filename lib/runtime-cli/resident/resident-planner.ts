@@ -20,6 +20,9 @@ import { type Ask, decodeAsk, encodeStrings, Message } from './resident-messages
 /** The socket in the folder of all states; as addon/shim/front/resident.h has it. */
 export const RESIDENT_SOCKET = '@planner';
 
+/** ms after which a planner that has nothing to do looks whether fronts find it. */
+const LOOK_MS = 1000;
+
 /** A command of nacelle-oci. @returns the exit status */
 export type Command = (args: readonly string[], caller: Caller) => Promise<number>;
 
@@ -39,11 +42,8 @@ export interface ResidentOptions {
  */
 export async function servePlanner({ root, idleMs, cleared }: ResidentOptions, command: Command): Promise<void> {
   const callers = new AsyncLocalStorage<FrontConnection>();
-  planForCallers(() => {
-    const front = callers.getStore();
-    // what is left to undo when the front has ended is done by a shim of this process
-    return front?.gone === false ? front : undefined;
-  });
+  // also a front that has gone: a shim of this process would be in other groups, and one for all
+  planForCallers(() => callers.getStore());
   const script = attempt('find the command', () => realpathSync(argv[1] ?? ''));
   const own = packageFiles(realpathSync(loadNative().shim), script);
   makeRuntimeBase();
@@ -52,6 +52,7 @@ export async function servePlanner({ root, idleMs, cleared }: ResidentOptions, c
   requireOwn(root, { closes: false });
   const over = new Deferred<void>();
   let busy = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const socket = listen(root, async (front) => {
     ++busy;
     clearTimeout(timer);
@@ -60,12 +61,15 @@ export async function servePlanner({ root, idleMs, cleared }: ResidentOptions, c
       if (isOther) socket.close();
     } finally {
       front.close();
-      if (--busy === 0) timer = wait();
+      if (--busy === 0) wait(idleMs);
     }
   });
-  // a socket that another planner has replaced is found by nobody
-  const wait = (): ReturnType<typeof setTimeout> => setTimeout(over.resolve, socket.isFound() ? idleMs : 0);
-  let timer = wait();
+  // a socket that another planner has replaced, which may be at any time, is found by nobody
+  const wait = (left: number): void => {
+    if (left <= 0 || !socket.isFound()) over.resolve();
+    else timer = setTimeout(() => wait(left - LOOK_MS), Math.min(left, LOOK_MS));
+  };
+  wait(idleMs);
   await over.promise;
   socket.close();
 }
@@ -84,7 +88,7 @@ async function serve(front: FrontConnection, { own, cleared, command }: Serving)
   try {
     const ask = message.type === Message.ask ? understood(message.body) : null;
     const isOther = ask !== null && ask.package !== own;
-    if (ask === null || isOther || ask.numbers.length !== message.fds.length || isForThisLibrary(ask) || !(await front.startShim())) {
+    if (ask === null || isOther || ask.numbers.length !== message.fds.length || isForThisLibrary(ask) || !(await hasShim(front))) {
       front.send(Message.decline);
       return isOther;
     }
@@ -101,6 +105,15 @@ async function serve(front: FrontConnection, { own, cleared, command }: Serving)
     return false;
   } finally {
     for (const fd of message.fds) closeDescriptor(fd);
+  }
+}
+
+/** Nothing was made where it has none: the front does the command by a Node of its own, which tells why, where that fails too. */
+async function hasShim(front: FrontConnection): Promise<boolean> {
+  try {
+    return await front.startShim();
+  } catch {
+    return false;
   }
 }
 
@@ -135,9 +148,19 @@ function listen(root: string, onFront: (front: FrontConnection) => Promise<void>
     // there is one that serves, which speaks in another way than this asks
     if (connected === -constants.errno.EPROTOTYPE) throw nativeError(`serve in ${root}`, 'bind', constants.errno.EADDRINUSE);
     const name = `${RESIDENT_SOCKET}.${pid}`;
-    const listener = opened(join(below, name), onFront);
     const path = join(root, RESIDENT_SOCKET);
-    attempt(`serve at ${path}`, () => renameSync(join(root, name), path));
+    const forget = (): void => attempt(`remove ${name} in ${root}`, () => rmSync(join(root, name), { force: true }));
+    // a planner that had this number before may have been killed before its socket had its place
+    forget();
+    let listener: CallerListener | undefined;
+    try {
+      listener = opened(join(below, name), onFront);
+      attempt(`serve at ${path}`, () => renameSync(join(root, name), path));
+    } catch (error) {
+      listener?.close();
+      forget();
+      throw error;
+    }
     const { ino } = lstatSync(path, { bigint: true });
     const isFound = () => lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino === ino;
     return {
@@ -156,7 +179,8 @@ function opened(path: string, onFront: (front: FrontConnection) => Promise<void>
   try {
     return new (loadNative().addon.CallerListener)(path, (fd, peer) => {
       // the command has told of all that fails in it: what is left is a failure of this process
-      onFront(new FrontConnection(fd, peer)).catch((error: unknown) => {
+      const front = new FrontConnection((...hooks) => new (loadNative().addon.Socket)({ connected: fd }, ...hooks), peer);
+      onFront(front).catch((error: unknown) => {
         throw toError(error);
       });
     });

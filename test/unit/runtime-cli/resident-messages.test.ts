@@ -51,11 +51,17 @@ describe('what a front asks', () => {
 });
 
 describe('a signal that a front has heard', () => {
+  const asked = new Set([1, 15]);
+
   it('is its number', () => {
-    expect(decodeSignal(encodeStrings('15'))).toBe(15);
+    expect(decodeSignal(encodeStrings('15'), asked)).toBe(15);
+  });
+
+  it('is refused where it was not asked for', () => {
+    expect(() => decodeSignal(encodeStrings('9'), asked)).toThrow('can not be understood');
   });
 
   it.each(['', '0', '-1', '100', '15 ', 'TERM'])('is refused for %j', (text) => {
-    expect(() => decodeSignal(encodeStrings(text))).toThrow('can not be understood');
+    expect(() => decodeSignal(encodeStrings(text), asked)).toThrow('can not be understood');
   });
 });
