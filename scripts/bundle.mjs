@@ -1,6 +1,7 @@
 // Bundles the library into a few files of CommonJS, of which an import of the package reads the first: the public classes. Their work is in the others,
 // which are read when they are first used, whole: `core` has what most programs use (first-run.mjs). Within a file, too, each module is evaluated at
 // its first use (lazy-module.mjs). They are to be read as they are: maps of their sources would be twice as large.
+import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, normalize } from 'node:path';
@@ -20,6 +21,8 @@ const common = {
   absWorkingDir: root,
   outdir: out,
   outExtension: { '.js': '.cjs' },
+  // what boot.ts reads of the command byte by byte
+  charset: 'ascii',
   logLevel: 'warning',
 };
 
@@ -134,13 +137,17 @@ await build({
   outfile: `${out}/zod.cjs`,
   outdir: undefined,
 });
-// what is started loads the command's file with the code that V8 has made of it before
+// What is started loads the command's file with the code that V8 has made of it before. It is another file whenever the command is: package managers that
+// share equal files among versions would leave it as it was, and a planner that stays is known by it.
+const digest = createHash('sha256')
+  .update(readFileSync(`${out}/${COMMAND_PART}.cjs`))
+  .digest('hex');
 await build({
   ...common,
   entryPoints: [boot],
   outfile: `${out}/nacelle-oci.cjs`,
   outdir: undefined,
-  define: { COMMAND_MODULE: JSON.stringify(command) },
+  define: { COMMAND_MODULE: JSON.stringify(command), COMMAND_DIGEST: JSON.stringify(digest) },
 });
 chmodSync(`${out}/nacelle-oci.cjs`, 0o755);
 // An import has what a require has. Node would read the names of a CommonJS file's exports with a parser that it has to load for that.

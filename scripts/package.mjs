@@ -19,7 +19,15 @@ const MOST_BYTES = 1_000_000;
 
 /** A line has an end, as Node shows the one that an error is thrown from. */
 async function shortened(code) {
-  const form = { minifyWhitespace: true, minifySyntax: true, lineLimit: 500, target: 'node20', format: 'cjs', logLevel: 'error' };
+  const form = {
+    minifyWhitespace: true,
+    minifySyntax: true,
+    lineLimit: 500,
+    target: 'node20',
+    format: 'cjs',
+    charset: 'ascii',
+    logLevel: 'error',
+  };
   return (await transform(code, form)).code;
 }
 

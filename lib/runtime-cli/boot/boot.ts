@@ -9,6 +9,8 @@ import { statesRoot } from './states-root.js';
 
 /** By the bundler: the module of the command in its file. */
 declare const COMMAND_MODULE: string;
+/** By the bundler: the SHA-256 of the command's file as it was bundled. So this file is another one whenever the command is. */
+declare const COMMAND_DIGEST: string;
 
 /** What a file of CommonJS is handed. */
 type Wrapped = (exports: Record<string, () => unknown>, require: NodeJS.Require, module: object, file: string, folder: string) => void;
@@ -17,8 +19,10 @@ type Wrapped = (exports: Record<string, () => unknown>, require: NodeJS.Require,
 const file = join(__dirname, 'oci.cjs');
 const root = geteuid?.() === 0 ? statesRoot(argv.slice(2)) : null;
 const cache = root === null ? null : join(root, CODE_CACHE);
-const key = codeKey(statSync(file));
+const key = codeKey(statSync(file), COMMAND_DIGEST);
 const kept = cache === null ? undefined : keptCode(cache, key);
+// The bundler writes names, texts and patterns in ASCII, so that a byte is a character; comments alone have others, which nobody reads. V8 keeps this text
+// with a byte for each character. As UTF-8 it would be decoded first, and those comments would make that two bytes.
 const script = new Script(`(function (exports, require, module, __filename, __dirname) { ${readFileSync(file, 'latin1')}\n})`, {
   filename: file,
   ...(kept === undefined ? {} : { cachedData: kept }),
@@ -30,4 +34,7 @@ load(module_.exports, createRequire(file), module_, file, __dirname);
 // what a command has compiled on its way is kept too
 if (cache !== null && (kept === undefined || script.cachedDataRejected === true))
   process.on('exit', () => keepCode(cache, key, () => script.createCachedData()));
-module_.exports[COMMAND_MODULE]?.();
+const command = module_.exports[COMMAND_MODULE];
+// to do nothing would be success
+if (command === undefined) throw new Error(`${file} is not of this version of the package: install the package again`);
+command();

@@ -13,9 +13,10 @@ const WRITABLE_BY_OTHERS = 0o022;
  * What code was made of, and by what: code of another version of either is of no use. V8 itself compares no more of a source than its length. Pure.
  *
  * @param file the bundle
+ * @param digest of what is in it: all else may be the same after it was replaced
  */
-export function codeKey({ ino, size, mtimeMs }: Pick<Stats, 'ino' | 'size' | 'mtimeMs'>): string {
-  return `nacelle-oci code 1 ${version} ${arch} ${ino} ${size} ${mtimeMs}\n`;
+export function codeKey({ ino, size, mtimeMs }: Pick<Stats, 'ino' | 'size' | 'mtimeMs'>, digest: string): string {
+  return `nacelle-oci code 2 ${version} ${arch} ${ino} ${size} ${mtimeMs} ${digest}\n`;
 }
 
 /**

@@ -23,7 +23,8 @@ describe('the folder of all states, before the command is loaded', () => {
 });
 
 describe('code that is kept', () => {
-  const key = codeKey({ ino: 1, size: 2, mtimeMs: 3.5 });
+  const file = { ino: 1, size: 2, mtimeMs: 3.5 };
+  const key = codeKey(file, 'abc');
   const code = Buffer.from([0, 255, 10, 1]);
   let folder: string;
   let path: string;
@@ -42,7 +43,12 @@ describe('code that is kept', () => {
 
   it.each([{ ino: 2 }, { size: 3 }, { mtimeMs: 4 }])('is not used for a bundle with another %j', (change) => {
     keepCode(path, key, () => code);
-    expect(keptCode(path, codeKey({ ...{ ino: 1, size: 2, mtimeMs: 3.5 }, ...change }))).toBeUndefined();
+    expect(keptCode(path, codeKey({ ...file, ...change }, 'abc'))).toBeUndefined();
+  });
+
+  it('is not used for a bundle with another content', () => {
+    keepCode(path, key, () => code);
+    expect(keptCode(path, codeKey(file, 'abd'))).toBeUndefined();
   });
 
   it('is not used when it is cut', () => {
