@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type * as z from 'zod';
+import { NacelleError } from '../../errors.js';
 import { attempt } from '../../native/system-errors.js';
 import { checkedConfig } from '../../oci-config/checked-config.js';
 import { checkedJson } from '../../oci-config/checked-json.js';
@@ -11,24 +12,31 @@ import { exactJson, withNumbers } from '../../oci-config/exact-json.js';
  * Reads config.json of a bundle, once: what is kept of a container is what was checked.
  *
  * @returns the file checked, and as it is, with exact numbers
- * @throws SyscallError; NacelleError `ERR_INVALID_OPTION`, by the path of the field
+ * @throws SyscallError; NacelleError `ERR_INVALID_OPTION`, by the path of the field, or of a file that is no regular one
  */
 export function readConfig(bundle: string): { readonly config: BundleConfig; readonly json: unknown } {
   const path = join(bundle, 'config.json');
-  const json = exactJson(
-    path,
-    attempt(`read ${path}`, () => readFileSync(path, 'utf8')),
-  );
+  const json = exactJson(path, textOfFile(path));
   return { config: checkedConfig(path, json), json };
 }
 
 /** Reads the process of `exec --process`. @throws as {@link readConfig} */
 export function readProcess(path: string): BundleProcess {
-  return checkedFile(
-    path,
-    attempt(`read ${path}`, () => readFileSync(path, 'utf8')),
-    processSchema,
-  );
+  return checkedFile(path, textOfFile(path), processSchema);
+}
+
+/** A named pipe or a device would keep a planner waiting that does the commands of others too. */
+function textOfFile(path: string): string {
+  const { O_RDONLY, O_NONBLOCK, O_NOCTTY } = constants;
+  return attempt(`read ${path}`, () => {
+    const fd = openSync(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    try {
+      if (!fstatSync(fd).isFile()) throw new NacelleError(`${path} is no regular file`, { code: 'ERR_INVALID_OPTION' });
+      return readFileSync(fd, 'utf8');
+    } finally {
+      closeSync(fd);
+    }
+  });
 }
 
 /** The text of a file as what the schema says. Pure. @throws NacelleError `ERR_INVALID_OPTION` */

@@ -1,0 +1,39 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { readConfig, readProcess } from '../../../lib/runtime-cli/config/read-config.js';
+import { specText } from '../../../lib/runtime-cli/runtime-texts.js';
+import { temporaryFolder } from '../../fixtures/temporary.js';
+
+const folder = temporaryFolder();
+const newBundle = (): string => mkdtempSync(join(folder, 'bundle-'));
+const refusal = (path: string) => expect.objectContaining({ code: 'ERR_INVALID_OPTION', message: `${path} is no regular file` });
+
+describe('config.json and the file of a process', () => {
+  it('are read of regular files', () => {
+    const bundle = newBundle();
+    const file = join(bundle, 'config.json');
+    writeFileSync(file, specText());
+    expect(readConfig(bundle).config.process?.args).toEqual(['sh']);
+    const process = join(bundle, 'process.json');
+    writeFileSync(process, JSON.stringify(JSON.parse(specText()).process));
+    expect(readProcess(process).args).toEqual(['sh']);
+  });
+
+  it.each([
+    ['a named pipe, which nobody writes to', (path: string) => void execFileSync('mkfifo', [path])],
+    ['a folder', (path: string) => void mkdirSync(path)],
+  ])('are not waited for where they are %s', (_, make) => {
+    const bundle = newBundle();
+    const path = join(bundle, 'config.json');
+    make(path);
+    expect(() => readConfig(bundle)).toThrow(refusal(path));
+    expect(() => readProcess(path)).toThrow(refusal(path));
+  });
+
+  it('that are not there are told of by their paths', () => {
+    const path = join(newBundle(), 'none.json');
+    expect(() => readProcess(path)).toThrow(expect.objectContaining({ code: 'ENOENT', path }));
+  });
+});
