@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, expect } from 'vitest';
 import { Image, reap, Volume } from '../../lib/index.js';
 import { removeEmptied } from '../fixtures/emptied-group.js';
-import { entries, groupOf, isAlive } from '../fixtures/host.js';
+import { groupOf, isAlive, limitFor } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { requires } from '../fixtures/requires.js';
 import { rounds } from '../fixtures/rounds.js';
@@ -29,14 +29,6 @@ function expectTyped(failures: readonly Failure[], told: string): boolean {
     told,
   ).toEqual([]);
   return failures.length > 0;
-}
-
-/** The limit under which a process has so many numbers left for descriptors: a lower number may be free. */
-function limitFor(pid: number, left: number): number {
-  const open = new Set(entries(`/proc/${pid}/fd`).map(Number));
-  let limit = 0;
-  for (let free = 0; free < left || open.has(limit); limit++) if (!open.has(limit)) free++;
-  return limit;
 }
 
 /** From few to many, with such steps. */

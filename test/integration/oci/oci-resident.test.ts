@@ -16,87 +16,19 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { afterEach, beforeEach, expect } from 'vitest';
-import { removeGroups } from '../../fixtures/groups.js';
+import { expect } from 'vitest';
 import { processInfo } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
-import { programFile } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
-import { type BundleChange, bundleGroups, called, installFront, makeBundle, type RuntimeCall } from '../../fixtures/runtime-bundle.js';
-import { temporaryFolder } from '../../fixtures/temporary.js';
+import { STAY, useResidentPlanner, writable } from '../../fixtures/resident-planner.js';
+import { called, installFront, makeBundle, type RuntimeCall } from '../../fixtures/runtime-bundle.js';
 import { until } from '../../fixtures/until.js';
 
 // A planner that stays does what a planner of its own would do for each command, or does nothing.
 
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['busybox', 'unshare'] });
-const folder = temporaryFolder();
-const starts = join(folder, 'starts');
-/** The command, which writes down each start of Node. */
-const script = join(folder, 'command.mjs');
-writeFileSync(
-  script,
-  `import { appendFileSync } from 'node:fs';
-appendFileSync(${JSON.stringify(starts)}, process.argv.slice(4).join(' ') + '\\n');
-await import(${JSON.stringify(pathToFileURL(programFile('nacelle-oci')).href)});
-`,
-);
-const STAY = 600;
-const states = join(folder, 'states');
-const front = installFront(join(folder, 'front'), { script, resident: STAY });
-const alone = installFront(join(folder, 'alone'), { script });
-const socket = join(states, '@planner');
-
-const oci = (...args: string[]): Promise<RuntimeCall> => called(front, ['--root', states, ...args]);
-/** What Node was started for since the last question. */
-const started = (): string[] => {
-  const lines = readFileSync(starts, 'utf8').split('\n').filter(Boolean);
-  writeFileSync(starts, '');
-  return lines;
-};
-
-const processesWith = (words: string): number[] =>
-  readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => commandLine(pid).includes(words));
-/** The planners of the folder of states. */
-const planners = (): number[] => processesWith(`\0--root\0${states}\0planner\0`);
-const sleepers = (seconds: string): number[] => processesWith(`busybox\0sleep\0${seconds}\0`);
-
-function commandLine(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-async function endPlanners(): Promise<void> {
-  for (const pid of planners()) process.kill(pid, 'SIGKILL');
-  await until('the planners have ended', () => planners().length === 0);
-}
-
-/** Has a planner serve. */
-async function resident(): Promise<number> {
-  await oci('exec', 'nobody', 'true');
-  await until('a planner serves', () => existsSync(socket));
-  started();
-  const [pid = 0] = planners();
-  return pid;
-}
-
-beforeEach(() => writeFileSync(starts, ''));
-afterEach(async () => {
-  await endPlanners();
-  for (const id of existsSync(states) ? readdirSync(states) : [])
-    if (!id.startsWith('@')) await called(alone, ['--root', states, 'delete', '--force', id]);
-  await removeGroups(...bundleGroups());
-  rmSync(states, { recursive: true, force: true });
-});
-
-const writable: BundleChange = (config) => void Object.assign(config, { root: { path: 'rootfs', readonly: false } });
+const { folder, states, socket, script, front, alone, oci, started, planners, sleepers, resident } = useResidentPlanner();
 
 /** What is different in each container. */
 const masked = (text: string): string =>
@@ -214,6 +146,23 @@ describe('a resident planner', () => {
     await until('the others have seen that', () => started().length === 0 && existsSync(socket));
     for (const call of await create('b')) expect(call).toMatchObject({ code: 0, stderr: '' });
     expect(started()).toEqual([]);
+    await until('those that were replaced have ended', () => planners().length === 1);
+    expect(await oci('exec', 'nobody', 'true')).toMatchObject({ code: 255 });
+    expect([started(), planners().length]).toEqual([[], 1]);
+  });
+
+  it('ends where fronts do not find it any more, though none has asked', async () => {
+    const pid = await resident();
+    rmSync(socket);
+    await until('it has ended', () => !planners().includes(pid));
+  });
+
+  it('serves where one of its number was killed before it served', async () => {
+    mkdirSync(states, { mode: 0o700 });
+    writeFileSync(join(states, '@planner.1'), '');
+    // the first process of a pid namespace has the number 1
+    const child = spawn('unshare', ['-p', '-f', process.execPath, script, '--root', states, 'planner', '1'], { stdio: 'ignore' });
+    expect([await once(child, 'exit'), readdirSync(states)]).toEqual([[0, null], []]);
   });
 
   it('ends when no command has come for a while', async () => {
