@@ -1,6 +1,7 @@
 #include "notify.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -27,6 +28,11 @@ constexpr int kInput = 0, kOutput = 1;
 constexpr size_t kMostMessage = 4096;
 // As long as runc waits for a barrier.
 constexpr int kBarrierSeconds = 30;
+// A container that floods does not keep this process from hearing of an end.
+constexpr int kMostAtOnce = 64;
+// What a process has sent before its end counts, so all of a queue is read then: systemd lets one have 512 (net.unix.max_dgram_qlen).
+constexpr int kMostAtEnd = 1024;
+constexpr int kClockMicroseconds = 10'000;
 
 [[noreturn]] void fail(const std::string& what, int error) {
   std::fprintf(stderr, "%s: %s\n", what.c_str(), std::strerror(-error));
@@ -73,8 +79,7 @@ int connected_to(const char* host, unique_fd& out) {
 }
 
 // One message from the runtime's own pid, with a descriptor unless that is -1.
-int send_as_parent(int socket, std::string text, int descriptor) {
-  const ucred sender{getppid(), getuid(), getgid()};
+int send_as(const ucred& sender, int socket, std::string text, int descriptor) {
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof sender) + CMSG_SPACE(sizeof descriptor)] = {};
   iovec data{text.data(), text.size()};
   msghdr message{};
@@ -98,12 +103,12 @@ int send_as_parent(int socket, std::string text, int descriptor) {
 }
 
 // Waits until all that was sent before was read: whoever reads this message closes what comes with it (sd_notify_barrier(3)).
-int barrier(int socket) {
+int barrier(const ucred& sender, int socket) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) < 0) return -errno;
   const unique_fd heard(ends[0]);
   unique_fd held(ends[1]);
-  const int result = send_as_parent(socket, "BARRIER=1", held.get());
+  const int result = send_as(sender, socket, "BARRIER=1", held.get());
   if (result < 0) return result;
   held.reset();
   pollfd end{heard.get(), 0, 0};
@@ -114,15 +119,35 @@ int barrier(int socket) {
   return found == 0 ? -ETIMEDOUT : 0;
 }
 
-// Whether READY=1 is among what has come; never waits.
-bool has_come(int socket) {
+void interrupt(int) {}
+
+// SIGALRM comes again and again while messages are read. There is no room for descriptors that come with one, so the kernel closes them
+// here, and the last close of a socket may wait for its peer as long as the container likes (SO_LINGER), unless a signal comes. Descriptors
+// can't be refused (SO_PASSRIGHTS): a program's own barrier would fail with EPERM.
+void set_clock(int microseconds) {
+  const timeval every{0, microseconds};
+  const itimerval clock{every, every};
+  if (setitimer(ITIMER_REAL, &clock, nullptr) < 0) fail("set a clock", -errno);
+}
+
+// Whether READY=1 is among the next messages that have come; never waits for one.
+bool has_come(int socket, int most) {
   char message[kMostMessage];
-  for (;;) {
+  bool is_ready = false;
+  set_clock(kClockMicroseconds);
+  for (int count = 0; count < most && !is_ready; ++count) {
     const ssize_t size = recv(socket, message, sizeof message, MSG_DONTWAIT);
     if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return false;
-    if (tells_ready(std::string_view(message, static_cast<size_t>(size)))) return true;
+    if (size < 0) break;
+    is_ready = tells_ready(std::string_view(message, static_cast<size_t>(size)));
   }
+  set_clock(0);
+  return is_ready;
+}
+
+bool has_ended(int process) {
+  pollfd end{process, POLLIN, 0};
+  return poll(&end, 1, 0) > 0;
 }
 
 // Waits for READY=1; once that was told it reads on, so that no program waits at its own barrier. False when the process, or the runtime,
@@ -134,16 +159,23 @@ bool await_ready(int socket, int process, bool is_told) {
       if (errno == EINTR) continue;
       fail("wait for READY=1", -errno);
     }
-    // what a process has sent before its end counts
-    if (has_come(socket) && !is_told) return true;
-    if (waited[1].revents != 0 || waited[2].revents != 0) return false;
+    // the runtime's pid, from which messages come, may be another process's by now
+    if (waited[2].revents != 0) return false;
+    const bool is_over = waited[1].revents != 0;
+    if (has_come(socket, is_over ? kMostAtEnd : kMostAtOnce) && !is_told) return true;
+    if (is_over) return false;
   }
 }
 
 }  // namespace
 
 void notify_main(const char* path, const char* host, const char* pid, const char* main_pid) {
+  // when the runtime has ended the parent is another process
+  const ucred runtime{getppid(), getuid(), getgid()};
   prctl(PR_SET_NAME, kNotifyName);
+  struct sigaction action {};
+  action.sa_handler = interrupt;
+  if (sigaction(SIGALRM, &action, nullptr) < 0) fail("handle SIGALRM", -errno);
   unique_fd socket, caller;
   const unique_fd process(sys_pidfd_open(static_cast<pid_t>(std::strtol(pid, nullptr, 10))));
   if (!process) fail(std::string("open the process ") + pid, process.get());
@@ -153,11 +185,14 @@ void notify_main(const char* path, const char* host, const char* pid, const char
   if (result < 0) fail(std::string("bind ") + path, result);
   if (write(kOutput, "0", 1) != 1) _exit(1);
   if (!await_ready(socket.get(), process.get(), false)) _exit(0);
-  result = send_as_parent(caller.get(), "READY=1\n", -1);
-  if (result == 0) result = send_as_parent(caller.get(), std::string("MAINPID=") + main_pid + "\n", -1);
-  if (result == 0) result = barrier(caller.get());
+  const bool is_runtime_main = std::strcmp(pid, main_pid) != 0;
+  result = send_as(runtime, caller.get(), "READY=1\n", -1);
+  // the pid of a process that has ended may be another one's
+  if (result == 0 && (is_runtime_main || !has_ended(process.get())))
+    result = send_as(runtime, caller.get(), std::string("MAINPID=") + main_pid + "\n", -1);
+  if (result == 0) result = barrier(runtime, caller.get());
   if (result < 0) fail(std::string("tell NOTIFY_SOCKET ") + host, result);
-  if (std::strcmp(pid, main_pid) != 0) static_cast<void>(await_ready(socket.get(), process.get(), true));
+  if (is_runtime_main) static_cast<void>(await_ready(socket.get(), process.get(), true));
   _exit(0);
 }
 
