@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { NacelleError, toError } from '../errors.js';
+import { clearTimeout, setTimeout } from '../native/clock.js';
 import { loadNative } from '../native/load-addon.js';
 import { attempt } from '../native/system-errors.js';
 import type { BundleMount } from '../oci-config/config-schema.js';
@@ -53,8 +54,27 @@ export function makeNotifyFolder(folder: StateFolder): void {
 export interface Notifier {
   /** Resolves when READY=1 was told, or the container has ended, to what went wrong. Where the runtime is the main process, at the container's end. */
   readonly told: Promise<NacelleError | null>;
-  /** Ends it. */
+  /** Ends it, whatever it waits for; once it has ended nothing happens. */
   end(): Promise<void>;
+}
+
+/** A runtime that stays has ended when its container has: whoever listens is waited for no longer than this. */
+const GRACE_MS = 1000;
+
+/** What went wrong, of a container that has ended; `null`: nothing. It never waits for long, whatever the container has sent and whoever listens does. */
+export async function lastWord({ told }: Pick<Notifier, 'told'>): Promise<NacelleError | null> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<NacelleError>((resolve) => {
+    timer = setTimeout(
+      () => resolve(failed('whoever tells NOTIFY_SOCKET of the container had not come to an end a second after it')),
+      GRACE_MS,
+    );
+  });
+  try {
+    return await Promise.race([told, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /**
@@ -86,7 +106,8 @@ export async function beginNotifying(
   const failure = await Promise.race([once(child.stdout, 'data').then(() => null), told]);
   if (failure !== null) throw failure;
   const end = async (): Promise<void> => {
-    child.stdin.destroy();
+    // the end of its input would not be seen by one that waits for something else
+    child.kill('SIGKILL');
     await told;
   };
   return { told, end };

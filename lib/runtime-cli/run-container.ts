@@ -2,6 +2,7 @@ import { endShim } from '../native/shim.js';
 import { deleteContainer } from './change-container.js';
 import { createContainer } from './create-container.js';
 import type { CreateRequest } from './create-facts.js';
+import { lastWord, type Notifier } from './notify-socket.js';
 import { shellStatus } from './runtime-output.js';
 import { startContainer, startDetached } from './start-container.js';
 import { undoneAfter } from './undone-after.js';
@@ -18,6 +19,7 @@ export async function runContainer(
 ): Promise<number> {
   const { folder, record, task } = await createContainer(request, { isAttached: !detach });
   const forget = detach ? () => undefined : request.caller.forwardSignals(record.pid);
+  let notifier: Notifier | null = null;
   try {
     // a program that ended while the shim is its parent would be reaped here
     if (detach) {
@@ -25,15 +27,16 @@ export async function runContainer(
       await startDetached(folder, request.caller);
       return 0;
     }
-    const notifier = await startContainer(folder, request.caller, { isAttached: true });
+    notifier = await startContainer(folder, request.caller, { isAttached: true });
     const end = await task.ended;
-    const untold = await notifier?.told;
-    if (untold) request.caller.tell(untold.message);
+    const untold = notifier === null ? null : await lastWord(notifier);
+    if (untold !== null) request.caller.tell(untold.message);
     if (!keep) await deleteContainer(folder, { force: true, caller: request.caller });
     return shellStatus(end);
   } catch (error) {
     throw await undoneAfter(error, () => deleteContainer(folder, { force: true, caller: request.caller }));
   } finally {
     forget();
+    await notifier?.end();
   }
 }
