@@ -36,16 +36,24 @@ export async function startContainer(
       throw await undoneAfter(error, () => listening?.end());
     }
   });
-  const failure = await textOf(new Socket({ fd: told, readable: true, writable: false }));
-  if (failure !== '') throw await undoneAfter(startFailure(failure), () => notifier?.end());
+  try {
+    const failure = await textOf(new Socket({ fd: told, readable: true, writable: false }));
+    if (failure !== '') throw startFailure(failure);
+    await runPoststart(folder, record, caller);
+    return notifier;
+  } catch (error) {
+    throw await undoneAfter(error, () => notifier?.end());
+  }
+}
+
+/** A container that one of these hooks did not accept is stopped (runtime.md, "Lifecycle", since 1.3). @throws NacelleError */
+async function runPoststart(folder: StateFolder, record: ContainerRecord, { env }: Pick<Caller, 'env'>): Promise<void> {
   const { hooks } = configOf(record);
   try {
-    await runHooks('poststart', hooks?.poststart ?? [], JSON.stringify(stateOf(record, 'running')), caller.env);
+    await runHooks('poststart', hooks?.poststart ?? [], JSON.stringify(stateOf(record, 'running')), env);
   } catch (error) {
-    // a container that one of them did not accept is stopped (runtime.md, "Lifecycle", since 1.3)
     throw await undoneAfter(error, () => killContainer(folder, SIGKILL, { all: true }));
   }
-  return notifier;
 }
 
 /** As {@link startContainer}, for a runtime that does not stay: it waits until the container is ready, where somebody wants to know. @throws NacelleError */
