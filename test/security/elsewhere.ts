@@ -49,6 +49,12 @@ export const elsewhere: readonly Elsewhere[] = [
     'container/hostile-program.test.ts',
     'hands the shim no descriptor',
   ),
+  row(
+    'hands a connection over for whose close whoever hears of READY=1 would wait',
+    'SO_LINGER',
+    'oci/oci-notify.test.ts',
+    'hears of a container that is ready, whatever came before with a message',
+  ),
   row('stops its init, or whoever comes into its pid namespace', 'SIGSTOP', 'container/hostile-program.test.ts', 'has all stand still'),
   row('kills whoever joins', 'kill -1', 'container/exec-attacks.test.ts', 'that kills all it sees harms nobody else'),
   row(
