@@ -31,12 +31,14 @@ const nothingLeft = (machine: Machine): Promise<unknown> =>
     return left.join() === 'up0' && (await rules(machine)) === '' && (await forwards(machine)) === '0\n';
   });
 
-/** What firewalld 1.3.3 makes of its defaults for what is forwarded, and of what its zone trusted has. */
+/** What firewalld 1.3.3 makes of its defaults for what is forwarded, of what its zone trusted has, and of the zone and the policy in docs/networks.md. */
 const FIREWALLD = (zones: string): string => `table inet firewalld {
   chain filter_FWD_public { jump filter_FWD_public_allow; reject with icmpx admin-prohibited; }
   chain filter_FWD_public_allow { }
   chain filter_FWD_trusted { jump filter_FWD_trusted_allow; accept; }
   chain filter_FWD_trusted_allow { oifname "ncl-*" accept; }
+  chain filter_FWD_nacelle { iifname "ncl-*" jump filter_FWD_policy_nacelle-out; reject with icmpx admin-prohibited; }
+  chain filter_FWD_policy_nacelle-out { accept; }
   chain filter_FORWARD_ZONES { ${zones}; goto filter_FWD_public; }
   chain filter_FORWARD {
     type filter hook forward priority filter + 10; policy accept;
@@ -49,10 +51,11 @@ const FIREWALLD = (zones: string): string => `table inet firewalld {
     reject with icmpx admin-prohibited
   }
 }`;
-/** Of `firewall-cmd --zone=trusted --add-interface=ncl-+`, and `--add-source=10.89.0.0/24`. */
+/** Of `firewall-cmd --zone=trusted --add-interface=ncl-+`, of `--add-source=10.89.0.0/24`, and of `--zone=nacelle --add-interface=ncl-+`. */
 const ZONES = {
   link: 'iifname "ncl-*" goto filter_FWD_trusted',
   source: 'ip saddr 10.89.0.0/24 goto filter_FWD_trusted',
+  policy: 'iifname "ncl-*" goto filter_FWD_nacelle',
 } as const;
 
 describe('a network', () => {
@@ -171,13 +174,16 @@ describe('a network', () => {
   it.each([
     ['the link', ZONES.link],
     ['the subnet, as others add it', ZONES.source],
+    ['the link as far as a policy does', ZONES.policy],
   ])('tells of what firewalld rejects, and works once it trusts %s', async (_, zone) => {
     const machine = await machineInWorld(temporary);
     const load = (zones: string) => inside(machine.net, 'nft', `flush ruleset; ${FIREWALLD(zones)}`);
     await load('');
     const refused = await runNode<string>('network-rules', ['run'], machine.from);
     expect(refused).toMatch(/^ERR_FORWARD_POLICY: .* is dropped by the chain filter_FORWARD of the table inet firewalld\. /);
-    expect(refused).toContain('Type: firewall-cmd --zone=trusted --add-interface=ncl-+; firewall-cmd --permanent ');
+    expect(refused).toContain(
+      'docs/networks.md has narrower ways. Type: firewall-cmd --zone=trusted --add-interface=ncl-+; firewall-cmd --permanent ',
+    );
     await load(zone);
     expect(await runNode('network-rules', ['run'], machine.from)).toBe('no error');
   });

@@ -5,6 +5,7 @@ import { forwardedFamilies } from './forward-packets.js';
 import { BRIDGE_PREFIX, bridgeOf } from './network-folder.js';
 import { type NetworkRecord, subnetsOf } from './network-settings.js';
 
+const FIREWALLD = 'firewalld';
 const iptablesOf = { 4: 'iptables', 6: 'ip6tables' } as const;
 
 /**
@@ -27,14 +28,20 @@ export function refusalOf(dropping: readonly DroppingChain[]): string {
   const lines = dropping.flatMap(openingLines);
   return (
     `what goes through its bridge is dropped by ${chains.join(' and ')}. ` +
-    "These lines let the packets of all of nacelle's networks through; the rules of each network then decide. " +
+    `These lines let the packets of all of nacelle's networks through; the rules of each network then decide. ${zoneWords(dropping)}` +
     `Type: ${lines.join('; ')}`
   );
 }
 
+/** A zone is about what is sent to the machine, too. Pure. */
+function zoneWords(dropping: readonly DroppingChain[]): string {
+  if (!dropping.some(({ table }) => table === FIREWALLD)) return '';
+  return "firewalld's zone trusted also opens all ports of this machine itself to the containers: docs/networks.md has narrower ways. ";
+}
+
 /** What an administrator types, in the way that the owner of the chain expects. Pure. */
 function openingLines({ family, table, name, reached }: DroppingChain): string[] {
-  if (table === 'firewalld') {
+  if (table === FIREWALLD) {
     // in zones, what comes by a link decides; answers and what was sent to a published port pass there anyway
     const line = `--zone=trusted --add-interface=${BRIDGE_PREFIX}+`;
     return [`firewall-cmd ${line}`, `firewall-cmd --permanent ${line}`];

@@ -288,6 +288,11 @@ describe('rules of others', () => {
     const firewalld = { ...inet, table: 'firewalld', name: 'filter_FORWARD', policy: 'accept' } as const;
     const zone = '--zone=trusted --add-interface=ncl-+';
     expect(lines(firewalld)).toEqual([`firewall-cmd ${zone}`, `firewall-cmd --permanent ${zone}`]);
+    // the zone opens more than the way through
+    expect(refusalOf([docker, firewalld])).toMatch(
+      / opens all ports of this machine itself to the containers: docs\/networks\.md .*\. Type: iptables /,
+    );
+    expect(refusalOf([docker, inet])).not.toContain('zone');
     // one alone would let nothing through
     expect(lines(docker, inet)).toHaveLength(4);
     expect(refusalOf([docker, inet])).toContain('the chain FORWARD of the table ip filter and the chain FORWARD of the table inet filter.');
