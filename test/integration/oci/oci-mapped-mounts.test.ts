@@ -67,6 +67,23 @@ describe('a bind with maps of ids', () => {
     expect(call.stderr).toMatch(/Read-only file system/);
   });
 
+  it('keeps the flags of the host’s mount', async () => {
+    const source = sharedFolder('of-flags', 1005);
+    const mount = (options: string): Buffer => execFileSync('busybox', ['mount', '-o', options, source, source]);
+    const maps = { uidMappings: shift(1000, 0), gidMappings: shift(1000, 0) };
+    const bundle = mappedBundle(source, { options: ['rbind'], ...maps }, ({ process }) => {
+      Object.assign(process, { args: ['busybox', 'grep', ' /data ', '/proc/self/mountinfo'] });
+    });
+    mount('bind');
+    try {
+      mount('remount,bind,ro,nosuid,nodev,noexec');
+      const { stdout } = await oci('run', '--bundle', bundle, 'one');
+      expect(stdout).toMatch(/ \/data ro,nosuid,nodev,noexec,/);
+    } finally {
+      execFileSync('busybox', ['umount', source]);
+    }
+  });
+
   it.each([
     ['no map of groups', { options: ['bind'], uidMappings: shift(0, 1) }, /mounts\[7\]\.gidMappings/],
     ['no maps at all', { options: ['bind', 'idmap'] }, /mounts\[7\]\.uidMappings.*no user namespace/],
