@@ -101,7 +101,7 @@ const INSTRUMENTED = [
   'test/integration/reap.test.ts',
   // addon/shim/relay, addon/shim/modes and addon/shim/names
   ...integration('', 'loopback-ports ports rootless-ports'),
-  ...integration('container/', 'connect host-ports'),
+  ...integration('container/', 'connect host-ports later-mounts'),
   'test/integration/names/containers.test.ts',
 ];
 

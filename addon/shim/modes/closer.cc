@@ -18,15 +18,14 @@ int confine() {
   return filter.install();
 }
 
-// Ends when the shim wants nothing more.
+// Ends when the shim wants nothing more. What it has not taken until then, the kernel closes as this process ends.
 void serve() {
   for (;;) {
-    CloseRequest request{};
-    Packet<1> packet = receive_packet(kCloserControl, &request, sizeof request, 0);
-    if (packet.size != sizeof request) return;
+    char byte = 0;
+    Packet<1> packet = receive_packet(kCloserControl, &byte, sizeof byte, 0);
+    if (packet.size != sizeof byte) return;
     packet.fds[0].reset();
-    if (request != CloseRequest::kAndTell) continue;
-    if (send(kCloserControl, &request, sizeof request, MSG_NOSIGNAL) < 0) return;
+    if (send(kCloserControl, &byte, sizeof byte, MSG_NOSIGNAL) < 0) return;
   }
 }
 

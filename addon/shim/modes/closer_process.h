@@ -2,8 +2,9 @@
 
 #include <sys/types.h>
 
-#include <deque>
+#include <cstdint>
 #include <functional>
+#include <list>
 
 #include "../kernel/loop.h"
 #include "../kernel/unique_fd.h"
@@ -11,35 +12,61 @@
 
 namespace nacelle {
 
-// The closer as the shim sees it. The first descriptor starts it, and it stays as long as the shim.
-class Closer {
+// The closers as the shim sees them. The first descriptor starts one, and it stays as long as the shim; others are started while those
+// that are there have enough to do. What none of them has taken yet waits here.
+class Closers {
  public:
-  explicit Closer(Loop& loop) : loop_(loop) {}
-  Closer(const Closer&) = delete;
-  Closer& operator=(const Closer&) = delete;
+  // `executable`: the shim's own, which may come later than this.
+  Closers(Loop& loop, const unique_fd& executable) : loop_(loop), executable_(executable) {}
+  Closers(const Closers&) = delete;
+  Closers& operator=(const Closers&) = delete;
 
-  // Has the descriptor closed there. Where that can't be, it is closed here.
-  void close(int executable, unique_fd fd);
-  // Calls `closed` when it is closed: later, or at once where it was closed here.
-  void close(int executable, unique_fd fd, std::function<void()> closed);
+  // Has the descriptor closed. With `closed`, that is called once: when it is closed, or after the patience. This is later, or at once
+  // where the shim has closed it by itself.
+  void close(unique_fd fd, uint64_t patience_ns = 0, std::function<void()> closed = {});
+  // So many are not closed yet that whoever has another one should wait for it.
+  bool are_behind() const;
+  // How many have been given until now, and whether the first `count` of these are closed.
+  uint64_t given() const { return given_; }
+  bool have_closed(uint64_t count) const;
 
-  // 0 when there is none.
-  pid_t pid() const { return pid_; }
-  // The process is gone, and with it all that it had. One that has exited can't work, and would do so again.
-  void ended(bool has_exited);
+  // Has them end when all is closed. True where there is none any more, or they were waited for that long; else calls `ended` then.
+  bool end(uint64_t patience_ns, std::function<void()> ended);
+
+  bool has(pid_t pid) const;
+  // The process is gone, and with it all that it had. One that has exited can't work, and others would do so again.
+  void ended(pid_t pid, bool has_exited);
 
  private:
-  int start(int executable);
-  int send(int executable, int fd, CloseRequest request);
-  void read();
-  void forget();
+  struct Request {
+    unique_fd fd;  // until it is sent
+    uint64_t number = 0;
+    std::function<void()> closed;  // empty: nobody waits
+    Timer clock;
+  };
+  struct Process {
+    pid_t pid = 0;
+    unique_fd control;
+    Watch watch;
+    std::list<Request> taken;  // in their order, in which it answers
+  };
+
+  Process* one_with_room();
+  Process* start();
+  void send_waiting();
+  void read(Process& from);
+  void let_end();
+  static void forget(Process& process);
+  static void tell(Request& request);
 
   Loop& loop_;
-  Watch watch_;
-  unique_fd control_;
-  pid_t pid_ = 0;
-  bool is_useless_ = false;
-  std::deque<std::function<void()>> waiting_;  // in the order of the requests
+  const unique_fd& executable_;
+  std::list<Process> processes_;
+  std::list<Request> waiting_;
+  uint64_t given_ = 0;
+  bool are_useless_ = false, are_given_up_ = false;
+  std::function<void()> ended_;  // of end()
+  Timer end_clock_;
 };
 
 }  // namespace nacelle

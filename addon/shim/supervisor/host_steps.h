@@ -15,6 +15,7 @@ namespace nacelle {
 
 constexpr uint64_t kStopPatience = 10'000'000'000;    // ns, for a program that was asked to end, as docker gives it
 constexpr uint64_t kAnswerPatience = 60'000'000'000;  // ns, for processes beside the shim that are to go by something else
+constexpr uint64_t kDeathPatience = 60'000'000'000;   // ns, for killed processes, and mounts: what waits for a disk or frees much memory
 constexpr uint64_t kPatience = 5'000'000'000;         // ns, for a control group whose last process is still dying, and a lock
 
 struct StepFailure {

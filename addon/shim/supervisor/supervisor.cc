@@ -19,6 +19,7 @@
 #include "../kernel/syscalls.h"
 #include "../layer/remove_tree.h"
 #include "../modes/executable.h"
+#include "host_steps.h"
 #include "peer.h"
 
 // where the code begins and ends, as the linker says
@@ -204,7 +205,7 @@ void Supervisor::reap() {
       if (relay_.has(info.si_pid)) relay_.ended(info.si_pid);
       relays_inside_.ended(info.si_pid);
       if (pasta_.has(info.si_pid)) pasta_.ended(info.si_pid);
-      if (info.si_pid == closer_.pid()) closer_.ended(info.si_code == CLD_EXITED);
+      closers_.ended(info.si_pid, info.si_code == CLD_EXITED);
       if (info.si_pid != watchdog_.pid()) continue;
       watchdog_.forget();
       // one that exits can't work, and may do so again
@@ -255,7 +256,7 @@ void Supervisor::watch_all_later() {
 
 bool Supervisor::is_unknown_child(pid_t pid) const {
   siginfo_t info{};
-  return pid > 0 && pid != watchdog_.pid() && pid != closer_.pid() && pid != names_.pid() && !relay_.has(pid) && !relays_inside_.has(pid) &&
+  return pid > 0 && pid != watchdog_.pid() && !closers_.has(pid) && pid != names_.pid() && !relay_.has(pid) && !relays_inside_.has(pid) &&
          !pasta_.has(pid) && processes_.count(pid) == 0 &&
          sys_waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, nullptr) == 0;
 }
@@ -324,6 +325,8 @@ void Supervisor::stop_when_done() {
   // nor to those who only watch
   const bool has_clients = clients_.size() > notices_.watchers() && !has_served_;
   if (control_ || has_clients || !tasks_.empty()) return;
+  // whoever waits for this shim's end finds no mount of its runs
+  if (!closers_.end(kDeathPatience, [this] { stop_when_done(); })) return;
   if (!keeps_journal_) remove_owner();
   loop_.stop();
 }

@@ -63,7 +63,7 @@ class Supervisor {
   ServedRelay& relay() { return relay_; }
   RelaysInside& relays_inside() { return relays_inside_; }
   ServedPasta& pasta() { return pasta_; }
-  Closer& closer() { return closer_; }
+  Closers& closers() { return closers_; }
   Notices& notices() { return notices_; }
   Upgrade& upgrade() { return upgrade_; }
   Task* new_task(const Listener& starter);
@@ -109,7 +109,7 @@ class Supervisor {
   Reserve reserve_;
   Notices notices_;
   Watchdog watchdog_;
-  Closer closer_{loop_};
+  Closers closers_{loop_, executable_};
   ServedNames names_{loop_};
   ServedRelay relay_{loop_};
   RelaysInside relays_inside_{loop_};

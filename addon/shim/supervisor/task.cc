@@ -15,8 +15,6 @@
 namespace nacelle {
 namespace {
 
-// How long killed processes are waited for, in ns: one that waits for a disk or frees much memory ends late.
-constexpr uint64_t kDeathPatience = 60'000'000'000;
 constexpr uint64_t kLongestPause = 20 * kMillisecond;
 
 }  // namespace

@@ -175,6 +175,7 @@ class Task {
   void stop_clocks();
   void finish_undoing();
   bool has_left_little() const;
+  void close_mounts(std::function<void()> closed);
   bool comes_again() const;
   void end_run();
   void run_again();

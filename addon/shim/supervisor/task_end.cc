@@ -24,7 +24,7 @@ void Task::finish() {
     run_.reports = read_reports(plan_.reports, slots_);
   }
   if (!mounts_ || has_left_little()) return finish_undoing();
-  supervisor_.closer().close(supervisor_.executable(), std::move(mounts_), [this] { finish_undoing(); });
+  close_mounts([this] { finish_undoing(); });
 }
 
 // Memory that is given back later than its program's end would be missing to whoever starts the next one.
@@ -35,6 +35,12 @@ bool Task::has_left_little() const {
   char* end = nullptr;
   const uint64_t left = std::strtoull(bytes.c_str(), &end, 10);
   return end != bytes.c_str() && left <= later.most;
+}
+
+// What frees much memory takes its time, but the end does not wait for ever: the closing goes on without it.
+void Task::close_mounts(std::function<void()> closed) {
+  const uint64_t patience = run_.cause == Cause::kNone ? kDeathPatience : kPatience;
+  supervisor_.closers().close(std::move(mounts_), patience, std::move(closed));
 }
 
 void Task::finish_undoing() {
@@ -102,6 +108,8 @@ Message Task::end_message() {
 
 // The evidence is on disk before anybody hears of the end, unless the container goes with its end.
 void Task::ended() {
+  // many that have left little hold much together
+  if (mounts_ && supervisor_.closers().are_behind()) return close_mounts([this] { ended(); });
   notice_program_end();
   tell_trace();
   if (!stays()) {
@@ -109,7 +117,7 @@ void Task::ended() {
     if (is_kept()) notice(NoticeKind::kEnded, end.body);
     if (is_kept()) notice(NoticeKind::kRemoved);
     listeners_.tell(std::move(end));
-    if (mounts_) supervisor_.closer().close(supervisor_.executable(), std::move(mounts_));
+    if (mounts_) supervisor_.closers().close(std::move(mounts_));
     return gone();
   }
   end_ = end_message();

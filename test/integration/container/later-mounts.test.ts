@@ -1,7 +1,10 @@
 import { expect } from 'vitest';
 import { Container, type Execution } from '../../../lib/index.js';
-import { descendants, processInfo, readText, shimOf, statusField } from '../../fixtures/host.js';
+import { carryOut } from '../../../lib/native/host-work.js';
+import { planOf } from '../../../lib/plan/plan.js';
+import { descendants, isAlive, processInfo, readText, shimOf, statusField } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
+import { startNode } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
 import { busybox, sh } from '../../fixtures/sandbox.js';
 import { until } from '../../fixtures/until.js';
@@ -10,19 +13,30 @@ useLeakCheck();
 const { describe, it } = requires({ root: true, groups: true, tools: ['busybox'] });
 
 const NAME = 'nacelle-closer';
-const closerOf = (): number | undefined => descendants().find(({ command, state }) => command === NAME && state !== 'Z')?.pid;
+const closers = (): number[] => descendants().flatMap(({ command, state, pid }) => (command === NAME && state !== 'Z' ? [pid] : []));
 
 /** A program that has ended before the shim has heard of it needs no closer. */
 const closer = (): Promise<number> =>
   until('there is a closer', async () => {
     await sh('true');
-    return closerOf();
+    return closers()[0];
   });
 
-async function stopped(): Promise<number> {
-  const pid = await closer();
+function signal(pids: readonly number[], name: NodeJS.Signals): void {
+  for (const pid of pids) if (isAlive(pid)) process.kill(pid, name);
+}
+
+async function stop(pid: number): Promise<void> {
   process.kill(pid, 'SIGSTOP');
   await until('it stands still', () => processInfo(pid)?.state === 'T');
+}
+
+/** The only closer that there is, which has all but one of its four places free, and stands still. */
+async function stopped(): Promise<number> {
+  signal(closers(), 'SIGKILL');
+  await until('no closer is left', () => closers().length === 0);
+  const pid = await closer();
+  await stop(pid);
   return pid;
 }
 
@@ -55,7 +69,7 @@ describe('the mounts of a run', () => {
       expect((await run).stdout).toBe('done\n');
       expect(processInfo(pid)?.state).toBe('T');
     } finally {
-      process.kill(pid, 'SIGCONT');
+      signal([pid], 'SIGCONT');
     }
   });
 
@@ -74,7 +88,7 @@ describe('the mounts of a run', () => {
       process.kill(pid, 'SIGCONT');
       await over;
     } finally {
-      process.kill(pid, 'SIGCONT');
+      signal([pid], 'SIGCONT');
     }
   });
 
@@ -85,5 +99,73 @@ describe('the mounts of a run', () => {
     process.kill(pid, 'SIGKILL');
     expect((await run).exitCode).toBe(0);
     expect(await closer()).not.toBe(pid);
+  });
+
+  it('are undone by another process where one is slow', async () => {
+    const pid = await stopped();
+    try {
+      for (let run = 0; run < 4; ++run) expect((await (await ended('echo done')).run).stdout).toBe('done\n');
+      expect((await (await ended(LARGE)).run).exitCode).toBe(0);
+      expect(processInfo(pid)?.state).toBe('T');
+      expect(closers().length).toBeGreaterThan(1);
+    } finally {
+      signal([pid], 'SIGCONT');
+    }
+  });
+
+  it('are waited for where many others are still to go', async () => {
+    const pids = [await stopped()];
+    let isOver = false;
+    try {
+      // each takes four, so the third is started for a run that waits for eight others
+      while (pids.length < 3) {
+        await (await ended('true')).run;
+        for (const pid of closers().filter((other) => !pids.includes(other))) {
+          pids.push(pid);
+          await stop(pid);
+        }
+      }
+      const { run, program } = await ended('true');
+      const over = run.then(() => {
+        isOver = true;
+      });
+      await until('the program is gone', () => processInfo(program) === null);
+      // what this shim answers comes after what it has said before
+      await carryOut(planOf({}));
+      expect(isOver).toBe(false);
+      signal(pids, 'SIGCONT');
+      await over;
+    } finally {
+      signal(pids, 'SIGCONT');
+    }
+  });
+
+  it('are waited for no longer than processes that were killed', async () => {
+    const pid = await stopped();
+    try {
+      const run = Container.run({ ...(await busybox()), command: ['sh', '-c', `${LARGE}; echo written; sleep 1000`], reject: false });
+      for await (const line of run) if (line === 'written') await run.kill();
+      expect((await run).signal).toBe('SIGKILL');
+      expect(processInfo(pid)?.state).toBe('T');
+    } finally {
+      signal([pid], 'SIGCONT');
+    }
+  });
+
+  it('have gone when the supervisor of a process that has ended is gone', async () => {
+    const program = startNode('later-mounts');
+    const told: string = (await program.lines.next()).value;
+    const [shim = 0, slow = 0] = told.split(' ').map(Number);
+    try {
+      expect((await program.ended).code).toBe(0);
+      // of one that didn't wait nothing would be left soon
+      await until('it has no parent any more', () => processInfo(shim)?.parent !== program.pid);
+      expect([isAlive(shim), isAlive(slow)]).toEqual([true, true]);
+      signal([slow], 'SIGCONT');
+      await until('the supervisor is gone', () => !isAlive(shim));
+      expect(isAlive(slow)).toBe(false);
+    } finally {
+      signal([slow], 'SIGCONT');
+    }
   });
 });
