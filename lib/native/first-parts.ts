@@ -79,9 +79,19 @@ export class FirstParts {
     this.#connection.send(Request.go, this.id, new Uint8Array());
   }
 
-  /** Undoes those that wait. Idempotent. @throws what could not be undone */
-  async close(): Promise<void> {
-    if (!this.#isClosed && !this.#isOver) this.#connection.send(Request.close, this.id, new Uint8Array());
+  /**
+   * Undoes those that wait, and waits for that, and until the mounts are gone of all runs that have ended when `runs` has. Idempotent.
+   *
+   * @throws what could not be undone
+   */
+  async close(runs: Promise<unknown> = Promise.resolve()): Promise<void> {
+    if (!this.#isClosed && !this.#isOver) {
+      this.#connection.send(Request.close, this.id, new Uint8Array());
+      const release = (): void => {
+        if (!this.#isOver) this.#connection.send(Request.release, this.id, new Uint8Array());
+      };
+      void runs.then(release, release);
+    }
     this.#isClosed = true;
     this.#waiting = [];
     this.#connection.ref();

@@ -121,6 +121,7 @@ bool Client::pool(Message& message, std::vector<unique_fd>& ahead) {
   if (found == pools_.end()) return false;
   if (type == Request::kGo) found->second->fill();
   if (type == Request::kClose) found->second->close();
+  if (type == Request::kRelease) found->second->release();
   return true;
 }
 

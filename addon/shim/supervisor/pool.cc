@@ -156,13 +156,24 @@ void Pool::close() {
   tell_when_closed();
 }
 
+void Pool::release() {
+  if (is_released_) return;
+  is_released_ = true;
+  mounts_ = supervisor_.closers().given();
+  deadline_ns_ = monotonic_ns() + kDeathPatience;
+  tell_when_closed();
+}
+
+bool Pool::are_mounts_gone() const { return supervisor_.closers().have_closed(mounts_) || monotonic_ns() >= deadline_ns_; }
+
 void Pool::tell(Message message) {
   message.id = id_;
   client_.send(std::move(message));
 }
 
 void Pool::tell_when_closed() {
-  if (!is_closing_ || is_told_ || untaken() > 0) return;
+  if (!is_closing_ || !is_released_ || is_told_ || untaken() > 0) return;
+  if (!are_mounts_gone()) return next_.start(supervisor_.loop(), monotonic_ns() + kMillisecond, [this] { tell_when_closed(); });
   is_told_ = true;
   tell(removed_event(undo_failures_));
   client_.forget_pool(id_);

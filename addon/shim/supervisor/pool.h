@@ -30,8 +30,10 @@ class Pool {
   void start(Message& message, std::vector<unique_fd> ahead);
   // Begins those that are missing, also after one has failed.
   void fill();
-  // Undoes those that wait. The client hears when they have gone; those that have their rest go on.
+  // Undoes those that wait; those that have their rest go on.
   void close();
+  // The client waits for no run any more: it hears when those that waited have gone, with the mounts of all runs that have ended until now.
+  void release();
 
  private:
   enum class Place { kBegun, kWaits, kTaken };
@@ -47,6 +49,7 @@ class Pool {
   void fail(const StepFailure& failure);
   void tell(Message message);
   void tell_when_closed();
+  bool are_mounts_gone() const;
 
   Supervisor& supervisor_;
   Client& client_;
@@ -58,7 +61,8 @@ class Pool {
   std::vector<unique_fd> fds_;
   std::unordered_map<Task*, Place> tasks_;
   Timer next_;
-  bool has_failed_ = false, is_closing_ = false, is_told_ = false;
+  bool has_failed_ = false, is_closing_ = false, is_released_ = false, is_told_ = false;
+  uint64_t mounts_ = 0, deadline_ns_ = 0;  // of release(): how many had been given to the closers, and how long they are waited for
   std::vector<StepFailure> undo_failures_;
 };
 

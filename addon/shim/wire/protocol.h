@@ -28,7 +28,9 @@
 //   kPool         how many (u32), a name (str), the first   kReady for each that waits for its rest: its number (u32), the name that
 //                 part of a plan                            stands in its plan in that one's place (str). From then on the number is
 //                                                           a task's. kFailed: one could not be made, and none is begun before kGo.
-//                                                           kClose undoes those that wait: kRemoved. The numbers are from 2^31 on
+//                                                           kClose undoes those that wait, and kRelease says that no run is waited for
+//                                                           any more: kRemoved, when the mounts of the runs have gone too. The numbers
+//                                                           are from 2^31 on
 //
 // A message has up to kMaxDescriptors. More go ahead of it by kDescriptors, to the shim, and by kAhead, to Node, with the same id.
 //

@@ -135,15 +135,15 @@ export class ContainerPool<E extends Encoding = 'utf8'> implements AsyncDisposab
     );
   }
 
-  #discard(parked: ParkedContainers): void {
-    const discarded = parked.close().catch((error: unknown) => void this.#failures.push(toError(error)));
+  #discard(parked: ParkedContainers, runs?: Promise<unknown>): void {
+    const discarded = parked.close(runs).catch((error: unknown) => void this.#failures.push(toError(error)));
     this.#discarded.add(discarded);
     void discarded.then(() => this.#discarded.delete(discarded));
   }
 
   /**
-   * Ends the pool. The containers that wait are undone; runs that have begun go on to their end, which is waited for. Whoever wants them to end
-   * at once gives them a `cancelSignal`. Idempotent.
+   * Ends the pool. The containers that wait are undone; runs that have begun go on to their end, which is waited for, and so are their mounts. Whoever
+   * wants them to end at once gives them a `cancelSignal`. Idempotent.
    *
    * @throws what could not be undone
    */
@@ -154,8 +154,9 @@ export class ContainerPool<E extends Encoding = 'utf8'> implements AsyncDisposab
 
   async #close(): Promise<void> {
     await this.#renewing;
-    if (this.#parked !== null) this.#discard(this.#parked);
-    await Promise.all([...this.#discarded, ...this.#runs]);
+    const runs = Promise.all(this.#runs);
+    if (this.#parked !== null) this.#discard(this.#parked, runs);
+    await Promise.all([...this.#discarded, runs]);
     const failure = oneOf(this.#failures);
     if (failure) throw failure;
   }

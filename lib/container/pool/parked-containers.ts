@@ -144,9 +144,13 @@ export class ParkedContainers {
     };
   }
 
-  /** Undoes those that wait; runs that have taken one go on. Idempotent. @throws what could not be undone */
-  close(): Promise<void> {
-    this.#closed ??= this.#parts.close().finally(() => this.#release());
+  /**
+   * Undoes those that wait; runs that have taken one go on. Resolves when the mounts are gone too of all that has ended when `runs` has. Idempotent.
+   *
+   * @throws what could not be undone
+   */
+  close(runs?: Promise<unknown>): Promise<void> {
+    this.#closed ??= this.#parts.close(runs).finally(() => this.#release());
     return this.#closed;
   }
 

@@ -5,6 +5,7 @@ import { planOf } from '../../../lib/plan/plan.js';
 import { descendants, isAlive, processInfo, readText, shimOf, statusField } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { startNode } from '../../fixtures/node.js';
+import { waiting } from '../../fixtures/prewarmed.js';
 import { requires } from '../../fixtures/requires.js';
 import { busybox, sh } from '../../fixtures/sandbox.js';
 import { until } from '../../fixtures/until.js';
@@ -149,6 +150,29 @@ describe('the mounts of a run', () => {
       expect(processInfo(pid)?.state).toBe('T');
     } finally {
       signal([pid], 'SIGCONT');
+    }
+  });
+
+  it('have gone when a pool is closed, of its runs', async () => {
+    const pool = await Container.pool({ ...(await busybox()), command: ['cat'] }, { ready: 1 });
+    const pid = await stopped();
+    let isClosed = false;
+    try {
+      const run = pool.run({ stdin: 'pipe' });
+      await run.pid;
+      run.stdin?.end('done');
+      expect((await run).stdout).toBe('done');
+      const closed = pool.close().then(() => {
+        isClosed = true;
+      });
+      await until('those that waited are gone', () => waiting().length === 0);
+      await carryOut(planOf({}));
+      expect(isClosed).toBe(false);
+      signal([pid], 'SIGCONT');
+      await closed;
+    } finally {
+      signal([pid], 'SIGCONT');
+      await pool.close();
     }
   });
 

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Carrier } from '../../../lib/native/carrier.js';
+import { Deferred } from '../../../lib/native/deferred.js';
 import { FirstParts } from '../../../lib/native/first-parts.js';
 import { Request } from '../../../lib/native/protocol.js';
 import { RunningTask } from '../../../lib/native/running-task.js';
@@ -92,9 +93,26 @@ describe('first parts that wait in the shim', () => {
     expect(parts.take()).toBeNull();
     expect(connection.sent).toEqual([[Request.close, 7]]);
     expect(connection.references).toBe(2);
+    await Promise.resolve();
+    expect(connection.sent).toEqual([
+      [Request.close, 7],
+      [Request.release, 7],
+    ]);
     parts.onRemoved([failure]);
     for (const one of closed) await expect(one).rejects.toThrow(/what the shim says/);
     expect(connection.references).toBe(0);
+  });
+
+  it('are closed at once, and what runs have left is waited for when these have ended', async () => {
+    const runs = new Deferred<void>();
+    const closed = parts.close(runs.promise);
+    await Promise.resolve();
+    expect(connection.sent).toEqual([[Request.close, 7]]);
+    runs.resolve();
+    await runs.promise;
+    expect(connection.sent.at(-1)).toEqual([Request.release, 7]);
+    parts.onRemoved([]);
+    await closed;
   });
 
   it('go with the connection', async () => {
