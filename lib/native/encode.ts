@@ -242,7 +242,7 @@ function* partsOf(plan: Plan, given: readonly Slot[], table: ShimTable): Generat
   if (undo.length > 0) yield { op: 'undo', steps: undo };
   if (reports.length > 0) yield { op: 'reports', files: reports };
   if (returns.length > 0) yield { op: 'returns', slots: returns };
-  if (laterMounts) yield { op: 'later_mounts', report: laterMounts.report, most: laterMounts.mostBytes };
+  for (const report of laterMounts?.reports ?? []) yield { op: 'later_mounts', report, most: laterMounts?.mostBytes ?? 0 };
   if (killGroup) yield { op: 'kill_group', ...killGroup };
   if (timeoutMs) yield { op: 'timeout', wait: nanoseconds(timeoutMs) };
   if (setUpMs) yield { op: 'set_up', wait: nanoseconds(setUpMs) };

@@ -112,10 +112,11 @@ export interface Plan {
   /** Slots whose descriptors Node gets when the plan has started. */
   readonly returns: readonly Slot[];
   /**
-   * The program's mounts are undone when its end has been told, by a process beside the shim. Where more than so many bytes are left, as the
-   * report of this number tells, the end waits for that: memory that comes back later would be missing to the next program.
+   * The program's mounts are undone when its end has been told, by a process beside the shim. Where more than so many bytes are left, as one of the
+   * reports of these numbers tells, the end waits for that: memory that comes back later would be missing to the next program. One or two; the second
+   * may be of a file that the kernel lacks.
    */
-  readonly laterMounts?: { readonly report: number; readonly mostBytes: number };
+  readonly laterMounts?: { readonly reports: readonly number[]; readonly mostBytes: number };
   /** A cgroup on the unified tree: killing the tree is `cgroup.kill` there. Without it, the first process is killed. */
   readonly killGroup?: { readonly at: Slot; readonly path: string };
   readonly timeoutMs?: number;

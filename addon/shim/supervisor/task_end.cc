@@ -30,11 +30,16 @@ void Task::finish() {
 // Memory that is given back later than its program's end would be missing to whoever starts the next one.
 bool Task::has_left_little() const {
   const LaterMounts& later = plan_.later_mounts;
-  if (later.report >= run_.reports.size() || !run_.reports[later.report].whole) return false;
-  const std::string& bytes = run_.reports[later.report].content;
-  char* end = nullptr;
-  const uint64_t left = std::strtoull(bytes.c_str(), &end, 10);
-  return end != bytes.c_str() && left <= later.most;
+  for (size_t i = 0; i < later.count; ++i) {
+    if (later.reports[i] >= run_.reports.size()) return false;
+    const Report& report = run_.reports[later.reports[i]];
+    // a kernel may count memory alone
+    if (i > 0 && !report.whole) continue;
+    char* end = nullptr;
+    const uint64_t left = std::strtoull(report.content.c_str(), &end, 10);
+    if (!report.whole || end == report.content.c_str() || left > later.most) return false;
+  }
+  return true;
 }
 
 // What frees much memory takes its time, but the end does not wait for ever: the closing goes on without it.

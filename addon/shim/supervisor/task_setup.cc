@@ -202,7 +202,7 @@ void Task::executing() {
 
 // A process that has ended meanwhile has undone its mounts by itself.
 void Task::hold_mounts() {
-  if (!plan_.later_mounts.are_later) return;
+  if (plan_.later_mounts.count == 0) return;
   const std::string path = "/proc/" + std::to_string(run_.first) + "/ns/mnt";
   mounts_.reset(open(path.c_str(), O_RDONLY | O_CLOEXEC));
 }

@@ -27,7 +27,10 @@ bool take(Plan& plan, const parts::reports& part) { return plan.reports = part.f
 bool take(Plan& plan, const parts::returns& part) { return plan.returns = part.slots, true; }
 
 bool take(Plan& plan, const parts::later_mounts& part) {
-  plan.later_mounts = {true, part.report, part.most};
+  LaterMounts& later = plan.later_mounts;
+  if (later.count == later.reports.size()) return false;
+  later.reports[later.count++] = part.report;
+  later.most = part.most;
   return true;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "plan_parts.h"
@@ -65,9 +66,11 @@ struct DenialRules {
 
 // The program's mounts are undone when its end has been told, and not by its last process as that dies.
 struct LaterMounts {
-  bool are_later = false;
-  // Which of the reports says how much memory the tree has left, and from which number of bytes on the end waits for the mounts.
-  uint64_t report = 0, most = 0;
+  // Which of the reports say how much memory the tree has left; the end waits for the mounts where one of them says more than `most`, in
+  // bytes. The first has to be there. None: the mounts are undone by the last process.
+  std::array<uint64_t, 2> reports{};
+  size_t count = 0;
+  uint64_t most = 0;
 };
 
 // A plan as it came: readers into the message's own bytes, so that a cloned child can read one too. lib/plan/plan.ts says what the fields

@@ -43,7 +43,7 @@ export interface PlacedUsageFile extends UsageFile {
 }
 
 const V1: Readonly<Record<string, readonly string[]>> = {
-  memory: ['memory.max_usage_in_bytes', 'memory.usage_in_bytes', 'memory.oom_control'],
+  memory: ['memory.max_usage_in_bytes', 'memory.usage_in_bytes', 'memory.memsw.usage_in_bytes', 'memory.oom_control'],
   cpuacct: ['cpuacct.usage', 'cpuacct.stat'],
   cpu: ['cpu.stat'],
   pids: ['pids.peak', 'pids.events'],
@@ -51,7 +51,7 @@ const V1: Readonly<Record<string, readonly string[]>> = {
 };
 
 const V2: Readonly<Record<string, readonly string[]>> = {
-  memory: ['memory.peak', 'memory.current', 'memory.events', 'memory.events.local'],
+  memory: ['memory.peak', 'memory.current', 'memory.swap.current', 'memory.events', 'memory.events.local'],
   pids: ['pids.peak', 'pids.events'],
   io: ['io.stat'],
 };
