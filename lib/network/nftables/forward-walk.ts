@@ -1,7 +1,6 @@
 import type { Cidr } from '../address.js';
-import { addressAt, hostBits } from '../ipam/subnet.js';
 import { text } from '../netlink.js';
-import type { Condition, ForeignRule, Judgement } from './forward-rules.js';
+import type { Comparison, Condition, ForeignRule, Judgement } from './forward-rules.js';
 import { NFPROTO } from './nfnetlink.js';
 import { ctStates } from './values.js';
 
@@ -112,9 +111,21 @@ function one(condition: Condition, { link, subnets }: Packets, family: 4 | 6): b
   if (asked.of === 'state') return holdsOf(condition, ctStates('new').bytes);
   const subnet = subnets.find((candidate) => candidate.family === family);
   if (subnet === undefined || !isSource(asked, family)) return null;
-  const last = (1n << BigInt(hostBits(subnet))) - 1n;
-  const [first, other] = [0n, last].map((number) => holdsOf(condition, addressAt(subnet, number).bytes));
-  return first === other ? (first ?? null) : null;
+  return ofAll(subnet, compared);
+}
+
+/** Whether the addresses of a subnet are what is asked for: all of them, or none. */
+function ofAll({ bytes, prefix }: Cidr, { is, value, mask }: Comparison): boolean | null {
+  if (value.length > bytes.length) return null;
+  let asksMore = false;
+  for (const [index, byte] of value.entries()) {
+    const common = (0xff00 >> Math.min(8, Math.max(0, prefix - 8 * index))) & 0xff;
+    const asked = mask?.[index] ?? 0xff;
+    // by what they have in common, whatever is asked of the rest
+    if (((bytes[index] ?? 0) & asked & common) !== (byte & common)) return !is;
+    asksMore ||= (asked & ~common) !== 0;
+  }
+  return asksMore ? null : is;
 }
 
 /** Whether the name of a link is what is asked for, or begins so; the NUL behind a name is a part of it. */

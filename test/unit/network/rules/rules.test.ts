@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { isNacelleError } from '../../../../lib/errors.js';
 import { refusalOf } from '../../../../lib/network/bridge/open-forward.js';
 import { advertisedLinks } from '../../../../lib/network/ipam/routes.js';
-import { iifname, oifname } from '../../../../lib/network/nftables/fields.js';
+import { iifname, ipSaddr, oifname } from '../../../../lib/network/nftables/fields.js';
 import type { DroppingChain } from '../../../../lib/network/nftables/forward-policies.js';
 import { parseRules } from '../../../../lib/network/nftables/forward-rules.js';
 import { chainsFrom, dropsAll, letsThrough } from '../../../../lib/network/nftables/forward-walk.js';
@@ -209,6 +209,7 @@ describe('rules of others', () => {
   const packets = { link: 'ncl-1', subnets: [cidrOf('10.1.0.0/24'), cidrOf('fd00:1::/64')] };
   const drops = (ofFamily: 4 | 6, ...requests: Request[]): boolean => dropsAll('FORWARD', read(...requests), packets, ofFamily);
   const set = { table, name: 's', key: ['ifname'] } as const;
+  const hosts = { table, name: 'hosts', key: ['ipv4_addr'] } as const;
   const links = { table, name: 'links', key: ['ifname'], data: 'verdict' } as const;
   const first = (...before: readonly Statement[]): Request => addRule(base, ...before);
   const end = first(reject('admin-prohibited'));
@@ -232,6 +233,13 @@ describe('rules of others', () => {
     ['the subnet', false, [first(saddrIn(cidrOf('10.1.0.0/24')), accept), end]],
     ['a subnet around it', false, [first(saddrIn(cidrOf('10.0.0.0/9')), accept), end]],
     ['a part of it', false, [first(saddrIn(cidrOf('10.1.0.0/25')), accept), end]],
+    ['a part in its middle', false, [first(saddrIn(cidrOf('10.1.0.64/26')), accept), end]],
+    ['a host of it', false, [first(saddrIn(cidrOf('10.1.0.7/32')), accept), end]],
+    ['a set of hosts', false, [first(inSet([ipSaddr], hosts), accept), end]],
+    ['what drops a host of it', false, [first(saddrIn(cidrOf('10.1.0.7/32')), drop)]],
+    ['what drops all but a part of it', false, [first(saddrNotIn(cidrOf('10.1.0.64/26')), drop)]],
+    ['what drops all but another subnet', true, [first(saddrNotIn(cidrOf('10.2.0.64/26')), drop)]],
+    ['a host elsewhere', true, [first(saddrIn(cidrOf('10.2.0.7/32')), accept), end]],
     ['another subnet', true, [first(saddrIn(cidrOf('10.2.0.0/24')), accept), end]],
     ['all but another subnet', false, [first(saddrNotIn(cidrOf('10.2.0.0/24')), accept), end]],
     ['a subnet to which it is sent', true, [first(daddrIn(cidrOf('10.1.0.0/24')), accept), end]],
@@ -253,6 +261,16 @@ describe('rules of others', () => {
   it('drop the packets of one family, and not those of the other', () => {
     const of6 = [first(saddrIn(cidrOf('fd00:1::/64')), accept), end];
     expect([drops(4, ...of6), drops(6, ...of6)]).toEqual([true, false]);
+  });
+
+  it.each([
+    ['fd00:1::/64', false],
+    ['fd00:1::7/128', false],
+    ['fd00:1::8000:0:0:0/66', false],
+    ['fd00:1::/68', false],
+    ['fd00:1:0:1::7/128', true],
+  ] as const)('let packets of IPv6 from %s through, and drop all else', (from, is) => {
+    expect(drops(6, first(saddrIn(cidrOf(from)), accept), end)).toBe(is);
   });
 
   it('are read from whatever bytes there are, or refused', () => {
