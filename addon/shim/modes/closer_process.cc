@@ -1,5 +1,6 @@
 #include "closer_process.h"
 
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -50,6 +51,8 @@ bool Closers::end(uint64_t patience_ns, std::function<void()> ended) {
   if (!end_clock_.running()) {
     end_clock_.start(loop_, monotonic_ns() + patience_ns, [this] {
       are_given_up_ = true;
+      // one that was stopped would stay when nobody knows of it any more
+      for (const Process& process : processes_) kill(process.pid, SIGKILL);
       if (ended_) std::exchange(ended_, {})();
     });
   }

@@ -30,7 +30,8 @@ class Closers {
   uint64_t given() const { return given_; }
   bool have_closed(uint64_t count) const;
 
-  // Has them end when all is closed. True where there is none any more, or they were waited for that long; else calls `ended` then.
+  // Has them end when all is closed. True where there is none any more, or they were waited for that long, and killed; else calls `ended`
+  // then.
   bool end(uint64_t patience_ns, std::function<void()> ended);
 
   bool has(pid_t pid) const;
