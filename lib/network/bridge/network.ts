@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { NacelleError, UnsupportedError } from '../../errors.js';
+import { hasCode, NacelleError, SyscallError, UnsupportedError } from '../../errors.js';
 import { requireRoot } from '../../host/bridge-feature.js';
 import { containerShim } from '../../host/container-shim.js';
 import { privilege } from '../../host/privilege.js';
@@ -275,7 +275,13 @@ async function removeBridge(name: string): Promise<void> {
   if (place === null) return;
   const slots = new Slots();
   const plan = planOf({ prepare: [...place.enter, ...removeSteps(bridgeOf(name), slots)] });
-  await carryOut(plan, slots.descriptors, await containerShim());
+  try {
+    await carryOut(plan, slots.descriptors, await containerShim());
+  } catch (error) {
+    // the place went with the last of its containers meanwhile, and the bridge with it
+    const isGone = error instanceof SyscallError && error.step === 'networks_in' && hasCode(error, 'ENOENT', 'ECONNREFUSED');
+    if (!isGone) throw error;
+  }
 }
 
 /** Refuses what an ordinary user's networks can't be. @throws UnsupportedError */
