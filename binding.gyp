@@ -103,7 +103,7 @@
             'sources': [
               'addon/shim/sanitize/main.cc', 'addon/shim/modes/by_name.cc', 'addon/shim/modes/reaper.cc', 'addon/shim/modes/pump.cc',
               'addon/shim/modes/log.cc', 'addon/shim/modes/denials.cc', 'addon/shim/modes/denied_process.cc', 'addon/shim/modes/watchdog.cc',
-              'addon/shim/modes/closer.cc',
+              'addon/shim/modes/closer.cc', 'addon/shim/modes/notify.cc', 'addon/shim/modes/ready_message.cc',
               'addon/shim/modes/names.cc', 'addon/shim/modes/relay.cc', '<!@(node -p "require(\'fs\').readdirSync(\'addon/shim/relay\').filter((f) => f.endsWith(\'.cc\')).sort().map((f) => \'addon/shim/relay/\' + f).join(\' \')")',
               '<!@(node -p "require(\'fs\').readdirSync(\'addon/shim/egress\').filter((f) => f.endsWith(\'.cc\')).sort().map((f) => \'addon/shim/egress/\' + f).join(\' \')")',
               '<!@(node -p "require(\'fs\').readdirSync(\'addon/shim/names\').filter((f) => f.endsWith(\'.cc\')).sort().map((f) => \'addon/shim/names/\' + f).join(\' \')")',
