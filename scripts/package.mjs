@@ -1,7 +1,7 @@
 // Makes the packages that are published: `npm run package`, or of some architectures alone: `npm run package -- x64`. Unlike what `npm pack` makes
 // of this folder they compile nothing and run nothing when they are installed.
 //
-//   nacelle-VERSION.tgz               the library, shortened: without white space, but all keeps its name, as stack traces show it
+//   nacelle-VERSION.tgz               the library, shortened: without white space, but all keeps its name where stack traces show it
 //   nacelle-linux-ARCH-VERSION.tgz    its native part for one architecture: the prebuild (npm run prebuilds). The library asks for those of all as
 //                                     optional dependencies, of which package managers install the one for the machine
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -17,9 +17,15 @@ const DEPENDENCIES = ['fzstd', 'tar', 'undici'];
 /** What everybody downloads who installs a package. */
 const MOST_BYTES = 1_000_000;
 
+/** Documents about the sources, which stay with these. */
+const OF_SOURCES = ['architecture.md', 'benchmarks.md', 'network-cases.md', 'timeline.svg'].map((name) => `${root}docs/${name}`);
+/** Whose stack traces nobody looks at: the command tells its failures in words. */
+const NAMELESS = ['oci.cjs', 'zod.cjs'];
+
 /** A line has an end, as Node shows the one that an error is thrown from. */
-async function shortened(code) {
+async function shortened(name, code) {
   const form = {
+    minifyIdentifiers: NAMELESS.includes(name),
     minifyWhitespace: true,
     minifySyntax: true,
     lineLimit: 500,
@@ -65,10 +71,10 @@ async function fillLibrary(at) {
   for (const name of readdirSync(`${root}dist`)) {
     const from = `${root}dist/${name}`;
     if (!name.endsWith('.cjs')) cpSync(from, `${at}/dist/${name}`);
-    else writeFileSync(`${at}/dist/${name}`, await shortened(readFileSync(from, 'utf8')));
+    else writeFileSync(`${at}/dist/${name}`, await shortened(name, readFileSync(from, 'utf8')));
   }
   for (const name of ['docs', 'LICENSE', 'README.md', 'SECURITY.md', 'CHANGELOG.md'])
-    cpSync(`${root}${name}`, `${at}/${name}`, { recursive: true });
+    cpSync(`${root}${name}`, `${at}/${name}`, { recursive: true, filter: (from) => !OF_SOURCES.includes(from) });
   writeFileSync(`${at}/package.json`, `${JSON.stringify(published(), null, 2)}\n`);
 }
 
