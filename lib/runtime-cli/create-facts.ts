@@ -18,7 +18,7 @@ import type { BundleProgram } from './plan/bundle-process.js';
 import { type ScopeName, scopeFolders, scopeNameOf } from './plan/systemd-scope.js';
 import { preservedDescriptors } from './preserved-descriptors.js';
 import { filterOf, groupFacts, rootOf, sourcesOf, usersOf } from './runtime-machine.js';
-import { type ContainerRecord, stateFolder } from './state/container-state.js';
+import { type ContainerRecord, isFrozen, stateFolder } from './state/container-state.js';
 import { processesIn } from './state/group-processes.js';
 
 /** The newest version of the spec that this runtime follows. */
@@ -93,6 +93,7 @@ export async function createFacts(request: CreateRequest): Promise<CreateFacts> 
   const scope = request.systemd ? scopeNameOf(linux?.cgroupsPath, request.id) : null;
   const folders = scope === null ? groupFolders(groups.layout, linux?.cgroupsPath, request.id) : scopeFolders(groups.layout, scope);
   refuseUsedGroup(homeOfGroup(folders));
+  refuseFrozenGroup(freezerOf(folders));
   const known: KnownBefore = {
     ...{ format: 1, ociVersion: OCI_VERSION, id: request.id, bundle, rootfs, created: new Date(now()).toISOString() },
     ...{ owner: userInfo().username, annotations: config.annotations ?? {}, groups: folders },
@@ -115,6 +116,11 @@ export async function createFacts(request: CreateRequest): Promise<CreateFacts> 
     limits,
     filter,
   };
+}
+
+/** Whatever enters a frozen group stands still, and a runtime that waits for that would too. The words are runc's. @throws NacelleError */
+function refuseFrozenGroup(freezer: GroupFolder): void {
+  if (isFrozen({ freezer })) throw new NacelleError(`container's cgroup unexpectedly frozen: ${freezer.path}`, { code: 'ERR_STATE' });
 }
 
 /** Two containers in one group would stand still, and be killed, together. @throws NacelleError */
