@@ -74,7 +74,6 @@ function refuseShared({ namespaces, timeOffsets, mountLabel, intelRdt, memoryPol
   if (Object.keys(netDevices ?? {}).length > 0) refuse('linux.netDevices', NOT_APPLIED);
   const { blockIO, memory } = resources ?? {};
   if (blockIO?.leafWeight) refuse('linux.resources.blockIO.leafWeight', NO_LEAVES);
-  if (memory?.disableOOMKiller) refuse('linux.resources.memory.disableOOMKiller', NOT_APPLIED);
   if ((memory?.kernelTCP ?? 0) > 0) refuse('linux.resources.memory.kernelTCP', NOT_APPLIED);
 }
 
@@ -134,6 +133,7 @@ function refuseUnsaidOfLinux({ rootfsPropagation, personality, resources, cgroup
   if (rootfsPropagation && !['private', 'rprivate'].includes(rootfsPropagation))
     refuse('linux.rootfsPropagation', 'mounts in the root are private');
   if (personality !== undefined) refuse('linux.personality', NO_OPTION);
+  if (resources?.memory?.disableOOMKiller) refuse('linux.resources.memory.disableOOMKiller', NO_OPTION);
   if (cgroupsPath?.startsWith('/'))
     refuse('linux.cgroupsPath', "groups are made below nacelle's own", 'Give a relative path, or leave it out.');
   if (cgroupsPath?.includes(':')) refuse('linux.cgroupsPath', 'it is a scope of systemd', 'Give a relative path, or leave it out.');

@@ -26,7 +26,14 @@ export function resourceWritesOf(resources: Resources, place: Place): Write[] {
   return [
     ...writes.map((write) => (GIVEN_SCALE.has(write.file) ? { ...write, value: String(weight) } : write)),
     ...deviceWeights(resources, place),
+    ...oomWrites(resources, place),
   ];
+}
+
+/** Whether a group without memory left waits instead of losing a process. v2 has no such choice, and runc leaves the field out there. */
+function oomWrites({ memory }: Resources, { layout }: Place): Write[] {
+  if (memory?.disableOOMKiller === undefined || versionOf('memory', 'memory', layout) === 2) return [];
+  return [{ controller: 'memory', file: 'memory.oom_control', value: memory.disableOOMKiller ? '1' : '0' }];
 }
 
 /** Weights for single devices, which BFQ alone has, for those whose scheduler it is. CFQ, which had them too, is gone since Linux 5.0. */

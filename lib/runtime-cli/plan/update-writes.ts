@@ -22,9 +22,7 @@ export interface UpdateFacts {
  * @throws UnsupportedError for a limit that this machine can't keep; NacelleError for values that can't go together
  */
 export function updateWrites(resources: Resources, facts: UpdateFacts): Write[] {
-  const { memory, cpu, blockIO } = resources;
-  if (blockIO !== undefined && blockIO.weightDevice.length > 0)
-    throw new UnsupportedError('blockIO.weightDevice of the resources', 'weights of devices are given to a new container alone');
+  const { memory, cpu } = resources;
   const place: Place = { layout: facts.layout, files: facts.files };
   const plain: Resources = {
     ...resources,

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { bfqDisk } from '../../fixtures/bfq-disk.js';
@@ -59,6 +59,7 @@ async function limitsOf(runtime: Runtime, id: string): Promise<Record<string, st
 }
 
 const FILES = [
+  'memory.oom_control',
   ...['memory.limit_in_bytes', 'memory.soft_limit_in_bytes', 'memory.memsw.limit_in_bytes', 'memory.max', 'memory.low', 'memory.swap.max'],
   ...['blkio.bfq.weight_device', 'io.bfq.weight'],
   ...['cpu.shares', 'cpu.cfs_quota_us', 'cpu.cfs_period_us', 'cpu.max', 'cpuset.cpus', 'cpuset.mems', 'pids.max'],
@@ -223,8 +224,48 @@ underBfq.it('blockIO.weightDevice is the weight of a disk under BFQ', async () =
   });
   expect(await oci('run', '--detach', '--bundle', bundle, 'weighed')).toMatchObject({ code: 0, stderr: '' });
   const limits = await limitsOf(oci, 'weighed');
-  expect((limits['blkio.bfq.weight_device'] ?? limits['io.bfq.weight'])?.split('\n').sort()).toEqual([
-    `${major}:${minor} 444`,
-    'default 333',
-  ]);
+  const weights = ({ 'blkio.bfq.weight_device': v1, 'io.bfq.weight': v2 }: Record<string, string>) => (v1 ?? v2)?.split('\n').sort();
+  expect(weights(limits)).toEqual([`${major}:${minor} 444`, 'default 333']);
+  const changed = JSON.stringify({ blockIO: { weight: 111, weightDevice: [{ major, minor, weight: 222 }] } });
+  expect(await fromStandardInput('weighed', changed)).toBe(0);
+  expect(weights(await limitsOf(oci, 'weighed'))).toEqual([`${major}:${minor} 222`, 'default 111']);
+});
+
+describe('a group that is there and frozen', () => {
+  it('is refused in the words of runc, and nothing is made', async () => {
+    const freezer = ['/sys/fs/cgroup/freezer', '/sys/fs/cgroup'].find((path) => existsSync(path)) ?? '';
+    const group = join(freezer, `nacelle-frozen-${process.pid}`);
+    const v1 = freezer.endsWith('freezer');
+    mkdirSync(group);
+    try {
+      writeFileSync(join(group, v1 ? 'freezer.state' : 'cgroup.freeze'), v1 ? 'FROZEN' : '1');
+      const bundle = makeBundle(folder, ['busybox', 'true'], ({ linux }) => {
+        linux.cgroupsPath = `/nacelle-frozen-${process.pid}`;
+      });
+      expect(await oci('run', '--bundle', bundle, 'cold')).toMatchObject({
+        code: 1,
+        stderr: `container's cgroup unexpectedly frozen: ${group}\n`,
+      });
+      expect(await oci('state', 'cold')).toMatchObject({ code: 1, stderr: 'container does not exist\n' });
+    } finally {
+      writeFileSync(join(group, v1 ? 'freezer.state' : 'cgroup.freeze'), v1 ? 'THAWED' : '0');
+      rmdirSync(group);
+    }
+  });
+});
+
+describe('memory.disableOOMKiller', () => {
+  it('is what runc writes', async () => {
+    const [ours, theirs] = await Promise.all(
+      [oci, runc].map(async (runtime, index) => {
+        const bundle = makeBundle(folder, ['busybox', 'sleep', '1000'], ({ linux }) => {
+          linux.resources = { memory: { limit: 64 * 1024 ** 2, disableOOMKiller: true } };
+        });
+        expect(await runtime('run', '--detach', '--bundle', bundle, `patient-${index}`)).toMatchObject({ code: 0 });
+        return (await limitsOf(runtime, `patient-${index}`))['memory.oom_control'];
+      }),
+    );
+    expect(ours).toBe(theirs);
+    if (existsSync('/sys/fs/cgroup/memory')) expect(ours).toMatch(/^oom_kill_disable 1$/m);
+  });
 });
