@@ -62,15 +62,20 @@ const offsetSchema = z.object({ secs: maybe(signed), nanosecs: maybe(unsigned.ma
 /** Processors; an empty text is none, as Go writes it. */
 const processors = z.string().refine((list) => list === '' || cpuMask(list) !== null, "must be a list of processors such as '0-3,7'");
 
+/** An id that is missing is root's, as Go's zero is. */
+const idOrRoot = id.nullish().transform((value) => value ?? 0);
+
+const userSchema = z.object({
+  uid: idOrRoot,
+  gid: idOrRoot,
+  umask: maybe(unsigned.max(0o777)),
+  additionalGids: list(id),
+});
+
 export const processSchema = z.object({
   terminal: maybe(z.boolean()),
   consoleSize: maybe(z.object({ height: unsigned.max(65_535), width: unsigned.max(65_535) })),
-  user: z.object({
-    uid: id,
-    gid: id,
-    umask: maybe(unsigned.max(0o777)),
-    additionalGids: list(id),
-  }),
+  user: z.preprocess((user) => user ?? {}, userSchema),
   cwd: absolute,
   env: list(plain),
   args: z.array(plain).min(1),

@@ -60,6 +60,15 @@ describe('config.json', () => {
     expect(() => read(withValue(path, value))).toThrow(message);
   });
 
+  it.each([
+    [['process', 'user'], undefined],
+    [['process', 'user'], null],
+    [['process', 'user'], { umask: null }],
+    [['process', 'user', 'gid'], undefined],
+  ])('has the ids of root for those that are missing: %j %j', (path, value) => {
+    expect(read(withValue(path, value)).process?.user).toMatchObject({ uid: 0, gid: 0, additionalGids: [] });
+  });
+
   it('is refused in a record that was damaged, by the path of the field', () => {
     const config: unknown = JSON.parse(withValue(['process', 'cwd'], 'rel'));
     expect(() => configOf({ id: 'one', config })).toThrow(
