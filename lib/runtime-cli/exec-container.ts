@@ -168,7 +168,8 @@ function changed(own: BundleProcess | undefined, request: ExecRequest): BundlePr
     noNewPrivileges: request.noNewPrivileges || (own.noNewPrivileges ?? false),
     capabilities: {
       inheritable: sets?.inheritable ?? [],
-      ambient: sets?.ambient ?? [],
+      // as in runc: where config.json lets nothing be inherited, none can be ambient
+      ambient: sets?.inheritable.length ? add(sets.ambient) : (sets?.ambient ?? []),
       bounding: add(sets?.bounding),
       effective: add(sets?.effective),
       permitted: add(sets?.permitted),

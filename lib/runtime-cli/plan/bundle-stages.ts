@@ -4,6 +4,7 @@ import type { NamespaceType } from '../../plan/namespace-types.js';
 import { cloneStep, NONE, REFUSE_DESCRIPTORS, type Stage } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { mapSteps } from '../../plan/user-maps.js';
+import { resetAffinity } from './affinity-steps.js';
 import type { BundleInput } from './bundle-input.js';
 import { type bundleProgramSteps, enterBundlePid } from './bundle-process.js';
 
@@ -33,7 +34,7 @@ export function stagesOf(
 ): Stage[] {
   const flags = (['user', 'uts', 'ipc', 'net', 'pid'] as const).reduce((all, type) => (isNew(type) ? all | CLONE[type] : all), 0);
   const clocks = isNew('time') ? clockSteps(config.linux?.timeOffsets) : [];
-  const begin: Step[] = [{ op: 'umask', mask: 0 }, { op: 'dumpable', value: 0 }, ...groups.join, ...outside, ...clocks];
+  const begin: Step[] = [{ op: 'umask', mask: 0 }, { op: 'dumpable', value: 0 }, ...groups.join, resetAffinity, ...outside, ...clocks];
   const born = groups.unified === undefined ? {} : { group: groups.unified };
   if (pidns !== NONE) {
     const entering = enterBundlePid(program, { stage: 1, start: ofProcess });

@@ -2,15 +2,16 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { expect } from 'vitest';
 import { useLeakCheck } from '../../fixtures/leaks.js';
+import { programFile } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
 import { makeBundle, useRuntimes } from '../../fixtures/runtime-bundle.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
 useLeakCheck();
-const needs = { root: true, tools: ['busybox', 'runc', 'chrt', 'ionice'], capability: { name: 'CAP_SYS_NICE', bit: 23 } };
+const needs = { root: true, tools: ['busybox', 'runc', 'chrt', 'ionice', 'taskset'], capability: { name: 'CAP_SYS_NICE', bit: 23 } };
 const { describe, it } = requires(needs);
 const folder = temporaryFolder();
-const { oci } = useRuntimes(folder);
+const { oci, runc, states } = useRuntimes(folder);
 const sleeping = ['busybox', 'sleep', '1000'];
 
 async function done(...args: string[]): Promise<string> {
@@ -80,6 +81,53 @@ describe('process.scheduler', () => {
       Object.assign(config.process, { scheduler });
     });
     expect(await oci('create', '--bundle', bundle, 'one')).toMatchObject({ code: 1, stderr: expect.stringContaining(field) });
+  });
+});
+
+describe('the processors', () => {
+  it('are those of the groups, and not those that the caller is bound to, also for `exec`', async () => {
+    const allowed = (pid: number | 'self'): string =>
+      /^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '';
+    const [first = ''] = allowed('self').split(/[-,]/);
+    const bound = ['taskset', '--cpu-list', first, process.execPath, programFile('nacelle-oci'), '--root', states];
+    const call = (stdout: 'pipe' | 'ignore', ...args: string[]): string => {
+      const [program = '', ...words] = [...bound, ...args];
+      return execFileSync(program, words, { encoding: 'utf8', stdio: ['ignore', stdout, 'ignore'] });
+    };
+    await done('run', '--detach', '--bundle', makeBundle(folder, sleeping), 'free');
+    call('ignore', 'run', '--detach', '--bundle', makeBundle(folder, sleeping), 'bound');
+    expect(allowed(await pidOf('bound'))).toBe(allowed(await pidOf('free')));
+    expect(allowed(await pidOf('bound'))).not.toBe(first);
+    expect(call('pipe', 'exec', 'bound', 'busybox', 'grep', 'Cpus_allowed_list', '/proc/self/status')).toMatch(
+      new RegExp(`:\\s${allowed(await pidOf('free'))}\n$`),
+    );
+    for (const id of ['bound', 'free']) await done('delete', '--force', id);
+  });
+});
+
+describe('--cap of `exec`', () => {
+  it.each([
+    ['some are inherited', ['CAP_CHOWN', 'CAP_SYSLOG'], '0000000400000001'],
+    ['none is', [], '0000000000000000'],
+  ])('is ambient where %s', async (_, inheritable, ambient) => {
+    const ofBoth = await Promise.all(
+      [oci, runc].map(async (runtime, index) => {
+        const bundle = makeBundle(folder, sleeping, ({ process }) => {
+          const [bounding, permitted] = [
+            ['CAP_KILL', 'CAP_CHOWN', 'CAP_SYSLOG'],
+            ['CAP_KILL', 'CAP_CHOWN'],
+          ];
+          Object.assign(process, { capabilities: { bounding, permitted, effective: ['CAP_KILL'], inheritable, ambient: ['CAP_CHOWN'] } });
+        });
+        await runtime('run', '--detach', '--bundle', bundle, `one-${index}`);
+        const { stdout } = await runtime('exec', '--cap', 'CAP_SYSLOG', `one-${index}`, 'busybox', 'cat', '/proc/self/status');
+        await runtime('delete', '--force', `one-${index}`);
+        return /^CapAmb:\s*(.*)$/m.exec(stdout)?.[1];
+      }),
+    );
+    expect(ofBoth[0]).toBe(ambient);
+    // the oracle, where its version does so: since runc 1.1.6
+    if (ofBoth[1] !== '0000000000000001') expect(ofBoth[1]).toBe(ambient);
   });
 });
 
