@@ -1,10 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { toError } from '../errors.js';
+import { DEFAULT_ROOT } from './boot/states-root.js';
+import { usageError } from './config/runtime-error.js';
 import { containerIds, readRecord, type StateFolder, stateFolder, stateOf, statusOf } from './state/container-state.js';
 
 /**
- * What `list` prints: of containers that are only being made, or that go meanwhile, there is nothing to tell.
+ * What `list` prints: of containers that are only being made, or that go meanwhile, there is nothing to tell. As for runc a root without a folder is a
+ * mistake, unless nobody named it.
  *
  * @param tell hears of a folder that is none of a container, and of a record that can't be read: the others are listed all the same
  */
@@ -13,6 +16,7 @@ export function listContainers(
   { format, quiet }: { readonly format: 'json' | 'table'; readonly quiet: boolean },
   tell: (problem: string) => void,
 ): string {
+  if (root !== DEFAULT_ROOT && !existsSync(root)) throw usageError(`open ${root}: no such file or directory`);
   const all = containerIds(root).flatMap((id) => {
     try {
       return stateIfMade(stateFolder(root, id));

@@ -39,7 +39,7 @@ export async function runEachHook(kind: HookKind, hooks: readonly Hook[], state:
 }
 
 function whatOf(kind: HookKind, index: number, { path }: Hook): string {
-  return `error running ${kind} hook #${index} (${path})`;
+  return `error running ${kind} hook #${index}: ${path}`;
 }
 
 /** The environment of the runtime, as `env` of config.json would have it. */
@@ -65,5 +65,5 @@ async function runHook(what: string, { path, args, env, timeout }: Hook, input: 
   });
   if (result.exitCode === 0) return;
   const said = result.stderr.trim().slice(0, TOLD);
-  throw new NacelleError(`${what}: ${result.reason}${said === '' ? '' : `: ${said}`}`, { code: 'ERR_HOOK' });
+  throw new NacelleError(`${what} ${result.reason}${said === '' ? '' : `: ${said}`}`, { code: 'ERR_HOOK' });
 }

@@ -7,6 +7,7 @@ import { endShim } from '../native/shim.js';
 import { attempt } from '../native/system-errors.js';
 import { DEFAULT_ROOT } from './boot/states-root.js';
 import { type Caller, ownCaller } from './caller/caller.js';
+import { asksForHelp, commandHelp } from './command-help.js';
 import { type Flags, type FlagTable, parseFlags } from './command-line.js';
 import { usageError } from './config/runtime-error.js';
 import { OCI_VERSION } from './create-facts.js';
@@ -24,7 +25,8 @@ const globalFlags: FlagTable = {
 /** Of runc, those that this runtime does not have: each is refused by its name. */
 const MISSING = ['checkpoint', 'restore'];
 
-const USAGE = `nacelle-oci - an OCI runtime
+const USAGE = `NAME:
+   nacelle-oci - an OCI runtime
 
 USAGE:
    nacelle-oci [--root DIR] [--log FILE] [--log-format text|json] [--systemd-cgroup] [--debug] COMMAND [flags] [words]
@@ -35,7 +37,7 @@ COMMANDS:
    install [--resident SECONDS] FILE
                    writes an executable of this runtime that names all it starts by absolute paths
 
-docs/oci.md says what each takes.
+nacelle-oci COMMAND --help and docs/oci.md say what each takes.
 `;
 
 /**
@@ -74,6 +76,7 @@ async function runCommand(name: string, flags: Flags, { version, caller }: { ver
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (MISSING.includes(name)) throw new UnsupportedError(`the command ${name}`, 'this runtime does not have it');
   if (command === undefined) throw usageError(`No help topic for '${name}'`);
+  if (asksForHelp(words)) return print(commandHelp(name, command.flags, command.short));
   if (flags.value('rootless') === 'true') throw new UnsupportedError('--rootless', 'this runtime is for root alone');
   if (name !== 'features' && name !== 'spec' && geteuid?.() !== 0)
     throw new UnsupportedError('a container of an ordinary user', 'this runtime is for root alone');

@@ -44,6 +44,13 @@ describe('a list of containers', () => {
   });
 });
 
+describe('a root that is not there', () => {
+  it('is a mistake', () => {
+    const list = () => listContainers(join(folder, 'nowhere'), { format: 'table', quiet: false }, () => {});
+    expect(list).toThrow(`open ${join(folder, 'nowhere')}: no such file or directory`);
+  });
+});
+
 describe('a file that is written as a whole', () => {
   it('leaves nothing beside it when it can not be put there', () => {
     const place = join(folder, 'place');

@@ -7,6 +7,7 @@ import type { GroupLayout } from '../../../lib/host/cgroup-base.js';
 import { deviceRulesOf, limitsOf, unifiedWrites } from '../../../lib/oci-config/bundle-limits.js';
 import { resourcesSchema } from '../../../lib/oci-config/resources-schema.js';
 import { signalOf } from '../../../lib/runtime-cli/change-container.js';
+import { asksForHelp, commandHelp } from '../../../lib/runtime-cli/command-help.js';
 import { parseFlags } from '../../../lib/runtime-cli/command-line.js';
 import { capabilitySets, processEnvironment } from '../../../lib/runtime-cli/config/process-facts.js';
 import { tableText } from '../../../lib/runtime-cli/containers-table.js';
@@ -19,6 +20,18 @@ import { undoneAfter } from '../../../lib/runtime-cli/undone-after.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
 const folder = temporaryFolder();
+
+describe('the help of a command', () => {
+  it.each(Object.entries(commands))('%s has its name, what it does, and each of its flags', (name, { flags, short }) => {
+    const help = commandHelp(name, flags, short);
+    expect(help).toMatch(new RegExp(`^NAME:\n   nacelle-oci ${name} - \\w.*\n\nUSAGE:\n   nacelle-oci ${name}`));
+    for (const flag of Object.keys(flags)) expect(help).toMatch(new RegExp(`^   --${flag}\\b`, 'm'));
+  });
+
+  it('is asked for by the first word alone, which else may be the program', () => {
+    expect([['-h'], ['--help', 'x'], ['id', '-h'], []].map(asksForHelp)).toEqual([true, true, false, false]);
+  });
+});
 
 describe('a command line', () => {
   const table = { bundle: 'value', force: 'switch', env: 'list' } as const;
