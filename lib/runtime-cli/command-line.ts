@@ -12,14 +12,22 @@ export interface Flags {
   readonly words: readonly string[];
 }
 
+/** How a command line is read. */
+export interface FlagReading {
+  readonly short?: Readonly<Record<string, string>> | undefined;
+  /** Whether flags may also come after words. */
+  readonly afterWords?: boolean | undefined;
+}
+
 /**
  * Reads flags until the first word that is none, or `--`: as urfave/cli does, by which runc reads its own. Names have one '-' or two; short names stand
  * for long ones. Pure.
  *
  * @throws NacelleError `ERR_INVALID_OPTION` for a flag that is unknown, or lacks its value
  */
-export function parseFlags(args: readonly string[], table: FlagTable, short: Readonly<Record<string, string>> = {}): Flags {
+export function parseFlags(args: readonly string[], table: FlagTable, { short = {}, afterWords = false }: FlagReading = {}): Flags {
   const found = new Map<string, string[]>();
+  const words: string[] = [];
   let at = 0;
   for (; at < args.length; ++at) {
     const word = args[at] ?? '';
@@ -28,7 +36,11 @@ export function parseFlags(args: readonly string[], table: FlagTable, short: Rea
       break;
     }
     const match = /^--?([a-zA-Z][\w-]*)(?:=(.*))?$/s.exec(word);
-    if (match === null) break;
+    if (match === null) {
+      if (!afterWords) break;
+      words.push(word);
+      continue;
+    }
     const given = match[1] ?? '';
     const name = Object.hasOwn(short, given) ? (short[given] ?? given) : given;
     const kind = Object.hasOwn(table, name) ? table[name] : undefined;
@@ -49,6 +61,6 @@ export function parseFlags(args: readonly string[], table: FlagTable, short: Rea
     has: (name) => found.get(name)?.at(-1) === 'true',
     value: (name) => found.get(name)?.at(-1) ?? null,
     all: (name) => found.get(name) ?? [],
-    words: args.slice(at),
+    words: [...words, ...args.slice(at)],
   };
 }

@@ -1,3 +1,4 @@
+import { pid } from 'node:process';
 import { UnsupportedError } from '../errors.js';
 import { clearTimeout, setTimeout } from '../native/clock.js';
 import { closeDescriptor, streamedPipe } from '../native/load-addon.js';
@@ -55,7 +56,10 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
   if (status === 'stopped') throw refusal('cannot exec in a stopped container');
   if (status === 'paused' && !request.ignorePaused) throw refusal('cannot exec in a paused container (use --ignore-paused to override)');
   const { process: own, linux } = configOf(record);
-  const program = request.processFile === null ? changed(own, request) : readProcess(caller.absolute(request.processFile));
+  const program =
+    request.processFile === null
+      ? changed(own, request)
+      : readProcess(caller.absolute(request.processFile), { mayWait: caller.pid === pid });
   refuseOfProcess(program);
   schedulerOf(program);
   refuseDeadline(program, true);

@@ -275,7 +275,8 @@ function formatOf(flags: Flags): 'json' | 'table' {
 
 /** Reads the words of a command. @throws NacelleError `ERR_INVALID_OPTION` */
 export function flagsOf(name: string, { flags, short, words: [least, most] }: Command, args: readonly string[]): Flags {
-  const parsed = parseFlags(args, flags, short);
+  // as in runc, what follows the words of exec and ps is another program's
+  const parsed = parseFlags(args, flags, { short, afterWords: most < MANY });
   if (parsed.words.length < least) throw usageError(`nacelle-oci: "${name}" requires at least ${least} argument(s)`);
   if (parsed.words.length > most) throw usageError(`nacelle-oci: "${name}" requires at most ${most} argument(s)`);
   return parsed;

@@ -51,7 +51,7 @@ export async function main(args: readonly string[], version: string, caller: Cal
   let flags: Flags | null = null;
   let name = '';
   try {
-    flags = parseFlags(args, globalFlags, { v: 'version', h: 'help' });
+    flags = parseFlags(args, globalFlags, { short: { v: 'version', h: 'help' } });
     name = flags.words[0] ?? '';
     return await runCommand(name, flags, { version, caller });
   } catch (error) {

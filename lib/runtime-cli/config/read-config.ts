@@ -16,22 +16,28 @@ import { exactJson, withNumbers } from '../../oci-config/exact-json.js';
  */
 export function readConfig(bundle: string): { readonly config: BundleConfig; readonly json: unknown } {
   const path = join(bundle, 'config.json');
-  const json = exactJson(path, textOfFile(path));
+  const json = exactJson(path, textOfFile(path, false));
   return { config: checkedConfig(path, json), json };
 }
 
-/** Reads the process of `exec --process`. @throws as {@link readConfig} */
-export function readProcess(path: string): BundleProcess {
-  return checkedFile(path, textOfFile(path), processSchema);
+/**
+ * Reads the process of `exec --process`.
+ *
+ * @param mayWait whether the file may be a pipe, such as a shell's `<(…)`: a planner that does the commands of others too waits for none
+ * @throws as {@link readConfig}
+ */
+export function readProcess(path: string, { mayWait }: { readonly mayWait: boolean }): BundleProcess {
+  return checkedFile(path, textOfFile(path, mayWait), processSchema);
 }
 
-/** A named pipe or a device would keep a planner waiting that does the commands of others too. */
-function textOfFile(path: string): string {
+function textOfFile(path: string, mayWait: boolean): string {
   const { O_RDONLY, O_NONBLOCK, O_NOCTTY } = constants;
   return attempt(`read ${path}`, () => {
-    const fd = openSync(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    const fd = openSync(path, O_RDONLY | O_NOCTTY | (mayWait ? 0 : O_NONBLOCK));
     try {
-      if (!fstatSync(fd).isFile()) throw new NacelleError(`${path} is no regular file`, { code: 'ERR_INVALID_OPTION' });
+      const status = fstatSync(fd);
+      if (!status.isFile() && !(mayWait && status.isFIFO()))
+        throw new NacelleError(`${path} is no regular file`, { code: 'ERR_INVALID_OPTION' });
       return readFileSync(fd, 'utf8');
     } finally {
       closeSync(fd);

@@ -27,7 +27,17 @@ export function resourceWritesOf(resources: Resources, place: Place): Write[] {
     ...writes.map((write) => (GIVEN_SCALE.has(write.file) ? { ...write, value: String(weight) } : write)),
     ...deviceWeights(resources, place),
     ...oomWrites(resources, place),
+    ...periodWrites(resources, place),
   ];
+}
+
+/** A period without a quota limits nothing, but is what a later quota is of. */
+function periodWrites({ cpu }: Resources, { layout }: Place): Write[] {
+  const { period = 0, quota = 0 } = cpu ?? {};
+  if (period <= 0 || quota > 0) return [];
+  const isV2 = versionOf('cpu', 'cpuPeriod', layout) === 2;
+  const [file, value] = isV2 ? ['cpu.max', `max ${period}`] : ['cpu.cfs_period_us', String(period)];
+  return [{ controller: 'cpu', file, value }];
 }
 
 /** Whether a group without memory left waits instead of losing a process. v2 has no such choice, and runc leaves the field out there. */

@@ -44,9 +44,19 @@ function made(
 }
 
 const limits = (mode: Mode, resources: object): string[] =>
-  made(mode, { controllers: ['memory', mode === 'v2' ? 'io' : 'blkio'], path: '/a', resources }).filter(
+  made(mode, { controllers: ['memory', 'cpu', mode === 'v2' ? 'io' : 'blkio'], path: '/a', resources }).filter(
     (step) => !/^make|subtree_control/.test(step),
   );
+
+describe('a period of processors', () => {
+  it.each<[Mode, object, string[]]>([
+    ['v1', { period: 50_000 }, ['cpu.cfs_period_us = 50000']],
+    ['v2', { period: 50_000, quota: -1 }, ['cpu.max = max 50000']],
+    ['v2', { period: 50_000, quota: 7000 }, ['cpu.max = 7000 50000']],
+  ])('is written without a quota too: %s %j', (mode, cpu, writes) => {
+    expect(limits(mode, { cpu })).toEqual(writes);
+  });
+});
 
 describe('limits of memory', () => {
   it.each<[Mode, object, string[]]>([

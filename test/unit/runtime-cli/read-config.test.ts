@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -18,7 +18,7 @@ describe('config.json and the file of a process', () => {
     expect(readConfig(bundle).config.process?.args).toEqual(['sh']);
     const process = join(bundle, 'process.json');
     writeFileSync(process, JSON.stringify(JSON.parse(specText()).process));
-    expect(readProcess(process).args).toEqual(['sh']);
+    expect(readProcess(process, { mayWait: false }).args).toEqual(['sh']);
   });
 
   it.each([
@@ -29,11 +29,22 @@ describe('config.json and the file of a process', () => {
     const path = join(bundle, 'config.json');
     make(path);
     expect(() => readConfig(bundle)).toThrow(refusal(path));
-    expect(() => readProcess(path)).toThrow(refusal(path));
+    expect(() => readProcess(path, { mayWait: false })).toThrow(refusal(path));
+  });
+
+  it('of a process may be a pipe where nobody else waits', () => {
+    const bundle = newBundle();
+    const pipe = join(bundle, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const text = JSON.stringify(JSON.parse(specText()).process);
+    const writer = spawn('sh', ['-c', `printf %s "$1" > "$2"`, 'sh', text, pipe], { stdio: 'ignore' });
+    expect(readProcess(pipe, { mayWait: true }).args).toEqual(['sh']);
+    writer.kill();
+    expect(() => readProcess(bundle, { mayWait: true })).toThrow(refusal(bundle));
   });
 
   it('that are not there are told of by their paths', () => {
     const path = join(newBundle(), 'none.json');
-    expect(() => readProcess(path)).toThrow(expect.objectContaining({ code: 'ENOENT', path }));
+    expect(() => readProcess(path, { mayWait: false })).toThrow(expect.objectContaining({ code: 'ENOENT', path }));
   });
 });

@@ -37,7 +37,7 @@ describe('a command line', () => {
   const table = { bundle: 'value', force: 'switch', env: 'list' } as const;
 
   it('has flags with one - or two, before its words', () => {
-    const flags = parseFlags(['-b', '/x', '--force', '--env=A=1', '--env', 'B=2', 'id', '--bundle'], table, { b: 'bundle' });
+    const flags = parseFlags(['-b', '/x', '--force', '--env=A=1', '--env', 'B=2', 'id', '--bundle'], table, { short: { b: 'bundle' } });
     expect([flags.value('bundle'), flags.has('force'), flags.all('env'), flags.words]).toEqual([
       '/x',
       true,
@@ -45,6 +45,15 @@ describe('a command line', () => {
       ['id', '--bundle'],
     ]);
     expect(parseFlags(['--force=false', '--', '--force'], table)).toMatchObject({ words: ['--force'] });
+  });
+
+  it('has flags after words too, but for what follows the words of exec and ps', () => {
+    const { update, kill, exec } = commands;
+    if (update === undefined || kill === undefined || exec === undefined) throw new Error('there are such commands');
+    const updated = flagsOf('update', update, ['id', '--pids-limit', '5', '--memory=1g']);
+    expect([updated.words, updated.value('pids-limit'), updated.value('memory')]).toEqual([['id'], '5', '1g']);
+    expect(flagsOf('kill', kill, ['id', '-9', '--all'])).toMatchObject({ words: ['id', '-9'] });
+    expect(flagsOf('exec', exec, ['id', 'sh', '--tty']).words).toEqual(['id', 'sh', '--tty']);
   });
 
   it.each([
