@@ -12,6 +12,7 @@ import { root } from './shared.mjs';
 const entry = 'lib/index.ts';
 const command = 'lib/runtime-cli/nacelle-oci.ts';
 const boot = 'lib/runtime-cli/boot/boot.ts';
+const loader = 'lib/load/load-part.ts';
 const out = `${root}dist`;
 const common = {
   bundle: true,
@@ -21,7 +22,7 @@ const common = {
   absWorkingDir: root,
   outdir: out,
   outExtension: { '.js': '.cjs' },
-  // what boot.ts reads of the command byte by byte
+  // what boot.ts and load-part.ts read byte by byte
   charset: 'ascii',
   logLevel: 'warning',
 };
@@ -81,7 +82,9 @@ const listing = (part) =>
     .map((file) => `exports[${JSON.stringify(file)}] = () => require('./${file}');`);
 
 /** A module of another file. Node would take `module.exports = require(…)` for an export of all that is there, and read those files to find the names. */
-const takenFrom = (part, file) => `const part = require('./${part}.cjs');\nmodule.exports = part[${JSON.stringify(file)}]();`;
+const takenFrom = (part, file) => `${loading(part)}\nmodule.exports = part[${JSON.stringify(file)}]();`;
+/** By the loader, which knows what V8 made of the file before. A bundler of somebody else's sees what is loaded. */
+const loading = (part) => `const part = require('./load.cjs').part('${part}', () => require('./${part}.cjs'));`;
 
 const parts = {
   name: 'parts',
@@ -108,9 +111,10 @@ const parts = {
     onLoad({ filter: /.*/, namespace: 'elsewhere' }, ({ path, pluginData }) => ({
       contents: takenFrom(pluginData.part, path),
     }));
+    onLoad({ filter: /.*/, namespace: 'loaded' }, ({ path }) => ({ contents: `${loading(path)}\nmodule.exports = part;` }));
     // only what is used of a dependency is bundled, in the form that TypeScript's default imports have
     onResolve({ filter: /^zod$/ }, ({ pluginData }) =>
-      pluginData?.part && pluginData.part !== COMMAND_PART ? { path: './zod.cjs', external: true } : undefined,
+      pluginData?.part && pluginData.part !== COMMAND_PART ? { path: 'zod', namespace: 'loaded' } : undefined,
     );
     onResolve({ filter: /^(zod|ipaddr\.js|fastest-levenshtein)$/ }, ({ path, namespace }) =>
       namespace === 'lib' ? { path, namespace: 'dependency' } : undefined,
@@ -137,17 +141,26 @@ await build({
   outfile: `${out}/zod.cjs`,
   outdir: undefined,
 });
+const digestOf = (part) =>
+  createHash('sha256')
+    .update(readFileSync(`${out}/${part}.cjs`))
+    .digest('hex');
+// what was compiled of another version of a file is of no use
+await build({
+  ...common,
+  entryPoints: [loader],
+  outfile: `${out}/load.cjs`,
+  outdir: undefined,
+  define: { PART_DIGESTS: JSON.stringify(Object.fromEntries([...PARTS, 'zod'].map((part) => [part, digestOf(part)]))) },
+});
 // What is started loads the command's file with the code that V8 has made of it before. It is another file whenever the command is: package managers that
 // share equal files among versions would leave it as it was, and a planner that stays is known by it.
-const digest = createHash('sha256')
-  .update(readFileSync(`${out}/${COMMAND_PART}.cjs`))
-  .digest('hex');
 await build({
   ...common,
   entryPoints: [boot],
   outfile: `${out}/nacelle-oci.cjs`,
   outdir: undefined,
-  define: { COMMAND_MODULE: JSON.stringify(command), COMMAND_DIGEST: JSON.stringify(digest) },
+  define: { COMMAND_MODULE: JSON.stringify(command), COMMAND_DIGEST: JSON.stringify(digestOf(COMMAND_PART)) },
 });
 chmodSync(`${out}/nacelle-oci.cjs`, 0o755);
 // An import has what a require has. Node would read the names of a CommonJS file's exports with a parser that it has to load for that.

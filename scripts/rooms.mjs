@@ -16,6 +16,8 @@ const typescript = {
     ['lib/runtime-cli/state'],
     ['lib/runtime-cli/config', 'lib/runtime-cli/caller'],
     ['lib/runtime-cli/boot'],
+    // how the package is loaded
+    ['lib/load'],
     ['lib/build'],
     ['lib/build/execute'],
     ['lib/build/mounts', 'lib/build/steps'],

@@ -75,7 +75,7 @@ describe('of the package', () => {
   };
 
   it('an import reads the classes alone', () => {
-    expect(filesRead({ image: 'host' })[0]).toEqual(['api.cjs', 'index.cjs']);
+    expect(filesRead({ image: 'host' })[0]).toEqual(['api.cjs', 'index.cjs', 'load.cjs']);
   });
 
   // another user's may look for subordinate ids, and for groups in another place
@@ -83,6 +83,6 @@ describe('of the package', () => {
     { image: 'host' },
     { image: 'host', memory: '64m', pidsLimit: 32, timeout: 60_000, input: 'text', user: '65534:65534', readOnly: true },
   ])("root's run reads what scripts/first-run.txt names: %j", (options) => {
-    expect(filesRead(options)[1]).toEqual(['api.cjs', 'core.cjs', 'index.cjs', 'zod.cjs']);
+    expect(filesRead(options)[1]).toEqual(['api.cjs', 'core.cjs', 'index.cjs', 'load.cjs', 'zod.cjs']);
   });
 });

@@ -4,13 +4,16 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import process, { argv, geteuid } from 'node:process';
 import { constants, Script } from 'node:vm';
-import { CODE_CACHE, codeKey, keepCode, keptCode } from './code-cache.js';
+import { codeKey, keepCode, keptCode } from '../../load/code-cache.js';
 import { statesRoot } from './states-root.js';
 
 /** By the bundler: the module of the command in its file. */
 declare const COMMAND_MODULE: string;
 /** By the bundler: the SHA-256 of the command's file as it was bundled. So this file is another one whenever the command is. */
 declare const COMMAND_DIGEST: string;
+
+/** The file of the folder of all states that has the machine code of the command. No id of a container is such a name. */
+const CODE_CACHE = '@code';
 
 /** What a file of CommonJS is handed. */
 type Wrapped = (exports: Record<string, () => unknown>, require: NodeJS.Require, module: object, file: string, folder: string) => void;

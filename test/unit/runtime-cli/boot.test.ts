@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { geteuid } from 'node:process';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { codeKey, keepCode, keptCode } from '../../../lib/runtime-cli/boot/code-cache.js';
+import { codeKey, keepCode, keptCode } from '../../../lib/load/code-cache.js';
 import { DEFAULT_ROOT, statesRoot } from '../../../lib/runtime-cli/boot/states-root.js';
 
 describe('the folder of all states, before the command is loaded', () => {

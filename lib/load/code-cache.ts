@@ -2,11 +2,6 @@ import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, ren
 import { dirname } from 'node:path';
 import { arch, geteuid, pid, version } from 'node:process';
 
-/**
- * The file of the folder of all states that has the machine code of the command. No id of a container is such a name.
- */
-export const CODE_CACHE = '@code';
-
 const WRITABLE_BY_OTHERS = 0o022;
 
 /**
@@ -16,7 +11,7 @@ const WRITABLE_BY_OTHERS = 0o022;
  * @param digest of what is in it: all else may be the same after it was replaced
  */
 export function codeKey({ ino, size, mtimeMs }: Pick<Stats, 'ino' | 'size' | 'mtimeMs'>, digest: string): string {
-  return `nacelle-oci code 2 ${version} ${arch} ${ino} ${size} ${mtimeMs} ${digest}\n`;
+  return `nacelle code 3 ${version} ${arch} ${ino} ${size} ${mtimeMs} ${digest}\n`;
 }
 
 /**

@@ -1,0 +1,108 @@
+import { lstatSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { createRequire, Module } from 'node:module';
+import { basename, dirname, join } from 'node:path';
+import process, { env, geteuid, versions } from 'node:process';
+import { constants, Script } from 'node:vm';
+import { isMainThread } from 'node:worker_threads';
+import { now } from '../native/clock.js';
+import { codeKey, keepCode, keptCode } from './code-cache.js';
+
+/** By the bundler: the SHA-256 of each file of the package that is loaded by this one, as it was bundled. */
+declare const PART_DIGESTS: Readonly<Record<string, string>>;
+
+/** What a file of the package has: its modules by their paths, or what a dependency exports. */
+type Part = Record<string, unknown>;
+
+/** What a file of CommonJS is handed. */
+type Wrapped = (exports: unknown, require: NodeJS.Require, module: object, file: string, folder: string) => void;
+
+/** The name of this file as the bundler writes it. */
+const OWN_NAME = 'load.cjs';
+/** A folder of the package's own: it goes with the package. */
+const FOLDER = '.code';
+/** Code that V8 refuses was made with other flags, so another process may want it: it is replaced after this time, in ms. */
+const KEPT_FOR_OTHERS = 3_600_000;
+
+const folder = mayKeep() ? join(dirname(__dirname), FOLDER) : null;
+const loaded = new Map<string, Part>();
+
+/**
+ * A file of the package. Most of the time of a first run is V8's, which compiles these files. So what it makes of them is kept in a folder of the
+ * package for the next process, where the package is this user's own: nobody may write there who may not change the files themselves.
+ *
+ * @param name without `.cjs`
+ * @param load as Node loads it: where nothing can be kept, in a bundle of somebody else's, and in a context of a test runner
+ */
+export function part(name: string, load: () => Part): Part {
+  const known = loaded.get(name);
+  if (known !== undefined) return known;
+  const found = (folder === null ? null : loadKept(name, folder)) ?? load();
+  loaded.set(name, found);
+  return found;
+}
+
+function mayKeep(): boolean {
+  // whoever counts what runs wants V8 to compile it
+  if (env.NACELLE_CODE_CACHE === '0' || env.NODE_V8_COVERAGE) return false;
+  if (versions.bun !== undefined || versions.deno !== undefined) return false;
+  // in a bundle of somebody else's this is another file, or none
+  if (typeof __filename === 'undefined' || basename(__filename) !== OWN_NAME) return false;
+  // test runners have contexts of their own, where this would be another realm's code
+  return new Script('Object').runInThisContext() === Object;
+}
+
+/** `null`: it is to be loaded as Node does. */
+function loadKept(name: string, at: string): Part | null {
+  const file = join(__dirname, `${name}.cjs`);
+  const digest = PART_DIGESTS[name];
+  const require = createRequire(file);
+  if (digest === undefined || require.cache[file] !== undefined) return null;
+  const compiled = compile(name, { file, digest, at });
+  if (compiled === null) return null;
+  // for whoever asks Node what is loaded
+  const module = new Module(file);
+  module.filename = file;
+  require.cache[file] = module;
+  try {
+    compiled(module.exports, require, module, file, __dirname);
+  } catch (error) {
+    delete require.cache[file];
+    throw error;
+  }
+  module.loaded = true;
+  return module.exports;
+}
+
+function compile(name: string, { file, digest, at }: { file: string; digest: string; at: string }): Wrapped | null {
+  try {
+    const path = join(at, `${name}-${versions.node}-${process.arch}`);
+    const key = codeKey(statSync(file), digest);
+    const kept = keptCode(path, key);
+    if (kept === undefined && !makeFolder(at)) return null;
+    // The bundler writes names, texts and patterns in ASCII, so that a byte is a character; comments alone have others, which nobody reads. As UTF-8
+    // it would be decoded first.
+    const script = new Script(`(function (exports, require, module, __filename, __dirname) { ${readFileSync(file, 'latin1')}\n})`, {
+      filename: file,
+      ...(kept === undefined ? {} : { cachedData: kept }),
+      importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+    });
+    // what the process has compiled until its end is kept too
+    if (isMainThread && (kept === undefined || (script.cachedDataRejected === true && isOld(path))))
+      process.on('exit', () => keepCode(path, key, () => script.createCachedData()));
+    return script.runInThisContext();
+  } catch {
+    // it is only for speed: Node tells what is wrong with the file, if anything is
+    return null;
+  }
+}
+
+/** Whether the folder is there, for code to be kept. */
+function makeFolder(at: string): boolean {
+  if (lstatSync(dirname(at)).uid !== geteuid?.()) return false;
+  mkdirSync(at, { mode: 0o700, recursive: true });
+  return true;
+}
+
+function isOld(path: string): boolean {
+  return now() - statSync(path).mtimeMs > KEPT_FOR_OTHERS;
+}
