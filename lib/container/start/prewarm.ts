@@ -1,4 +1,4 @@
-import { clearTimeout, setImmediate, setTimeout } from '../../native/clock.js';
+import { clearTimeout, setTimeout } from '../../native/clock.js';
 import { encodePlan } from '../../native/encode.js';
 import type { Shim } from '../../native/shim.js';
 import type { Beginning } from '../../native/task.js';
@@ -44,8 +44,8 @@ export async function discard({ beginning }: Prewarmed): Promise<void> {
 /**
  * Makes the next container's first part before that container is asked for: namespaces, groups, /proc, /dev and the like, which are the
  * same for every container of a shape and take the kernel longer than all the rest. The first part is sent when two containers in a row had
- * one shape. It begins in the turn of the event loop after one of them has ended, or when the next container is asked for: the shim does
- * one thing after the other, and would else tell of that end late. It is undone when no container comes soon.
+ * one shape. It begins when one of them has ended, while its result is made here, or when the next container is asked for, and not before: the
+ * shim does one thing after the other, and would else tell of that end late. It is undone when no container comes soon.
  */
 export class Prewarm {
   #waiting: Prewarmed | null = null;
@@ -64,7 +64,8 @@ export class Prewarm {
   /** To be called when a container has begun: sends the next one's first part if that is likely to be the same as this one's. */
   hasBegun(first: FirstPart, ended: Promise<unknown>, shim: Shim): void {
     // those who wait for the container get its failure
-    ended.catch(() => undefined).finally(() => this.#hasEnded());
+    const hasEnded = (): void => this.#hasEnded();
+    ended.then(hasEnded, hasEnded);
     const before = this.#shape;
     this.#shape = first.body.replaceAll(first.id, '');
     if (before !== this.#shape || this.#waiting !== null) return;
@@ -80,8 +81,7 @@ export class Prewarm {
   #hasEnded(): void {
     clearTimeout(this.#timer);
     if (this.#waiting === null) return;
-    const { beginning } = this.#waiting;
-    setImmediate(() => beginning.go());
+    this.#waiting.beginning.go();
     this.#timer = setTimeout(() => void this.forget(), KEPT).unref();
   }
 
