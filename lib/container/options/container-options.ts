@@ -1,3 +1,4 @@
+import { cwd } from 'node:process';
 import type { Cgroup } from '../../cgroup/cgroup.js';
 import type { OverlayFs } from '../../filesystem/overlay-fs.js';
 import { refuseFolderSize } from '../../host/folder-quota.js';
@@ -23,6 +24,7 @@ import type { ParsedMount } from './mount-flags.js';
 import { tmpfsMount } from './mount-options.js';
 import { aboveFirst, target } from './mount-target.js';
 import { isNamespace, ownerIn, wantedIn } from './network-option.js';
+import { ParsedBefore } from './parsed-before.js';
 import { askedPorts } from './ports-option.js';
 import { MOUNT_FLAGS, type ProfileName, withProfile } from './profiles.js';
 import { type ParsedSeccomp, parseSeccomp } from './seccomp-option.js';
@@ -186,13 +188,40 @@ function namesOf(value: unknown): string[] | null {
   return allNames.filter((name) => Object.hasOwn(value, name));
 }
 
+const before = new ParsedBefore<ParsedOptions>();
+
 /**
  * Checks RunOptions, or ContainerOptions, and fills in the defaults. Makes nothing; of the machine only a profile asks.
  *
- * @param isRoot whether its containers are root's
  * @throws NacelleError `ERR_INVALID_OPTION`: a wrong option, or ones that can't go together; UnsupportedError
  */
-export function parseRunOptions(given: unknown, isRoot = () => privilege().kind === 'root'): ParsedOptions {
+export function parseRunOptions(given: unknown): ParsedOptions {
+  const folder = workingFolder();
+  if (folder === null) return parseAnew(given);
+  let parsed = before.find(given, folder);
+  if (parsed === undefined) {
+    parsed = parseAnew(given);
+    before.keep(given, folder, parsed);
+  }
+  // whoever lists a container gets its labels
+  return { ...parsed, labels: { ...parsed.labels } };
+}
+
+/** `null`: it was removed. */
+function workingFolder(): string | null {
+  try {
+    return cwd();
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * The same, without a look at what was checked before.
+ *
+ * @param isRoot whether its containers are root's
+ */
+export function parseAnew(given: unknown, isRoot = () => privilege().kind === 'root'): ParsedOptions {
   const value = withProfile(given, isRoot);
   const options = parseOptions(schemaFor(value), value, 'options');
   const profile = options.profile ?? null;

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { optionsOfConfig } from '../../../../lib/container/bundle/options-of-config.js';
-import { parseRunOptions } from '../../../../lib/container/options/container-options.js';
+import { parseAnew } from '../../../../lib/container/options/container-options.js';
 import type { ContainerOptions } from '../../../../lib/container/options/container-types.js';
 import { isNacelleError } from '../../../../lib/errors.js';
 import { checkedJson } from '../../../../lib/oci-config/checked-json.js';
@@ -196,7 +196,7 @@ describe('a config.json of somebody else', () => {
     const findDevice = () => ({ path: '/dev/fuse', mode: 0o666 });
     const readAll = (json: unknown): void => {
       const config = checkedJson('config.json', json, configSchema);
-      parseRunOptions(optionsOfConfig(config, { bundle: '/bundle', namespaces: new Map(), findDevice, seccomp: null }), () => true);
+      parseAnew(optionsOfConfig(config, { bundle: '/bundle', namespaces: new Map(), findDevice, seccomp: null }), () => true);
     };
     readAll(whole);
     fc.assert(

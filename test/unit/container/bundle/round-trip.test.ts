@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type BundleInput, configOfContainer } from '../../../../lib/container/bundle/config-of-container.js';
 import { leftOut } from '../../../../lib/container/bundle/left-out.js';
 import { optionsOfConfig } from '../../../../lib/container/bundle/options-of-config.js';
-import { parseRunOptions } from '../../../../lib/container/options/container-options.js';
+import { parseAnew } from '../../../../lib/container/options/container-options.js';
 import type { ContainerOptions, Mount } from '../../../../lib/container/options/container-types.js';
 import { defaultMounts } from '../../../../lib/container/plan/default-mounts.js';
 import { bundleFacts } from '../../../../lib/container/start/bundle-facts.js';
@@ -25,7 +25,7 @@ const isDevice = (path: string): path is keyof typeof DEVICES => path in DEVICES
 
 /** What a container of these options would have noted, by the functions that do so, but for what is asked of the machine. */
 function inputOf(options: ContainerOptions): BundleInput {
-  const parsed = parseRunOptions(options, () => true);
+  const parsed = parseAnew(options, () => true);
   const userns =
     typeof parsed.userns === 'object' ? ({ kind: 'given', fd: -1, back: null, ...parsed.userns } as const) : ({ kind: 'none' } as const);
   const hostname = parsed.hostname ?? 'id';
@@ -269,7 +269,7 @@ describe('options and config.json, two views of one thing', () => {
         const back = read(written(given));
         expect(back).toEqual(given);
         // also what counts as not given is the same
-        expect(parseRunOptions(back, () => true)).toEqual(parseRunOptions(given, () => true));
+        expect(parseAnew(back, () => true)).toEqual(parseAnew(given, () => true));
       }),
       { numRuns: rounds(60, 2000) },
     );

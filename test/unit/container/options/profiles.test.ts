@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { parseRunOptions } from '../../../../lib/container/options/container-options.js';
+import { parseAnew, parseRunOptions } from '../../../../lib/container/options/container-options.js';
 import { parseExec } from '../../../../lib/container/options/exec-options.js';
 import { toldOfProfile, untrusted, withProfile } from '../../../../lib/container/options/profiles.js';
 import { NacelleError, UnsupportedError } from '../../../../lib/errors.js';
 
 const good = { profile: 'untrusted', image: 'host', command: ['true'] };
-const asRoot = (more: object = {}) => parseRunOptions({ ...good, ...more }, () => true);
-const asUser = (more: object = {}) => parseRunOptions({ ...good, ...more }, () => false);
+const asRoot = (more: object = {}) => parseAnew({ ...good, ...more }, () => true);
+const asUser = (more: object = {}) => parseAnew({ ...good, ...more }, () => false);
 
 /** For each default: another value for the option, and what becomes of it. */
 const others: readonly (readonly [string, unknown, object])[] = [

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseRunOptions } from '../../../../lib/container/options/container-options.js';
+import { parseAnew } from '../../../../lib/container/options/container-options.js';
 import { etcFiles } from '../../../../lib/container/start/etc-files.js';
 import { requireWithoutRoot } from '../../../../lib/container/start/without-root.js';
 import { type Address, type Cidr, parseAddress, parseCidr } from '../../../../lib/network/address.js';
@@ -24,7 +24,7 @@ const attached = (addresses: string[], gateways: string[] = []): Attachment => (
 });
 const names = { folder: '/run/members/1', networks: ['shop'], forwards: false };
 const dns = { nameservers: [], search: [], options: [] };
-const options = (more: object = {}) => parseRunOptions({ image: 'host', command: ['true'], network: 'shop', ...more }, () => true);
+const options = (more: object = {}) => parseAnew({ image: 'host', command: ['true'], network: 'shop', ...more }, () => true);
 const own = '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n';
 
 describe('the files of /etc in a network', () => {
