@@ -291,7 +291,7 @@ function makesLinksAhead({ options, userns }: PlanInput): boolean {
 }
 
 /** The terminal, which is the console too, unless the caller mounts something there. */
-function terminalSteps(terminal: TerminalPlan, { options, slots }: PlanInput, at: { root: Slot; places: readonly Place[] }): Step[] {
+export function terminalSteps(terminal: TerminalPlan, { options, slots }: PlanInput, at: { root: Slot; places: readonly Place[] }): Step[] {
   const isTaken = isMountedOver(CONSOLE, options.mounts);
   return [...terminal.make, ...(isTaken ? [] : consoleSteps(terminal, slots, at))];
 }

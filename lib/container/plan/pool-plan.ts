@@ -1,9 +1,9 @@
 import { isWithin } from '../../host/mountinfo.js';
-import { type Plan, planOf, Slots } from '../../plan/plan.js';
+import { NONE, type Plan, planOf, REFUSE_DESCRIPTORS, Slots } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { findUser } from '../../process/program-steps.js';
 import { planDenials } from './call-filter.js';
-import { bornIn, type ContainerPlan, type Head, joinSteps, killGroupOf, saveUser } from './container-plan.js';
+import { bornIn, type ContainerPlan, type Head, joinSteps, killGroupOf, saveUser, terminalSteps } from './container-plan.js';
 import { planStreams } from './container-streams.js';
 import { planTree, type TreePlan } from './container-tree.js';
 import { ACCOUNTS, planCopyIn } from './copy-in.js';
@@ -14,6 +14,7 @@ import { DEV, type MountTable, PROC } from './mount-table.js';
 import { inOneRow, networkSteps } from './network-steps.js';
 import type { PlanInput, TreeInput } from './plan-input.js';
 import { planProcess } from './process-steps.js';
+import { takeTerminal } from './terminal-steps.js';
 
 /** A container of a pool: all that is the same for each of its runs is the first part of the plan. */
 export interface PooledPlan {
@@ -74,19 +75,24 @@ export function planPooledRun({ first, head, tree, protect, undo }: PooledPlan, 
   const listener = input.program.denials ? slots.take() : null;
   const copyIn = planCopyIn(input, root.root, places);
   const streams = planStreams(input.streams, slots, { dev: head.mounts.at(DEV), byShim: mayBeRefused(options) });
+  const { terminal } = streams;
   const copies = options.copyOut.length > 0;
   const program = planProcess(input.program, {
     streams,
     argv: input.argv,
     listener,
     cwd: { create: 1, ...groundOf(places, input.program.cwd) },
-    beforeExec: options.init ? [{ op: 'refuse_descriptors', host: true }, { op: 'init' }] : [],
+    beforeExec: [
+      ...(options.init ? [REFUSE_DESCRIPTORS, { op: 'init' } as const] : []),
+      ...takeTerminal(terminal, { newSession: options.init }),
+    ],
   });
   const steps: Step[] = [
     ...streams.openNull,
     ...copyIn.accounts,
     // the user is looked up before the program can change these files
     ...findUser(input.program, groundOf(places, ...ACCOUNTS)),
+    ...(terminal ? terminalSteps(terminal, input, { root: root.root, places }) : []),
     ...(copies ? saveUser(kept.user) : []),
     ...copyIn.others,
     ...tree.readOnly,
@@ -101,7 +107,7 @@ export function planPooledRun({ first, head, tree, protect, undo }: PooledPlan, 
     stages: [{ flags: head.namespaces.flags, steps }],
     undo: [...undo, ...group.undo],
     reports: group.reports,
-    returns: copies ? [kept.mountNamespace, kept.user] : [],
+    returns: [...(copies ? [kept.mountNamespace, kept.user] : []), ...(terminal ? [terminal.master] : [])],
     ...(copies ? {} : planLaterMounts(group)),
     ...killGroupOf(group),
     ending: { signal: process.killSignal, forceKillAfterMs: process.forceKillAfterDelay },
@@ -109,7 +115,7 @@ export function planPooledRun({ first, head, tree, protect, undo }: PooledPlan, 
     ...(input.cpuClock === null ? {} : { cpuClock: input.cpuClock }),
     ...planDenials(input.program, listener),
   });
-  return { first, rest, ...kept, master: -1, uppers: [] };
+  return { first, rest, ...kept, master: terminal?.master ?? NONE, uppers: [] };
 }
 
 /**

@@ -22,6 +22,7 @@ export async function launchPooled<E extends Encoding>(program: Program<E>, cont
     const task = await program.sent(factsOf(record), parked.beginning.goOn(planned.rest, prepared.slots.descriptors, cancelSignal));
     tellDenials(task, prepared.options.onDenied);
     const { descriptors } = task.started;
+    program.connect(descriptors.get(planned.master));
     return {
       record,
       held: {

@@ -20,6 +20,7 @@ export const RUN_NAMES = [
   'stdin',
   'stdout',
   'stderr',
+  'tty',
   'timeout',
   'cpuTimeLimit',
   'maxBuffer',
@@ -83,7 +84,6 @@ function* refusals(options: ParsedOptions): Generator<readonly [option: string, 
   if (options.cgroup !== null) yield ['cgroup', 'your group would have processes that you do not know of'];
   if (options.cgroupParent !== null) yield ['cgroupParent', 'your group would have processes that you do not know of'];
   if (root.type === 'image' && root.upper === 'disk') yield ['upper', "must be 'tmpfs': a folder on disk is noted before it is made"];
-  if (process.tty !== null) yield ['tty', 'a terminal is of one program'];
   if (process.cancelSignal !== null) yield ['cancelSignal', 'give it to a run'];
 }
 

@@ -37,6 +37,7 @@ const LOOK = `
   id; pwd; umask; ulimit -n; env | sort; hostname | wc -c; cat /proc/self/mountinfo | sed 's/^[0-9]* [0-9]* [0-9:]*//; s/upperdir.*//' | sort
   grep -E '^(Cap|NoNewPrivs|Seccomp|Groups|Umask|NSpid|SigBlk|SigIgn)' /proc/self/status; cat /proc/self/oom_score_adj
   ls -l /dev | sed 's/ [A-Z][a-z][a-z] .* / /'; ls /proc/self/fd; cat /proc/sys/kernel/domainname; ls -a / /sys/class/net; cat /etc/hosts /etc/resolv.conf
+  tty; stty size; stat -c '%n %t:%T %u' /dev/console; echo said > /dev/tty
   cat /proc/keys 2>&1; touch /root-is-writable 2>&1; tr '\\0' ' ' < /proc/1/cmdline; cat /given 2>&1; cat; echo said >&2; exit 7`;
 
 /** Without what is of one container, or of one moment. */
@@ -52,6 +53,9 @@ const SHAPES: Record<string, [ContainerOptions, PoolRunOptions?]> = {
   'a user, a mask and a folder': [{ user: '1234:1235', umask: 0o27, cwd: '/made/for/it', groupAdd: [77] }],
   'no capability, and another filter': [{ capDrop: ['ALL'], seccomp: 'unconfined' }],
   init: [{ init: true }],
+  'a terminal': [{ tty: { columns: 100, rows: 30 } }, { input: '' }],
+  'a terminal, and init': [{ tty: true, init: true, user: '1234' }, { input: '' }],
+  'a terminal of the run alone': [{ readOnly: true }, { tty: true, input: '', copyIn: { '/dev/shm/x': 'x' } }],
   'masked paths of its own': [{ maskedPaths: ['/proc/uptime', '/proc/keys'], readonlyPaths: ['/etc'], hostname: 'own', domainname: 'dom' }],
   'environment, input and files': [
     { env: { A: 'pool', B: 'pool' }, labels: { a: 'b' } },
@@ -97,6 +101,19 @@ describe('a run in a pool', () => {
       seen.add(pid);
       expect(await run).toMatchObject({ stdout: '', exitCode: 0 });
     }
+  });
+
+  it('has a terminal whose size its caller changes, and that takes what is typed', async () => {
+    await using pool = await Container.pool(await options({ command: ['sh', '-c', 'read line; stty size; echo "got $line"'] }), {
+      ready: 1,
+    });
+    const there = processes();
+    const run = pool.run({ tty: { columns: 100, rows: 30 } });
+    expect(there).toContain(await run.pid);
+    await run.resize({ columns: 90, rows: 20 });
+    run.stdin?.write('typed\n');
+    const { stdout } = await run;
+    expect(stdout).toMatch(/20 90\r\ngot typed\r\n$/);
   });
 
   it('is followed by another one that waits, though Node does nothing', async () => {
@@ -314,7 +331,6 @@ describe('a pool', () => {
     ['detach', { detach: true }],
     ['restart', { restart: { on: 'failure' } }],
     ['healthcheck', { healthcheck: { test: ['CMD', 'true'] } }],
-    ['tty', { tty: true }],
     ['network', { network: 'bridge' }],
     ['hostPorts', { hostPorts: [80] }],
     ['egress', { egress: { allow: ['example.org'] } }],
