@@ -1,7 +1,8 @@
 import { devicesAbove } from '../../cgroup/devices-above.js';
-import { containerControllers, foldersAbove, type GroupPlan, planGroup } from '../../cgroup/group-plan.js';
+import { containerControllers, foldersAbove, type GroupPlan } from '../../cgroup/group-plan.js';
 import { findDisks, groupFiles } from '../../cgroup/group-probe.js';
 import { recordsOf } from '../../cgroup/group-records.js';
+import { GroupShapes } from '../../cgroup/group-shapes.js';
 import { isOnTheWay, noteMissing } from '../../cgroup/parent-folders.js';
 import { realTimeAbove } from '../../cgroup/real-time.js';
 import { UnsupportedError } from '../../errors.js';
@@ -43,6 +44,8 @@ interface Place {
 /** The group of a container's own program, below that of the container: programs that join it have groups beside. */
 const MAIN = 'main';
 
+const shapes = new GroupShapes();
+
 /**
  * The container's own group: nacelle/OWNER/ID, or ID below the group that the caller named, whose limits bind it too.
  * With `onUnsupported: 'report'` limits that can't be kept are left out and listed.
@@ -59,7 +62,7 @@ export async function planContainerGroup(options: ParsedOptions, place: Place): 
   const filter = await filterOf(layout);
   const plan = (limits: ParsedLimits): GroupPlan => {
     const deviceRules = deviceRulesOf(devices, limits);
-    const group = planGroup({
+    const request = {
       slots,
       layout,
       name,
@@ -73,7 +76,8 @@ export async function planContainerGroup(options: ParsedOptions, place: Place): 
       deviceRules,
       devicesAbove: devicesAbove(layout, name, deviceRules),
       ...(filter ? { deviceFilter: filter } : {}),
-    });
+    };
+    const group = shapes.plan(request, id);
     if (limits.deviceRules && !group.confinesDevices) throw new UnsupportedError('limit deviceRules', group.unconfinedReason);
     return group;
   };
