@@ -82,9 +82,9 @@ const listing = (part) =>
     .map((file) => `exports[${JSON.stringify(file)}] = () => require('./${file}');`);
 
 /** A module of another file. Node would take `module.exports = require(…)` for an export of all that is there, and read those files to find the names. */
-const takenFrom = (part, file) => `${loading(part)}\nmodule.exports = part[${JSON.stringify(file)}]();`;
-/** By the loader, which knows what V8 made of the file before. A bundler of somebody else's sees what is loaded. */
-const loading = (part) => `const part = require('./load.cjs').part('${part}', () => require('./${part}.cjs'));`;
+const takenFrom = (part, file) => `const part = require('loaded:${part}');\nmodule.exports = part[${JSON.stringify(file)}]();`;
+/** Another file, by the loader, which knows what V8 made of it before. A bundler of somebody else's sees what is loaded. */
+const loading = (part) => `const part = require('./load.cjs').part('${part}', () => require('./${part}.cjs'));\nmodule.exports = part;`;
 
 const parts = {
   name: 'parts',
@@ -111,7 +111,8 @@ const parts = {
     onLoad({ filter: /.*/, namespace: 'elsewhere' }, ({ path, pluginData }) => ({
       contents: takenFrom(pluginData.part, path),
     }));
-    onLoad({ filter: /.*/, namespace: 'loaded' }, ({ path }) => ({ contents: `${loading(path)}\nmodule.exports = part;` }));
+    onResolve({ filter: /^loaded:/ }, ({ path }) => ({ path: path.slice('loaded:'.length), namespace: 'loaded' }));
+    onLoad({ filter: /.*/, namespace: 'loaded' }, ({ path }) => ({ contents: loading(path) }));
     // only what is used of a dependency is bundled, in the form that TypeScript's default imports have
     onResolve({ filter: /^zod$/ }, ({ pluginData }) =>
       pluginData?.part && pluginData.part !== COMMAND_PART ? { path: 'zod', namespace: 'loaded' } : undefined,
