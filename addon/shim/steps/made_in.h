@@ -9,6 +9,7 @@
 
 #include "../kernel/unique_fd.h"
 #include "../wire/slots.h"
+#include "network_visit.h"
 
 namespace nacelle {
 
@@ -37,14 +38,18 @@ int in_sharing_process(const Work& work) {
   return WIFEXITED(status) ? call.result : -ECHILD;
 }
 
-// Runs `make` in a network namespace, in a process that shares all with this one.
+// Runs `make` in a network namespace: this process where it may come back, as root's shim may, or one that shares all with it.
 template <typename Make>
 int made_by(int ns, const Make& make) {
+  NetworkVisit visit;
+  if (visit.can_return()) {
+    const int result = visit.enter(ns);
+    return result < 0 ? result : make();
+  }
   return in_sharing_process([&] { return ::setns(ns, CLONE_NEWNET) < 0 ? -errno : make(); });
 }
 
-// Makes sockets in the network namespace of a slot; -1: in the process's own. A socket belongs to the namespace that its maker is in. The
-// shim can't go there itself: without root it has no right to come back. So a process does that which shares all with it, and ends.
+// Makes sockets in the network namespace of a slot; -1: in the process's own. A socket belongs to the namespace that its maker is in.
 // `make` fills what is made, and is called once.
 template <typename Make, typename Made>
 int made_in(const Slots& slots, int32_t slot, const Make& make, Made& out) {
