@@ -28,6 +28,8 @@ export const IFLA = {
   AF_SPEC: 26,
   GROUP: 27,
   NET_NS_FD: 28,
+  NUM_TX_QUEUES: 31,
+  NUM_RX_QUEUES: 32,
   LINK_NETNSID: 37,
   TARGET_NETNSID: 46,
 } as const;
@@ -91,6 +93,8 @@ export interface NewLink extends LinkSettings {
   readonly up?: boolean | undefined;
   /** The index of the link whose child it is. */
   readonly parent?: number | undefined;
+  /** Queues for sending, and as many for receiving. Default: the kernel's choice, for a veth end one for each processor that the machine may have. */
+  readonly queues?: number | undefined;
 }
 
 /**
@@ -370,13 +374,22 @@ function newLinkHeader({ index, up = false }: NewLink): Uint8Array {
   return linkHeader(index, up ? IFF_UP : 0, up ? IFF_UP : 0);
 }
 
-function linkAttributes({ name, mac, mtu, master, group, parent }: LinkSettings & Pick<NewLink, 'parent'>): Uint8Array[] {
+function linkAttributes({
+  name,
+  mac,
+  mtu,
+  master,
+  group,
+  parent,
+  queues,
+}: LinkSettings & Pick<NewLink, 'parent' | 'queues'>): Uint8Array[] {
   const attributes: Uint8Array[] = [];
   if (mac) attributes.push(attribute(IFLA.ADDRESS, mac));
   if (mtu !== undefined) attributes.push(attribute(IFLA.MTU, u32(mtu)));
   if (group !== undefined) attributes.push(attribute(IFLA.GROUP, u32(group)));
   if (master !== undefined) attributes.push(attribute(IFLA.MASTER, u32(master)));
   if (parent !== undefined) attributes.push(attribute(IFLA.LINK, u32(parent)));
+  if (queues !== undefined) attributes.push(attribute(IFLA.NUM_TX_QUEUES, u32(queues)), attribute(IFLA.NUM_RX_QUEUES, u32(queues)));
   if (name !== undefined) attributes.push(attribute(IFLA.IFNAME, text(name)));
   return attributes;
 }

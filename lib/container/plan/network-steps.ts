@@ -200,11 +200,17 @@ function limitsOf(attachment: Attachment, outside: Slot, bandwidth: ParsedBandwi
   return 'port' in attachment ? limitSteps(outside, attachment.port, attachment.mtu, bandwidth) : [];
 }
 
+/**
+ * What a veth end sends goes straight to the other one, which takes it in by the queue of the processor that has sent it: queues of its own would
+ * serve a program of XDP alone. The kernel would make one for each processor, of which each takes time to be shown below /sys, and to go.
+ */
+const QUEUES = 1;
+
 function portSteps(attachment: BridgedAttachment, { namespace, outside }: LinkSlots): Step[] {
   const { network, interface: name, index, mac, mtu, port, bridge } = attachment;
   const { message, namespaceOffset } = newVethPair(
-    { name: port.name, index: port.index, group: port.index, mtu, master: bridge, up: true },
-    { name, index, mac, mtu },
+    { name: port.name, index: port.index, group: port.index, mtu, master: bridge, up: true, queues: QUEUES },
+    { name, index, mac, mtu, queues: QUEUES },
   );
   return [
     request(outside, `make ${name}, the link to the network ${network}`, message, { slot: namespace, offset: namespaceOffset }),

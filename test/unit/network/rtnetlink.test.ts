@@ -36,17 +36,20 @@ const address = (value: string): Address => read(parseAddress(value));
 const mac = (value: string): Uint8Array => read(parseMac(value));
 
 describe('requests are those of iproute2, byte for byte', () => {
-  it('a veth pair', () => {
+  it.each([
+    ['pair', {}],
+    ['pairOfQueues', { queues: 1 }],
+  ] as const)('a veth %s', (name, more) => {
     const pair = newVethPair(
-      { name: 'v0', mac: mac('02:00:00:00:00:01'), mtu: 1400, group: 77 },
-      { name: 'v1', mac: mac('02:00:00:00:00:02'), mtu: 1400 },
+      { name: 'v0', mac: mac('02:00:00:00:00:01'), mtu: 1400, group: 77, ...more },
+      { name: 'v1', mac: mac('02:00:00:00:00:02'), mtu: 1400, ...more },
     );
     const sent = Buffer.from(pair.message);
     u32(4).forEach((byte, index) => {
       sent[pair.namespaceOffset + index] = byte;
     });
     // ip puts the namespace before the name, we put it last.
-    const expected = fromIp('pair');
+    const expected = fromIp(name);
     const last = expected.length - 16;
     const swapped = Buffer.concat([expected.subarray(0, last), expected.subarray(last + 8), expected.subarray(last, last + 8)]);
     expect(hex(sent)).toBe(hex(swapped));
