@@ -163,6 +163,7 @@ async function launchOn(
     const whole = keptPlan(plan, { prepared, detach, onHost, log, pipes, heldSlots, moved, forget: [...own, ...kept] });
     const record = recordOf(prepared, whole, detachedRecord(prepared, plan, { pipes, logs, detach }));
     return await withRecord([...own, ...kept], async () => {
+      await prepared.networks.ready();
       writeNote(record);
       prepared.networks.handOver();
       return { record, task: await connection.startPlan(whole, slots.descriptors, options.process.cancelSignal) };

@@ -114,6 +114,11 @@ async function launchOn<E extends Encoding>(
   const plan = planContainer(head, { streams, park, journal: park ? [] : onHost.diskRecord, ...prepared, group: recorded });
   const whole = joinParts(plan, { waits: false });
   const record: LiveRecord = { current: recordOf(prepared, whole) };
+  await unlessAborted(
+    cancelSignal,
+    () => prepared.networks.ready(),
+    () => undefined,
+  );
   prepared.networks.handOver();
   const task = await program.sent(
     factsOf(record),

@@ -118,7 +118,6 @@ async function prepareAll(options: ParsedOptions, of: PrepareFor): Promise<Prepa
     const { pid } = options.namespaces;
     const proc = typeof pid === 'string' ? null : await joinedProc(pid.fd);
     if (proc !== null) held.push(closing(proc));
-    await networks.ready();
     return { ...prepared, images, bound, proc, locks, digests: [...found.digests, ...sources.digests], release };
   } catch (error) {
     release();
