@@ -56,7 +56,21 @@ function namespaceFolder(): string {
 }
 
 export function networkFolder(name: string): string {
-  return join(namespaceFolder(), nameWithStore(name));
+  return remembered(folders, `${networksNamespace()}\0${identityOf(name)}`, () => join(namespaceFolder(), nameWithStore(name)));
+}
+
+/** Who joins a network asks dozens of times for its folder and for its bridge. */
+const folders = new Map<string, string>();
+const bridges = new Map<string, Bridge>();
+const MOST_REMEMBERED = 64;
+
+function remembered<T>(known: Map<string, T>, key: string, find: () => T): T {
+  const before = known.get(key);
+  if (before !== undefined) return before;
+  const found = find();
+  if (known.size === MOST_REMEMBERED) known.clear();
+  known.set(key, found);
+  return found;
 }
 
 /** No name has an '@'. */
@@ -211,31 +225,25 @@ export const BRIDGE_PREFIX = 'ncl-';
 
 /** Another store or runtime folder may have a network of the same name beside it, so the bridge's name is made of both too. */
 export function bridgeOf(name: string): Bridge {
-  const hash = hashOfNetwork(name);
-  return { name: `${BRIDGE_PREFIX}${hash.toString('hex', 0, 4)}`, index: numberAt(hash, 4) };
+  return remembered(bridges, identityOf(name), () => {
+    const hash = hashOf(identityOf(name));
+    return { name: `${BRIDGE_PREFIX}${hash.toString('hex', 0, 4)}`, index: numberAt(hash, 4) };
+  });
 }
 
 /** The bridge's port to other hosts, where the network is one of several: made, named and removed as the bridge is. */
 export function tunnelOf(name: string): TunnelPort {
-  const hash = hashOfNetwork(name);
+  const hash = hashOf(identityOf(name));
   return { name: `nclx${hash.toString('hex', 0, 4)}`, index: numberAt(hash, 8), bridge: numberAt(hash, 4) };
 }
 
-function hashOfNetwork(name: string): Buffer {
-  return hashOf(`${runtimeDir()}\0${realStore()}\0${name}`);
+/** What tells a network from all others. */
+function identityOf(name: string): string {
+  return `${runtimeDir()}\0${realStore()}\0${name}`;
 }
 
-/** The last hashes: a container that joins asks for two of them a dozen times. */
-const hashes = new Map<string, Buffer>();
-const MOST_HASHES = 64;
-
 function hashOf(text: string): Buffer {
-  const known = hashes.get(text);
-  if (known) return known;
-  const hash = createHash('sha256').update(text).digest();
-  if (hashes.size === MOST_HASHES) hashes.clear();
-  hashes.set(text, hash);
-  return hash;
+  return createHash('sha256').update(text).digest();
 }
 
 function numberAt(hash: Buffer, offset: number): number {
