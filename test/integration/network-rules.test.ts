@@ -48,6 +48,11 @@ const ZONES = {
 } as const;
 
 describe('a network', () => {
+  it('forgets the ports of containers that have ended, and knows those of others', async () => {
+    const machine = await machineInWorld(temporary);
+    expect(await runNode('network-rules', ['ended'], machine.from)).toEqual({ ended: [], alive: 4 });
+  });
+
   it('leads out by the address of the machine, and is apart from others; one that is internal leads nowhere', async () => {
     const machine = await machineInWorld(temporary);
     await using _server = await tellWhoAsks(machine);

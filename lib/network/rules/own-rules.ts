@@ -15,6 +15,12 @@ export interface NamedPort extends Port {
   readonly name: string;
 }
 
+/**
+ * Of how many ports that were left it is looked whether they are gone when one is guarded. The kernel may be behind with hundreds, so not of all; and
+ * more go than come.
+ */
+const LOOKED_AT = 4;
+
 /** ms until it is looked whether the port of a confined container that has ended is gone; twice as long each time after that, up to the last. */
 const LOOKS = { first: 10, last: 1000 };
 
@@ -37,6 +43,8 @@ export class OwnRules {
   #look: ReturnType<typeof setTimeout> | undefined;
   /** By their numbers. */
   readonly #ports = new Map<number, { port: NamedPort; users: number }>();
+  /** The numbers of those whose containers have ended, in the order in which it is looked whether they are gone. */
+  readonly #left = new Set<number>();
 
   private constructor(network: RuledNetwork, routed: OwnerTable, bridged: OwnerTable) {
     this.#network = network;
@@ -69,11 +77,12 @@ export class OwnRules {
     const known = this.#ports.get(port.index);
     if (known) {
       known.users++;
+      this.#left.delete(port.index);
       return;
     }
     this.#ports.set(port.index, { port, users: 1 });
     try {
-      await this.#change(`guard the port ${port.name}`, [port], this.#takeGone());
+      await this.#change(`guard the port ${port.name}`, [port], this.#takeGone(LOOKED_AT));
     } catch (error) {
       this.#ports.delete(port.index);
       throw error;
@@ -109,11 +118,21 @@ export class OwnRules {
     known.port = port;
   }
 
-  /** Ports that are to be forgotten now. */
-  #takeGone(): NamedPort[] {
-    const gone = [...this.#ports.values()].filter(({ users, port: { name } }) => users === 0 && !isNetworksLink(name));
-    for (const { port } of gone) this.#ports.delete(port.index);
-    return gone.map(({ port }) => port);
+  /** Ports that are to be forgotten now, of so many that were left. Those that are still there are looked at again after all others. */
+  #takeGone(most: number): NamedPort[] {
+    const gone: NamedPort[] = [];
+    for (const index of [...firstOf(this.#left, most)]) {
+      const known = this.#ports.get(index);
+      this.#left.delete(index);
+      if (!known) continue;
+      if (isNetworksLink(known.port.name)) {
+        this.#left.add(index);
+        continue;
+      }
+      this.#ports.delete(index);
+      gone.push(known.port);
+    }
+    return gone;
   }
 
   async #change(what: string, added: readonly NamedPort[], removed: readonly NamedPort[]): Promise<void> {
@@ -122,7 +141,10 @@ export class OwnRules {
       const requests = portRequests(this.#bridged.table, { added, removed });
       await this.#bridged.apply(what, [...requests, ...this.#confinedPorts(added, removed)]);
     } catch (error) {
-      for (const port of removed) this.#ports.set(port.index, { port, users: 0 });
+      for (const port of removed) {
+        this.#ports.set(port.index, { port, users: 0 });
+        this.#left.add(port.index);
+      }
       throw error;
     }
   }
@@ -177,7 +199,9 @@ export class OwnRules {
     const known = this.#ports.get(index);
     if (!known) return;
     known.users--;
-    if (known.users === 0 && known.port.isConfined) this.#lookLater(LOOKS.first);
+    if (known.users > 0) return;
+    this.#left.add(index);
+    if (known.port.isConfined) this.#lookLater(LOOKS.first);
   }
 
   /**
@@ -189,6 +213,7 @@ export class OwnRules {
     const known = this.#ports.get(port.index);
     if (!known || known.users > 0) return;
     this.#ports.delete(port.index);
+    this.#left.delete(port.index);
     this.#change(`guard the port ${port.name} no more`, [], [known.port]).catch(() => this.#lookLater(LOOKS.first));
   }
 
@@ -196,9 +221,9 @@ export class OwnRules {
   #lookLater(after: number): void {
     clearTimeout(this.#look);
     const forget = async (): Promise<void> => {
-      const gone = this.#takeGone();
+      const gone = this.#takeGone(this.#left.size);
       if (gone.length > 0) await this.#change('forget ports that are gone', [], gone);
-      const isLeft = [...this.#ports.values()].some(({ port, users }) => users === 0 && port.isConfined);
+      const isLeft = [...this.#left].some((index) => this.#ports.get(index)?.port.isConfined);
       if (isLeft) this.#lookLater(Math.min(2 * after, LOOKS.last));
     };
     this.#look = setTimeout(() => void forget().catch(() => undefined), after).unref();
@@ -208,5 +233,13 @@ export class OwnRules {
   close(): Promise<void> {
     clearTimeout(this.#look);
     return doAll([this.#routed, this.#bridged].map((table) => () => table.close()));
+  }
+}
+
+function* firstOf<T>(all: Iterable<T>, most: number): Iterable<T> {
+  let count = 0;
+  for (const one of all) {
+    if (count++ === most) return;
+    yield one;
   }
 }
