@@ -63,6 +63,7 @@ describe('a container in a network', () => {
       addresses: [['10.89.0.2/24'], ['10.89.0.3/24']],
       routes: [way('eth0', '10.89.0.1'), expect.objectContaining({ dst: '10.89.0.0/24', dev: 'eth0' })],
       hosts: '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n10.89.0.2\tone\n',
+      queues: ['rx-0', 'tx-0'],
       reached: [true, true, true],
       routers: '0',
       ports: 2,
@@ -154,6 +155,13 @@ describe('a container in a network', () => {
       onLink: 'ERR_INVALID_OPTION: option subnet: 10.3.1.0/24 overlaps 10.3.0.0/16, which a link of this machine has',
       usesLeft: [],
     });
+  });
+});
+
+describe('an address', () => {
+  it('can be had by the next as soon as a container has ended, although its link is still there', async () => {
+    const { through, env } = await machine();
+    expect(await runNode('networks', ['sameAddress'], { through, env })).toEqual({ told: ['no error'], next: ['no error'] });
   });
 });
 

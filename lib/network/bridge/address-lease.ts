@@ -1,6 +1,7 @@
 import { existsSync, linkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode, invalidOption, NacelleError } from '../../errors.js';
+import { delay, monotonicMs } from '../../native/clock.js';
 import { readIfThere } from '../../native/read-if-there.js';
 import { attempt } from '../../native/system-errors.js';
 import type { Slots } from '../../plan/plan.js';
@@ -13,6 +14,8 @@ import { ownAddresses } from '../own-addresses.js';
 import { isNetworksLink } from '../own-link.js';
 import { hostEndName } from './host-end.js';
 import {
+  isAddressTaken,
+  isPortShared,
   keeperOfUnfinished,
   leaveSteps,
   networkFolder,
@@ -77,8 +80,12 @@ export function leaseAddress(name: string, record: NetworkRecord, of: LeaseFor):
   throw new NacelleError(`take an address in the network ${name}: all are taken`, { code: 'ERR_NO_ADDRESS' });
 }
 
+/** How long a link may take to go whose container has ended, and how often that is looked at, in ms. */
+const GOING = { patience: 2000, every: 10 };
+
 /**
- * The same, and once more where nothing is left but what a killed process had offered.
+ * The same, and once more where nothing is left but what a killed process had offered, or what containers had that have ended, and whose links the
+ * kernel is about to remove.
  *
  * @param of.signal its abort ends the waiting for others
  * @throws as {@link leaseAddress}; the signal's reason
@@ -93,9 +100,46 @@ export async function leaseFreeAddress(
   } catch (error) {
     if (!hasCode(error, 'EADDRINUSE', 'ERR_NO_ADDRESS')) throw error;
     const clear = (): Promise<boolean> => withNetwork(name, async () => removeVoidOffers(name));
-    if (!(await unlessAborted(of.signal, clear, () => undefined))) throw error;
-    return leaseAddress(name, record, of);
+    if (await unlessAborted(of.signal, clear, () => undefined)) return leaseAddress(name, record, of);
+    return await leaseWhenGone(name, record, of, error);
   }
+}
+
+/** @throws the error, when no address becomes free in time; as {@link leaseFreeAddress} */
+async function leaseWhenGone(
+  name: string,
+  record: NetworkRecord,
+  of: LeaseFor & { readonly signal: AbortSignal | null },
+  error: unknown,
+): Promise<AddressLease> {
+  const until = monotonicMs() + GOING.patience;
+  for (;;) {
+    // before the try: it may go in between
+    const isWorthWaiting = isOneGoing(name, record, of);
+    try {
+      return leaseAddress(name, record, of);
+    } catch (again) {
+      if (!hasCode(again, 'EADDRINUSE', 'ERR_NO_ADDRESS')) throw again;
+    }
+    if (!isWorthWaiting || monotonicMs() > until) throw error;
+    await unlessAborted(
+      of.signal,
+      () => delay(GOING.every),
+      () => undefined,
+    );
+  }
+}
+
+/** Whether nothing but a link has one of the addresses, and no container shares that. */
+function isOneGoing(name: string, record: NetworkRecord, { ip, option }: LeaseFor): boolean {
+  const [first] = subnetsOf(record);
+  if (!first) return false;
+  for (const number of ip === null ? nextNumbers(name, record) : [askedFor(name, record, ip, option)]) {
+    const address = addressAt(first, number);
+    const link = hostEndName(address);
+    if (isNetworksLink(link) && !isAddressTaken(name, address.text) && !isPortShared(name, link)) return true;
+  }
+  return false;
 }
 
 function take(name: string, subnets: readonly Cidr[], number: bigint, { id, owner, keeper, place }: LeaseFor): AddressLease | null {
@@ -105,14 +149,13 @@ function take(name: string, subnets: readonly Cidr[], number: bigint, { id, owne
   const address = addressAt(first, number);
   const text = JSON.stringify({ id, addresses: addresses.map((one) => one.text), keeper });
   const use = useOf(name, address.text, text);
-  const isTaken = (): boolean => existsSync(use.path) || isNetworksLink(hostEndName(address));
-  if (isTaken()) return null;
+  if (existsSync(use.path)) return null;
   const offer = offerPath(name, address.text);
   if (!makeOffer(offer, text, unfinishedOffer(name, keeper))) return null;
   const letGo = (): void => removeOffer(offer, text);
   try {
-    // another process's offer may have become a lease since we looked
-    if (isTaken()) {
+    // another process's offer may have become a lease since we looked; one that has gone may have left its link
+    if (existsSync(use.path) || isNetworksLink(hostEndName(address))) {
       letGo();
       return null;
     }
