@@ -12,7 +12,7 @@ export const network: Case = {
     onOwnNetwork('a run on a network', undefined, async (network) => {
       const run = (name: string, more: RunOptions): Subject =>
         subject(name, () => Container.run({ ...containerOptions(context.rootfs), ...more }));
-      const plan = effort(context, { rounds: 100, batch: 4 }, { rounds: 10, batch: 4 });
+      const plan = effort(context, { rounds: 100, batch: 4, warm: WARM }, { rounds: 10, batch: 4, warm: WARM / 5 });
       const [none, bridge] = await interleave([run('none', {}), run('bridge', { network })], plan);
       if (!none || !bridge) return [];
       return [
@@ -28,6 +28,9 @@ export const network: Case = {
       ];
     }),
 };
+
+/** As where containers are compared: V8 compiles for the first few hundred runs, and has more to compile of a run on a network. */
+const WARM = 500;
 
 const sleeper = (context: Context, network?: Network): ContainerOptions => ({
   ...containerOptions(context.rootfs),
