@@ -2,6 +2,7 @@ import { Container, type ContainerOptions, type Network, type RunOptions } from 
 import { type Case, type Context, effort } from '../case.js';
 import { interleave, type Subject, subject, summarise } from '../measure.js';
 import { onOwnNetwork, withContainers } from '../own-network.js';
+import { compiled } from '../peers/compiled.js';
 import { containerOptions } from '../peers/nacelle.js';
 import type { Line, Row } from '../table.js';
 
@@ -13,8 +14,9 @@ export const network: Case = {
       const run = (name: string, more: RunOptions): Subject =>
         subject(name, () => Container.run({ ...containerOptions(context.rootfs), ...more }));
       const plan = effort(context, { rounds: 100, batch: 4, warm: WARM }, { rounds: 10, batch: 4, warm: WARM / 5 });
-      const [none, bridge] = await interleave([run('none', {}), run('bridge', { network })], plan);
-      if (!none || !bridge) return [];
+      const bare = compiled('veth', (count) => [count]);
+      const [none, bridge, link] = await interleave([run('none', {}), run('bridge', { network }), bare], plan).finally(bare.close);
+      if (!none || !bridge || !link) return [];
       return [
         {
           what: 'a run on a network',
@@ -24,6 +26,7 @@ export const network: Case = {
           compare: 'difference',
           target: { bound: 'at most', value: 1.5 },
         },
+        { what: 'the bare requests for its link, by bench/veth.c', unit: 'ms', measured: link },
         await published(context, network),
       ];
     }),
