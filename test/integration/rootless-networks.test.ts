@@ -69,6 +69,10 @@ describe('networks of an ordinary user', () => {
     });
   });
 
+  it('stay for who has come while the first one left', async () => {
+    expect(await told('waiting')).toEqual({ isTold: true, stays: true, left: [] });
+  });
+
   it('go with a shim that is killed, and the next one makes them anew', async () => {
     const ended = expect.stringMatching(/^ShimError/);
     expect(await told('shim')).toEqual({ ended, heard: 'two', failures: 0, left: [], removed: succeeded });

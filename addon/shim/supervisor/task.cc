@@ -178,7 +178,8 @@ void Task::attach(const Listener& listener) {
 void Task::leave(const Client& client) {
   listeners_.remove(client);
   if (!listeners_.empty() || is_kept() || (plan_.leaves_tree && told_started_)) return;
-  if (plan_.with_clients && told_started_ && supervisor_.has_open_clients()) return;
+  // the supervisor looks first who waits to be let in, and has such a task end after its last client (Supervisor::remove)
+  if (plan_.with_clients && told_started_) return;
   end_unheard();
 }
 
