@@ -116,7 +116,7 @@ void Task::blame(Cause cause) {
 }
 
 void Task::signal_tree() {
-  if (run_.is_draining) context_.pump.kill();
+  if (run_.is_draining) hurry_pump();
   if (plan_.has_kill_group) {
     const Reserve::Loan loan(supervisor_.reserve());
     static_cast<void>(kill_group(slots_.get(plan_.kill_group.at), plan_.kill_group.path.text));  // the group may not exist yet
@@ -251,6 +251,13 @@ bool Task::pump_is_done() {
   const uint64_t patience = run_.cause == Cause::kNone ? kDeathPatience : kPatience;
   retry_.start(supervisor_.loop(), monotonic_ns() + patience, [this] { context_.pump.kill(); });
   return false;
+}
+
+// What had been written before the kill is copied still: a log on a busy machine takes its time for that.
+void Task::hurry_pump() {
+  const uint64_t latest = monotonic_ns() + kPatience;
+  if (retry_.running() && retry_.at() <= latest) return;
+  retry_.start(supervisor_.loop(), latest, [this] { context_.pump.kill(); });
 }
 
 // --- the end ---------------------------------------------------------------------------------------------------------

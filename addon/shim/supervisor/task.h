@@ -154,6 +154,7 @@ class Task {
   void pump_told();
   void end_for_lost_copy();
   bool pump_is_done();
+  void hurry_pump();
   void send_started(bool running);
   void end_by_clock(Cause cause);
   void blame(Cause cause);

@@ -4,6 +4,7 @@ import { expect } from 'vitest';
 import { storeRoot } from '../../../lib/host/store-path.js';
 import { Container } from '../../../lib/index.js';
 import { useDetached } from '../../fixtures/detached.js';
+import { isAlive, processes, processInfo } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { all, textOf } from '../../fixtures/log-records.js';
 import { runNode } from '../../fixtures/node.js';
@@ -92,6 +93,20 @@ describe('logs()', () => {
     const text = textOf(await all(container.logs()));
     expect(text).toMatch(/^\n?(?:y\n)+$/);
     expect(text.length).toBeGreaterThan(64 * 1024);
+  });
+
+  it('is whole when the container is killed again while the rest of it is written', async () => {
+    const container = await started('echo first; exec sleep 1000');
+    await until('the line is there', async () => textOf(await all(container.logs())) === 'first\n');
+    const { pid } = await container.inspect();
+    const shim = processInfo(pid)?.parent;
+    const log = processes().find(({ parent, command }) => parent === shim && command === 'nacelle-log')?.pid ?? 0;
+    process.kill(log, 'SIGSTOP');
+    await container.kill();
+    await until('its end was seen', () => !isAlive(pid));
+    await container.kill();
+    process.kill(log, 'SIGCONT');
+    expect(await container.wait()).toMatchObject({ status: 'signalled', stdout: 'first\n' });
   });
 
   it('is bytes where the container was made so', async () => {
