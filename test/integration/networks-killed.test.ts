@@ -93,7 +93,7 @@ describe('a network whose processes are killed', () => {
       await program.ended;
       await until('the shim has ended too', () => !isAlive(shim));
       const seen = await runNode('networks', ['reap'], from);
-      expect(seen, `before request ${after}`).toMatchObject({ failures: [], usesLeft: [] });
+      expect(seen, `before request ${after}`).toMatchObject({ failures: [], usesLeft: [], folders: [] });
       expect(await names(net), `before request ${after}`).toEqual([]);
       if (line.value === 'made') break;
       expect(line.value).toBe('stopped');
@@ -104,7 +104,7 @@ describe('a network whose processes are killed', () => {
     const { net, ...from } = await machine();
     const { before, ...seen } = await runNode<{ before: { uses: number } }>('networks', ['cut'], from);
     expect(before.uses).toBe(1);
-    expect(seen).toEqual({ failures: [], usesLeft: [] });
+    expect(seen).toEqual({ failures: [], usesLeft: [], folders: [] });
   });
 
   it('gives an address that a process was about to give when it was killed', async () => {
@@ -124,7 +124,50 @@ describe('a network whose processes are killed', () => {
     await until('the shim has ended too', () => !isAlive(shim));
     const { before, ...seen } = await runNode<{ before: { uses: number } }>('networks', ['reap'], from);
     expect(before.uses).toBe(2);
-    expect(seen).toEqual({ failures: [], usesLeft: [] });
+    expect(seen).toEqual({ failures: [], usesLeft: [], folders: [] });
     expect(await names(net)).toEqual([]);
+  });
+
+  it('is removed by a reap elsewhere when its network namespace has gone too', async () => {
+    const { net, ...from } = await machine();
+    const { program, shim } = await holder(from);
+    process.kill(shim, 'SIGKILL');
+    program.process.kill('SIGKILL');
+    await program.ended;
+    await until('the shim has ended too', () => !isAlive(shim));
+    await net.close();
+    const other = await machine();
+    const seen = async () => runNode('networks', ['reap'], { through: other.through, env: from.env });
+    // the container's process, which its shim's death has killed, may hold the namespace a moment longer
+    await until('nothing is left', async () => JSON.stringify(await seen()).includes('"folders":[]'));
+  });
+});
+
+describe('the folder of a network that nobody uses', () => {
+  it('goes with a reap, and that of one which is used stays', async () => {
+    const { net: _, ...from } = await machine();
+    expect(await runNode('networks', ['folders'], from)).toEqual({
+      before: ['.forwarding', 'unused', 'used'],
+      during: ['.forwarding', 'used', true],
+      after: [],
+    });
+  });
+
+  it('is made again for whoever was about to use it', async () => {
+    const { net: _, ...from } = await machine();
+    expect(await runNode('networks', ['removed'], from)).toEqual({ isRemoved: true, address: '10.89.0.2' });
+  });
+
+  it('is nobody’s loss while others use the network again and again', async () => {
+    const { net: _, ...from } = await machine();
+    const reaping = [startNode('networks', ['reaps'], from), startNode('networks', ['reaps'], from)];
+    const { made, had } = await runNode<{ made: string; had: unknown[] }>('networks', ['race'], from);
+    expect([made, had.length]).toEqual(['no error', 10]);
+    for (const one of reaping) {
+      one.process.kill('SIGTERM');
+      const { stdout, stderr } = await one.ended;
+      expect(JSON.parse(stdout), stderr).toEqual({ failures: [], hasReaped: true });
+    }
+    expect(await runNode('networks', ['reap'], from)).toMatchObject({ failures: [], folders: [] });
   });
 });

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { doAll, hasCode, NacelleError } from '../../errors.js';
+import { doAll, hasCode, NacelleError, SyscallError } from '../../errors.js';
 import { requireRoot } from '../../host/bridge-feature.js';
 import { writeRecord } from '../../host/journal.js';
 import { privilege } from '../../host/privilege.js';
@@ -162,18 +162,9 @@ function begin(key: string, name: string, place: NetworksPlace): Keeper {
 async function make(name: string, place: NetworksPlace): Promise<KeptBridge & { readonly task: Task }> {
   const { driver } = await requireOwnNetwork(name);
   if (driver !== 'bridge') requireRoot(`the driver ${driver} of a network`);
-  const { shim, enter } = place;
-  await reapFirst(shim);
+  await reapFirst(place.shim);
   const id = newId();
-  const slots = new Slots();
-  const socket = slots.take();
-  const use = useOf(name, id);
-  const forget = writeRecord(shim.owner, `network-${id}`, [useRecord(use)]);
-  const task = await withRecord(forget, async () => {
-    makeNetworkFolder(name);
-    const leave = [...leaveSteps(use, slots), ...forget];
-    return shim.startPlan(keeperPlan(socket, { enter, use: useStep(use), leave }), slots.descriptors);
-  });
+  const { task, socket } = await beginUse(name, id, place);
   try {
     const { record, mtu, way } = await withNetwork(name, () => findOrMake(name, task, socket));
     const kept = { record, mtu, keeper: id, place, task };
@@ -185,6 +176,30 @@ async function make(name: string, place: NetworksPlace): Promise<KeptBridge & { 
   } catch (error) {
     // not under the lock, for which the shim would wait
     throw await undone([{ task, removal: [] }], error);
+  }
+}
+
+/** How often a use is begun: whoever removes the network, or reaps, may remove the folder before the use is in there. */
+const ATTEMPTS = 100;
+
+/** The task that keeps the bridge while it is there, with a netlink socket. */
+async function beginUse(name: string, id: string, { shim, enter }: NetworksPlace): Promise<{ readonly task: Task; readonly socket: Slot }> {
+  for (let tried = 1; ; ++tried) {
+    const slots = new Slots();
+    const socket = slots.take();
+    const use = useOf(name, id);
+    const forget = writeRecord(shim.owner, `network-${id}`, [useRecord(use)]);
+    try {
+      const task = await withRecord(forget, async () => {
+        makeNetworkFolder(name);
+        const leave = [...leaveSteps(use, slots), ...forget];
+        return shim.startPlan(keeperPlan(socket, { enter, use: useStep(use), leave }), slots.descriptors);
+      });
+      return { task, socket };
+    } catch (error) {
+      const isFolderGone = error instanceof SyscallError && error.step === 'put_file' && error.code === 'ENOENT';
+      if (!isFolderGone || tried === ATTEMPTS) throw error;
+    }
   }
 }
 

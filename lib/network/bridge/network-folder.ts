@@ -197,14 +197,18 @@ export function makeNetworkFolder(name: string): void {
 
 /** Removes the folders of a network that nobody uses. The caller has the network's lock, which goes with them. */
 export function removeNetworkFolder(name: string): void {
-  const folder = networkFolder(name);
+  removeFilesOf(networkFolder(name));
+}
+
+/** The same of a network in any network namespace, by its folder. */
+export function removeFilesOf(folder: string): void {
   attempt(`remove ${folder}`, () => {
     try {
       rmdirSync(join(folder, 'uses'));
       rmSync(join(folder, 'last'), { force: true });
-      for (const path of [macsFile(name), ...filesOf(sharedRulesFile(name))]) rmSync(path, { force: true });
+      for (const path of [join(folder, 'macs'), ...filesOf(join(folder, 'rules'))]) rmSync(path, { force: true });
       rmSync(join(folder, 'offers'), { recursive: true, force: true });
-      rmSync(lockPath(name), { force: true });
+      rmSync(join(folder, 'lock'), { force: true });
       for (const path of [folder, dirname(folder), dirname(dirname(folder))]) rmdirSync(path);
     } catch (error) {
       // others have begun to use a network of this name, or of this namespace

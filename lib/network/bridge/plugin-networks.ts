@@ -11,6 +11,7 @@ import { removeLeftNetworks } from '../holder/networks-place.js';
 import { allNetworks, findNetwork, forgetNetwork, noNetwork, withNetworkFiles, writeNetwork } from './network-file.js';
 import type { ParsedPluginNetwork } from './network-options.js';
 import type { PluginRecord } from './network-settings.js';
+import { removeUnusedFolders } from './unused-folders.js';
 
 // What `Network` does where plugins of CNI make the network.
 
@@ -65,7 +66,7 @@ export function pluggedInto(name: string, { version }: PluginRecord): { id: stri
 }
 
 /**
- * Removes what dead owners left, of all primitives: control groups, mounts, folders, links; and has plugins of CNI detach the containers that have ended
+ * Removes what dead owners left, of all primitives: control groups, mounts, folders, links, and what is noted of networks that nobody uses; and has plugins of CNI detach the containers that have ended
  * without anybody to see to it, and remove what no container has (GC). Nothing of a live owner is touched. The first use in a process does the
  * same but for the plugins, and reports failures as a `NacelleWarning`. Idempotent.
  *
@@ -76,6 +77,7 @@ export async function reap(): Promise<ReapReport> {
   const { owners, failures } = await reapOwners();
   const more = await detachAllEnded();
   await removeLeftNetworks().catch((error: unknown) => more.push(toError(error)));
+  more.push(...removeUnusedFolders());
   // plugins need root, and another's store may not be this user's to read
   for (const { record } of privilege().kind === 'root' ? await allNetworks() : []) {
     if (record?.driver === 'cni') await collectLeft(record).catch((error: unknown) => more.push(toError(error)));

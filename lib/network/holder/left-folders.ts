@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { listIfThere } from '../../native/read-if-there.js';
 import { runtimeDir } from '../../native/runtime-dir.js';
@@ -7,9 +7,16 @@ import { findHolders } from './holder-note.js';
 
 // Folders that tell of the networks in a network namespace go with it. Those of one whose holder was killed stay until the next one begins.
 
+const FOLDERS = ['networks', 'members'];
+
 /** The folders with the networks, and with the names, of a network namespace. */
 export function foldersOf(namespace: number | string): string[] {
-  return ['networks', 'members'].map((folder) => join(runtimeDir(), folder, String(namespace)));
+  return FOLDERS.map((folder) => join(runtimeDir(), folder, String(namespace)));
+}
+
+/** Whether there are folders of any network namespace. */
+export function areFoldersLeft(): boolean {
+  return FOLDERS.some((folder) => existsSync(join(runtimeDir(), folder)));
 }
 
 /**
@@ -19,7 +26,9 @@ export function foldersOf(namespace: number | string): string[] {
  */
 export function removeLeft(fresh: number | null): void {
   const held = new Set(findHolders().map(({ namespace }) => String(namespace)));
-  const found = listIfThere(join(runtimeDir(), 'networks')).filter((name) => /^\d+$/.test(name) && !held.has(name));
+  const found = FOLDERS.flatMap((folder) => listIfThere(join(runtimeDir(), folder))).filter(
+    (name) => /^\d+$/.test(name) && !held.has(name),
+  );
   for (const namespace of new Set([...(fresh === null ? [] : [String(fresh)]), ...found])) {
     const folders = foldersOf(namespace);
     const [networks = ''] = folders;

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { hasCode, SyscallError, UnsupportedError } from '../../errors.js';
 import { containerShim, launchContainerShim } from '../../host/container-shim.js';
@@ -16,7 +16,7 @@ import type { Step } from '../../plan/steps.js';
 import { withRemovable } from '../../store/removable-lock.js';
 import { findHolders, type Holder, holderFolder, isThere, namespaceOf, noteHolder } from './holder-note.js';
 import { holderPlan, keepLeft } from './holder-plan.js';
-import { foldersOf, removeLeft } from './left-folders.js';
+import { areFoldersLeft, foldersOf, removeLeft } from './left-folders.js';
 
 // Where the bridges of this process's networks are. Root's are in its own network namespace. An ordinary user may make none there: all bridges of
 // the user are in one network namespace below the user namespace of the user's containers, whichever process makes them. A shim holds it, which
@@ -101,7 +101,7 @@ async function holdNetworks(shim: Shim): Promise<Held> {
 
 /** Removes the folders of an ordinary user's networks whose holder was killed, where no container has them any more. @throws SyscallError */
 export async function removeLeftNetworks(): Promise<void> {
-  if (privilege().kind === 'root' || !existsSync(join(runtimeDir(), 'networks'))) return;
+  if (privilege().kind === 'root' || !areFoldersLeft()) return;
   await underLock(async () => removeLeft(null));
 }
 
