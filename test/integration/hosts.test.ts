@@ -12,6 +12,7 @@ import { until } from '../fixtures/until.js';
 useLeakCheck();
 const TOOLS = ['ip', 'bridge', 'nsenter', 'unshare', 'ping', 'getent', 'sh', 'sleep'];
 const { describe, it } = requires({ root: true, containers: true, tools: TOOLS });
+const egress = requires({ root: true, containers: true, tools: [...TOOLS, 'nft'] });
 const temporary = temporaryFolder();
 useNets();
 
@@ -138,6 +139,32 @@ describe('a network of two hosts', () => {
       networks: ['here'],
     });
     expect(await names(net)).toEqual(['up0']);
+  });
+
+  egress.it('holds a container to its list also where another host has addresses in the network', async () => {
+    const [seen] = await onBoth('egress', await twoHosts());
+    const no = 'silence';
+    const host = 'host 2';
+    const peers = ['web-2', 'web-2', 'web-2', 'web-1'];
+    expect(seen).toEqual({
+      refused: expect.stringMatching(/^ERR_INVALID_OPTION: option egress: can't go with the network both .* made without peerGateways/),
+      free: { peers, host: [host, host], datagrams: [host, host], all: [host, host, host] },
+      before: { peers, host: [no, no], datagrams: [no, no], all: [no, 'EPERM', 'EPERM'] },
+      flushed: { peers, host: [no, no], datagrams: [no, no], all: [no, no, no] },
+      routed: [
+        [host, host],
+        [no, no],
+      ],
+      learned: {
+        late: expect.stringMatching(/^ERR_IN_USE: learn the host 192\.0\.2\.3 in the network both/),
+        missing: 'ERR_INVALID_OPTION: option gateway: is needed: the network both has peerGateways, and the host 192.0.2.3 is new to it',
+        other: 'ERR_INVALID_OPTION: option gateway: is 10.1.0.9, and the host 192.0.2.2 has 10.1.0.2 in the network both',
+        taken: 'EADDRINUSE: take the address 10.1.0.2 in the network both: another container has it',
+      },
+      peers: ['192.0.2.1', '192.0.2.2', '192.0.2.3'],
+      peerGateways: ['10.1.0.1', '10.1.0.2', '10.1.0.3'],
+      networks: ['both'],
+    });
   });
 
   it('has its tunnel as long as one process of a host uses it, and leaves nothing when the last one is killed', async () => {

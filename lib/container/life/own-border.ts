@@ -1,5 +1,5 @@
 import { NacelleError, toError, UnsupportedError, withCleanupError } from '../../errors.js';
-import { requireOneHost } from '../../network/bridge/attach-network.js';
+import { requireKnownHosts } from '../../network/bridge/attach-network.js';
 import { keepBridge, ruledNetwork } from '../../network/bridge/kept-bridge.js';
 import { isPortShared } from '../../network/bridge/network-folder.js';
 import { networksNamespace } from '../../network/holder/networks-place.js';
@@ -60,7 +60,7 @@ async function changeAt(life: Life, { network, port, border = null }: LinkRecord
   if (!guarded) throw new Error('each link with an end on this machine is guarded');
   const bridge = await keepBridge(network);
   try {
-    if (isConfined) requireOneHost(network, bridge.record);
+    if (isConfined) requireKnownHosts(network, bridge.record);
     if ('parent' in bridge.way) throw new Error('a link with an end on this machine is a port of a bridge');
     const ruled = ruledNetwork(network, bridge.record);
     if (border === null) await bridge.way.rules.confine(guarded, isConfined);

@@ -20,7 +20,7 @@ import { hostEndName, macOf } from './host-end.js';
 import { type KeptBridge, keepBridge, ruledNetwork } from './kept-bridge.js';
 import { isPluginNetwork } from './network-file.js';
 import { hasOwnMacs, leaveSteps, markOwnMacs, sharingUse, useOf, useRecord, useStep } from './network-folder.js';
-import { gatewaysOf, type NetworkRecord } from './network-settings.js';
+import { gatewaysOf, type NetworkRecord, peerGatewaysOf } from './network-settings.js';
 import type { Part, Parts } from './parts.js';
 
 /** A network that a container is to be on. */
@@ -125,7 +125,7 @@ export async function attach(
   if (mac !== null && 'parent' in bridge.way && bridge.way.mac !== null) {
     throw invalidOption(option.replace(/ip$/, 'mac'), `can't be chosen in the network ${name}: all of the driver ipvlan have the parent's`);
   }
-  if (of.isConfined) requireOneHost(name, bridge.record);
+  if (of.isConfined) requireKnownHosts(name, bridge.record);
   const { addresses } = parts.add(await leaseFreeAddress(name, bridge.record, { ...of, keeper: bridge.keeper, ip, option }));
   const link = attachedLink(network, addresses, { ...of, bridge });
   const isInternal = bridge.record.internal;
@@ -161,13 +161,13 @@ export async function attach(
 }
 
 /**
- * For a container with a list of where it may connect to.
+ * For a container with a list of where it may connect to: no other host is anything that its networks have.
  *
  * @throws NacelleError `ERR_INVALID_OPTION`
  */
-export function requireOneHost(name: string, { driver }: NetworkRecord): void {
-  if (driver !== 'vxlan') return;
-  const problem = `can't go with the network ${name} of the driver vxlan: no rule here knows the addresses of the other hosts themselves`;
+export function requireKnownHosts(name: string, record: NetworkRecord): void {
+  if (record.driver !== 'vxlan' || peerGatewaysOf(record) !== null) return;
+  const problem = `can't go with the network ${name} of the driver vxlan: it was made without peerGateways, so no rule here knows the addresses of the other hosts themselves`;
   throw invalidOption('egress', problem);
 }
 

@@ -11,6 +11,8 @@ export type DriverChoice =
       readonly driver: 'vxlan';
       readonly vni: number;
       readonly peers: readonly Address[];
+      /** One for each of the peers; `null`: they are not told. */
+      readonly peerGateways: readonly Address[] | null;
       readonly parent: string | null;
     }
   | { readonly driver: 'macvlan'; readonly parent: string; readonly mode: keyof typeof MACVLAN_MODES; readonly hostAccess: boolean }
@@ -30,6 +32,7 @@ export const driverShape = {
     .max(2 ** 24 - 1)
     .optional(),
   peers: z.array(readable<Address>(parseAddress)).readonly().optional(),
+  peerGateways: z.array(readable<Address>(parseAddress)).readonly().optional(),
 };
 
 type Driver = DriverChoice['driver'];
@@ -46,6 +49,7 @@ const DRIVERS_OF = [
   ['hostAccess', ['macvlan']],
   ['vni', ['vxlan']],
   ['peers', ['vxlan']],
+  ['peerGateways', ['vxlan']],
   ['internal', ['bridge', 'vxlan']],
 ] as const satisfies readonly (readonly [keyof Given, readonly Driver[]])[];
 
@@ -62,11 +66,17 @@ export function readDriver(given: Given): DriverChoice {
 
 const readers: Readonly<Record<Driver, (given: Given) => DriverChoice>> = {
   bridge: () => ({ driver: 'bridge' }),
-  vxlan({ vni, peers = [], parent = null, subnet, range }) {
+  vxlan({ vni, peers = [], peerGateways = null, parent = null, subnet, range }) {
     needed('vxlan', 'subnet', subnet, 'that of the network on all of its hosts');
     needed('vxlan', 'range', range, 'the part of the subnet from which this host gives addresses, and no other does');
     const number = needed('vxlan', 'vni', vni, 'the number of the network on all of its hosts');
-    return { driver: 'vxlan', vni: number, peers: readPeers(peers), parent };
+    if (peerGateways !== null && peerGateways.length !== peers.length) {
+      throw invalidOption(
+        'peerGateways',
+        `has ${peerGateways.length} addresses, and peers ${peers.length}: each host has one, in the order of peers`,
+      );
+    }
+    return { driver: 'vxlan', vni: number, peers: readPeers(peers), peerGateways, parent };
   },
   macvlan({ parent, mode = 'bridge', hostAccess = false, subnet }) {
     needed('macvlan', 'subnet', subnet, PARENTS_SUBNET);

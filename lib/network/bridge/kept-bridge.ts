@@ -38,7 +38,7 @@ import {
   useStep,
   withNetwork,
 } from './network-folder.js';
-import { clashOf, gatewaysOf, isChildRecord, type NetworkRecord, peersOf, subnetsOf } from './network-settings.js';
+import { clashOf, gatewaysOf, isChildRecord, type NetworkRecord, peerGatewaysOf, peersOf, subnetsOf } from './network-settings.js';
 import { requireOpenForward } from './open-forward.js';
 import { ownRoutes, takenByMachine } from './taken-subnets.js';
 
@@ -262,7 +262,9 @@ async function makeBridge(
 /** A network as its rules have it. */
 export function ruledNetwork(name: string, record: NetworkRecord): RuledNetwork {
   const { name: bridge, index } = bridgeOf(name);
-  return { bridge, index, subnets: subnetsOf(record), gateways: gatewaysOf(record), internal: record.internal };
+  const peerGateways = peerGatewaysOf(record);
+  const network = { bridge, index, subnets: subnetsOf(record), gateways: gatewaysOf(record), internal: record.internal };
+  return peerGateways === null ? network : { ...network, peerGateways };
 }
 
 /** A use without an end: it goes with the network, or at a reboot, as the bridge does. */

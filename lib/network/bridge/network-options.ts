@@ -42,6 +42,11 @@ export interface NetworkOptions {
   readonly vni?: number | undefined;
   /** vxlan: addresses of the other hosts, all of IPv4 or all of IPv6. This host's own may be among them. Default none: `learn` tells of others. */
   readonly peers?: readonly string[] | undefined;
+  /**
+   * vxlan: the own addresses in the network, in its first subnet, of the hosts of `peers`, in their order: what each has as `gateway`. They are given to no container,
+   * and the option `egress` of a container needs them. Default: they are not known.
+   */
+  readonly peerGateways?: readonly string[] | undefined;
   /** No default route, and nothing passes its border: containers reach each other and this machine. Default false. */
   readonly internal?: boolean | undefined;
   /** A random subnet of unique local addresses (RFC 4193), where `subnet` has none of IPv6. Default false. */
@@ -106,7 +111,7 @@ const pluginNetwork = z.strictObject({
   driver: cniDriver,
   labels: shape.shape.labels,
   ...{ subnet: ofPlugins, gateway: ofPlugins, range: ofPlugins, ipv6: ofPlugins, internal: ofPlugins, mtu: ofPlugins, persist: ofPlugins },
-  ...{ parent: ofPlugins, mode: ofPlugins, hostAccess: ofPlugins, vni: ofPlugins, peers: ofPlugins },
+  ...{ parent: ofPlugins, mode: ofPlugins, hostAccess: ofPlugins, vni: ofPlugins, peers: ofPlugins, peerGateways: ofPlugins },
 });
 
 /** `null`: the options are of another driver. @throws NacelleError `ERR_INVALID_OPTION` */
@@ -134,6 +139,8 @@ export function parseNetworkOptions(given: unknown): ParsedNetwork {
     );
   }
   const first = parsed.ipv4 ?? parsed.ipv6;
+  if (choice.driver === 'vxlan')
+    for (const [place, one] of (choice.peerGateways ?? []).entries()) readGateway(one.text, first, `peerGateways[${place}]`);
   return {
     choice,
     ...parsed,
@@ -162,13 +169,13 @@ function parseSubnet(value: string, option: 'subnet' | 'range'): Cidr {
   return subnet;
 }
 
-function readGateway(value: string, subnet: Cidr | null): Address {
+function readGateway(value: string, subnet: Cidr | null, option = 'gateway'): Address {
   const address = parseAddress(value);
-  if (typeof address === 'string') throw invalidOption('gateway', address);
-  if (subnet === null) throw invalidOption('gateway', 'needs subnet: it is an address in it');
+  if (typeof address === 'string') throw invalidOption(option, address);
+  if (subnet === null) throw invalidOption(option, 'needs subnet: it is an address in it');
   const number = numberIn(subnet, address);
   if (number === null || number < 1n || number > lastNumber(subnet)) {
-    throw invalidOption('gateway', `is ${value}, which no link in ${subnet.text} can have`);
+    throw invalidOption(option, `is ${value}, which no link in ${subnet.text} can have`);
   }
   return address;
 }

@@ -34,6 +34,8 @@ export const networkSchema = z.discriminatedUnion('driver', [
     driver: z.literal('vxlan'),
     vni: z.number(),
     peers: z.array(z.string()),
+    /** One for each of the peers, in the first subnet; missing: they are not known. */
+    peerGateways: z.array(z.string()).optional(),
     learned: z.array(learned),
     parent: z.string().nullable(),
     ...common,
@@ -112,7 +114,10 @@ export function settleNetwork(parsed: ParsedNetwork, { taken, random, createdAt 
 }
 
 function chosenDriver(choice: DriverChoice) {
-  return choice.driver === 'vxlan' ? { ...choice, peers: choice.peers.map(({ text }) => text), learned: [] } : choice;
+  if (choice.driver !== 'vxlan') return choice;
+  const { peerGateways, ...rest } = choice;
+  const known = peerGateways === null ? {} : { peerGateways: peerGateways.map(({ text }) => text) };
+  return { ...rest, peers: choice.peers.map(({ text }) => text), learned: [], ...known };
 }
 
 export function clashOf(subnet: Cidr, taken: readonly TakenSubnet[]): TakenSubnet | null {
@@ -151,6 +156,19 @@ export function peersOf({ peers }: Pick<VxlanRecord, 'peers'>): Address[] {
   return peers.map((host) => noted(parseAddress(host)));
 }
 
+/** The own addresses of other hosts in a network, in each of its subnets; `null`: they are not known. */
+export function peerGatewaysOf(record: NetworkRecord): Address[] | null {
+  if (record.driver !== 'vxlan' || record.peerGateways === undefined) return null;
+  const subnets = subnetsOf(record);
+  const [first] = subnets;
+  if (!first) throw damaged('it has no subnet');
+  return record.peerGateways.flatMap((text) => {
+    const number = numberIn(first, noted(parseAddress(text)));
+    if (number === null) throw damaged(`${text} is not in ${first.text}`);
+    return subnets.map((subnet) => addressAt(subnet, number));
+  });
+}
+
 /** The containers on other hosts that a network was told of. */
 export function remotesOf({ learned }: Pick<VxlanRecord, 'learned'>): Remote[] {
   return learned.map(({ address, mac, host, names }) => ({
@@ -162,7 +180,7 @@ export function remotesOf({ learned }: Pick<VxlanRecord, 'learned'>): Remote[] {
 }
 
 /**
- * The numbers that no container here gets: those of containers on other hosts, and of this machine.
+ * The numbers that no container here gets: those of other hosts and of containers there, and of this machine.
  *
  * @param own this machine's addresses
  */
@@ -170,7 +188,8 @@ export function numbersElsewhere(record: NetworkRecord, own: readonly Address[])
   const subnets = subnetsOf(record);
   const of = (addresses: readonly Address[]): bigint[] =>
     addresses.flatMap((address) => subnets.map((subnet) => numberIn(subnet, address)).filter((number) => number !== null));
-  if (record.driver === 'vxlan') return new Set(of(remotesOf(record).map(({ address }) => address)));
+  if (record.driver === 'vxlan')
+    return new Set(of([...remotesOf(record).map(({ address }) => address), ...(peerGatewaysOf(record) ?? [])]));
   if (isChildRecord(record)) return new Set([...of(own), ...of(hostAddressesOf(record))]);
   return new Set();
 }
@@ -209,6 +228,7 @@ export function parseNetwork(text: string): NetworkRecord {
   if (record.driver === 'vxlan') {
     peersOf(record);
     remotesOf(record);
+    peerGatewaysOf(record);
   }
   return record;
 }

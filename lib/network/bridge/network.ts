@@ -42,6 +42,8 @@ export interface NetworkInfo {
   readonly peers: readonly string[];
   /** The option of that name; `null` where none was given. */
   readonly parent: string | null;
+  /** Their own addresses in the first subnet; `null` where they are not known, or the driver is not vxlan. */
+  readonly peerGateways: readonly string[] | null;
   /** Of the drivers macvlan and ipvlan; `null` for others. */
   readonly mode: NonNullable<NetworkOptions['mode']> | null;
   /** Of the driver cni; `null` for others. */
@@ -186,9 +188,10 @@ export class Network implements AsyncDisposable {
    * can be told the same.
    *
    * @throws NacelleError `ERR_INVALID_OPTION`; `EADDRINUSE` for an address that a container on this host has; `ERR_NO_NETWORK`; UnsupportedError for
-   * another driver; SyscallError
+   * another driver; `ERR_IN_USE` for a host that is new to a network with `peerGateways` which containers here use; SyscallError
    */
   async learn(peer: NetworkPeer): Promise<void> {
+    await dropIdleBridge(this.name);
     await learnPeer(this.name, peer);
   }
 
@@ -295,7 +298,7 @@ function requireForUser({ choice, persist }: ParsedNetwork): void {
 
 function infoOf(name: string, record: WrittenRecord): NetworkInfo {
   const { driver, subnets, range, internal, mtu, labels, persist, createdAt } = record;
-  const { vni, peers, parent, mode } = { ...NO_DRIVER, ...record };
+  const { vni, peers, peerGateways, parent, mode } = { ...NO_DRIVER, ...record };
   return {
     name,
     driver,
@@ -305,6 +308,7 @@ function infoOf(name: string, record: WrittenRecord): NetworkInfo {
     mtu,
     vni,
     peers,
+    peerGateways: peerGateways ?? null,
     parent,
     mode,
     cni: record.driver === 'cni' ? pluginsOf(record) : null,
@@ -322,7 +326,13 @@ function pluginsOf({ list, version, file }: PluginRecord): NetworkInfo['cni'] {
   return { name: list.name, file, version, plugins: list.plugins.map(({ type }) => type) };
 }
 
-const NO_DRIVER: Pick<NetworkInfo, 'vni' | 'peers' | 'parent' | 'mode'> = { vni: null, peers: [], parent: null, mode: null };
+const NO_DRIVER: Pick<NetworkInfo, 'vni' | 'peers' | 'peerGateways' | 'parent' | 'mode'> = {
+  vni: null,
+  peers: [],
+  peerGateways: null,
+  parent: null,
+  mode: null,
+};
 
 function damagedInfo(name: string, error: NacelleError): NetworkInfo {
   const unknown = { subnets: [], range: null, internal: false, mtu: null, labels: {}, persist: false, createdAt: null };

@@ -1,4 +1,5 @@
 import { type Address, type Cidr, describe, withPrefix } from '../address.js';
+import { addressAt, lastNumber } from '../ipam/subnet.js';
 import { ctDirection, icmpv6Type, iif, ip6Saddr, ipSaddr, oif } from '../nftables/fields.js';
 import type { Request } from '../nftables/nfnetlink.js';
 import { addElements, addSet, addVerdicts, deleteElements } from '../nftables/set-requests.js';
@@ -160,16 +161,26 @@ const ON_LINK: readonly Cidr[] = [
   withPrefix(describe(Uint8Array.of(0xfe, 0x80, ...Array<number>(14).fill(0))), 10),
 ];
 
-/** Frames to the machine's own address go to its bridge, and are none of these. */
-function amongPeers(table: Table, { subnets, gateways }: RuledNetwork): Request[] {
+/**
+ * Frames to the machine's own address go to its bridge, and are none of these. Other hosts of the network are behind a port as containers are: what is for their own
+ * addresses, or for all in a subnet, would come to them.
+ */
+function amongPeers(table: Table, { subnets, gateways, peerGateways }: RuledNetwork): Request[] {
+  const machines = [...gateways, ...(peerGateways ?? []), ...(peerGateways === undefined ? [] : subnets.flatMap(broadcastOf))];
   const chain: Chain = { table, name: CONFINED };
   const rule = (...statements: readonly Statement[]): Request => addRule(chain, ...statements);
   return [
     addChain(chain),
     rule(family('arp'), accept),
     ...NEIGHBOURS.flatMap((type) => ON_LINK.map((group) => rule(family('ip6'), equals(icmpv6Type, type), daddrIn(group), accept))),
-    ...gateways.map((gateway) => rule(daddrIn(withPrefix(gateway, gateway.family === 4 ? 32 : 128)), drop)),
+    ...machines.map((address) => rule(daddrIn(withPrefix(address, address.family === 4 ? 32 : 128)), drop)),
     ...subnets.map((subnet) => rule(daddrIn(subnet), accept)),
     rule(drop),
   ];
+}
+
+/** By which IPv4 reaches all in a subnet: its last address, and its first one, as machines of old had it (RFC 1122, 3.2.1.3). */
+function broadcastOf(subnet: Cidr): Address[] {
+  if (subnet.family === 6) return [];
+  return [addressAt(subnet, 0n), addressAt(subnet, lastNumber(subnet) + 1n)];
 }

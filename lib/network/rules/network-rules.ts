@@ -20,6 +20,8 @@ export interface RuledNetwork {
   readonly subnets: readonly Cidr[];
   /** The machine's address in each. */
   readonly gateways: readonly Address[];
+  /** Where other hosts are in the network: their own addresses in each subnet. Default: there are none. */
+  readonly peerGateways?: readonly Address[];
   readonly internal: boolean;
 }
 

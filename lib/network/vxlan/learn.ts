@@ -8,7 +8,7 @@ import { NONE, planOf, Slots } from '../../plan/plan.js';
 import { type Address, describe, formatMac, parseAddress, parseCidr } from '../address.js';
 import { macOf } from '../bridge/host-end.js';
 import { findNetwork, noNetwork, withNetworkFiles, writeNetwork } from '../bridge/network-file.js';
-import { offerPath, tunnelOf, useOf, withNetwork } from '../bridge/network-folder.js';
+import { offerPath, PERSIST, tunnelOf, useOf, usesOf, withNetwork } from '../bridge/network-folder.js';
 import { gatewaysOf, numbersOf, peersOf, subnetsOf, type VxlanRecord, type WrittenRecord } from '../bridge/network-settings.js';
 import { addressAt, numberIn } from '../ipam/subnet.js';
 import { isName } from '../names/member.js';
@@ -29,6 +29,8 @@ export interface NetworkPeer {
   readonly mac?: string | undefined;
   /** By which containers here find the one with these addresses. Default none. */
   readonly names?: readonly string[] | undefined;
+  /** The host's own address in the network's first subnet: needed for a host that is new to a network with `peerGateways`. Default: it is not known. */
+  readonly gateway?: string | undefined;
 }
 
 const name = z.string().refine(isName, "must be a name that can be asked for: labels of 1 to 63 bytes with '.' between, and no spaces");
@@ -37,6 +39,7 @@ const shape = z.strictObject({
   addresses: z.array(readable<Address>((value) => (value.includes('/') ? parseCidr(value) : parseAddress(value)))).readonly(),
   mac: mac.optional(),
   names: z.array(name).readonly().optional(),
+  gateway: readable<Address>(parseAddress).optional(),
 });
 
 /**
@@ -54,9 +57,10 @@ export async function learnPeer(name: string, given: NetworkPeer): Promise<void>
       requireFamily(record, host);
       // who tells all hosts the same tells each what is its own
       if (isOwnAddress(host)) return [];
+      const gateway = gatewayOf(name, record, host, of.gateway ?? null);
       const told = { mac: of.mac ?? null, names: (of.names ?? []).map((one) => one.toLowerCase()), host };
       const found = addresses.map(({ bytes }, place) => remoteOf(name, record, { address: describe(bytes), place, ...told }));
-      await writeNetwork(name, withRemotes(record, host, found));
+      await writeNetwork(name, withRemotes(record, { host, gateway }, found));
       return found;
     });
     if (isOwnAddress(host) || !isOwnLink(tunnelOf(name).name)) return;
@@ -78,6 +82,37 @@ function tunnelled(name: string, record: WrittenRecord | null): VxlanRecord {
 function requireFamily(record: VxlanRecord, host: Address): void {
   const family = familyOfPeers(peersOf(record));
   if (host.family !== family) throw invalidOption('host', `is ${host.text}, and the network's hosts reach each other by IPv${family}`);
+}
+
+/**
+ * What is to be noted of a host's own address. Rules that know all hosts stand as long as the network is used, so none comes to it meanwhile.
+ *
+ * @throws NacelleError `ERR_INVALID_OPTION`, `ERR_IN_USE`
+ */
+function gatewayOf(name: string, record: VxlanRecord, host: Address, given: Address | null): Address | null {
+  const refused = (problem: string): NacelleError => invalidOption('gateway', problem);
+  if (record.peerGateways === undefined) {
+    if (given === null) return null;
+    throw refused(`is ${given.text}, and the network ${name} was made without peerGateways`);
+  }
+  const place = record.peers.indexOf(host.text);
+  if (place !== -1) {
+    const known = record.peerGateways[place];
+    if (given === null || given.text === known) return null;
+    throw refused(`is ${given.text}, and the host ${host.text} has ${known} in the network ${name}`);
+  }
+  if (given === null) throw refused(`is needed: the network ${name} has peerGateways, and the host ${host.text} is new to it`);
+  const [first] = subnetsOf(record);
+  const number = first ? numberIn(first, given) : null;
+  const { first: least, last } = numbersOf(record, { all: true });
+  if (number === null || number < least || number > last) throw refused(`is ${given.text}, which no link in the network ${name} can have`);
+  if (usesOf(name).some((use) => use !== PERSIST)) {
+    const cure = 'Tell it before the first container, or after the last one';
+    throw new NacelleError(`learn the host ${host.text} in the network ${name}, which has peerGateways: it is in use. ${cure}`, {
+      code: 'ERR_IN_USE',
+    });
+  }
+  return given;
 }
 
 interface Told {
@@ -110,7 +145,11 @@ function remoteOf(name: string, record: VxlanRecord, { address: one, place, mac:
 }
 
 /** What is written down, with containers that are at a host now, wherever they were. */
-function withRemotes(record: VxlanRecord, host: Address, remotes: readonly Remote[]): VxlanRecord {
+function withRemotes(
+  record: VxlanRecord,
+  { host, gateway }: { readonly host: Address; readonly gateway: Address | null },
+  remotes: readonly Remote[],
+): VxlanRecord {
   const texts = remotes.map(({ address, mac, names }) => ({
     address: address.text,
     mac: formatMac(mac),
@@ -119,5 +158,6 @@ function withRemotes(record: VxlanRecord, host: Address, remotes: readonly Remot
   }));
   const others = record.learned.filter(({ address: known }) => !texts.some((one) => one.address === known));
   const peers = record.peers.includes(host.text) ? record.peers : [...record.peers, host.text];
-  return { ...record, peers, learned: [...others, ...texts] };
+  const known = gateway === null ? {} : { peerGateways: [...(record.peerGateways ?? []), gateway.text] };
+  return { ...record, peers, learned: [...others, ...texts], ...known };
 }

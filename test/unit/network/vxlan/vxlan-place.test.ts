@@ -48,6 +48,15 @@ describe('a network of several hosts', () => {
 
   it.each([
     [{ ...given, vni: undefined }, 'option vni: is needed with the driver vxlan: the number of the network on all of its hosts'],
+    [
+      { ...given, peers: ['192.0.2.2'], peerGateways: [] },
+      'option peerGateways: has 0 addresses, and peers 1: each host has one, in the order of peers',
+    ],
+    [
+      { ...given, peers: ['192.0.2.2'], peerGateways: ['10.2.0.1'] },
+      'option peerGateways[0]: is 10.2.0.1, which no link in 10.1.0.0/24 can have',
+    ],
+    [{ peerGateways: [] }, 'option peerGateways: is none of the driver bridge, but of vxlan'],
     [{ ...given, subnet: undefined }, 'option subnet: is needed with the driver vxlan: that of the network on all of its hosts'],
     [
       { ...given, range: undefined },
