@@ -1,5 +1,6 @@
 #include "caller_listener.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -18,6 +19,12 @@ namespace nacelle {
 namespace {
 
 constexpr int kWaiting = 128;
+constexpr uint64_t kPauseMs = 100;
+
+unique_fd spare_descriptor() { return unique_fd(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
+
+// Of accept(2): what it lacks is not there the next moment either.
+bool lacks_room(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
 
 // The process at the other end, when it is this user's. 0: it is another's, or in a pid namespace that this process does not see.
 pid_t own_peer(int fd) {
@@ -46,6 +53,7 @@ CallerListener::CallerListener(const Napi::CallbackInfo& info) : Napi::ObjectWra
   }
   on_caller_ = Napi::Persistent(info[1].As<Napi::Function>());
   poll_.open(env, fd_.get(), [this](int) { OnReady(); });
+  later_.open(env, [this] { poll_.watch(UV_READABLE); });
   poll_.watch(UV_READABLE);
 }
 
@@ -59,6 +67,7 @@ int CallerListener::Open(const std::string& path) {
   if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) return -errno;
   // nobody can connect before listen(2)
   if (chmod(path.c_str(), 0600) < 0 || listen(fd.get(), kWaiting) < 0) return -errno;
+  spare_ = spare_descriptor();
   fd_ = std::move(fd);
   return 0;
 }
@@ -66,16 +75,34 @@ int CallerListener::Open(const std::string& path) {
 CallerListener::~CallerListener() { Shut(); }
 
 void CallerListener::Shut() {
+  later_.close();
   poll_.close();
   fd_.reset();
+  spare_.reset();
   on_caller_.Reset();
+}
+
+// A caller that goes on waiting would have the loop tell of it without end.
+void CallerListener::LetGo() {
+  spare_.reset();
+  {
+    const unique_fd caller(accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!caller && lacks_room(errno)) {
+      poll_.pause();
+      later_.start(kPauseMs);
+    }
+  }
+  spare_ = spare_descriptor();
 }
 
 void CallerListener::OnReady() {
   const Napi::HandleScope scope(Env());
   // one at a time: the loop tells again of those that are left
   unique_fd caller(accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!caller) return;
+  if (!caller) {
+    if (lacks_room(errno)) LetGo();
+    return;
+  }
   const pid_t pid = own_peer(caller.get());
   if (pid <= 0) return;
   napi_env env = Env();

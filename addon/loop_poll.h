@@ -40,6 +40,11 @@ class Poll {
     });
   }
 
+  // Nothing is told before the next watch().
+  void pause() {
+    if (handle_ != nullptr) uv_poll_stop(handle_);
+  }
+
   void ref() {
     if (handle_ != nullptr) uv_ref(reinterpret_cast<uv_handle_t*>(handle_));
   }

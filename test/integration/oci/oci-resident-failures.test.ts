@@ -11,12 +11,13 @@ import { useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';
 import { useResidentPlanner, writable } from '../../fixtures/resident-planner.js';
 import { type BundleChange, makeBundle } from '../../fixtures/runtime-bundle.js';
+import { traced } from '../../fixtures/strace.js';
 import { until } from '../../fixtures/until.js';
 
 // What one front does, or can't have done, is nothing to the others.
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox', 'prlimit'] });
+const { describe, it } = requires({ root: true, tools: ['busybox', 'prlimit', 'strace'] });
 const { folder, states, socket, script, front, oci, started, planners, sleepers, resident } = useResidentPlanner();
 
 /** A container that runs. @returns its root */
@@ -139,6 +140,44 @@ describe('a resident planner', () => {
     expect(started()).toEqual(['exec one busybox true']);
     expect(await oci('exec', 'one', 'busybox', 'true')).toMatchObject({ code: 0, stderr: '' });
     expect([started(), planners()]).toEqual([[], [pid]]);
+  });
+
+  it('lets go at once of whom it has no descriptor for', async () => {
+    const pid = await resident();
+    await traced(pid, folder, { follow: false, faults: [{ call: 'accept4', error: 'EMFILE', when: '1' }] }, async () => {
+      const refused = asFront('exec', 'nobody', 'true');
+      try {
+        await until('the planner has let go', () => refused.isClosed());
+      } finally {
+        refused.end();
+      }
+    });
+    expect(await oci('exec', 'nobody', 'true')).toMatchObject({ code: 255, stderr: 'container does not exist\n' });
+    expect([started(), planners()]).toEqual([[], [pid]]);
+  });
+
+  it('does not ask again and again where it can take nobody in', async () => {
+    const pid = await resident();
+    const { value: waited, lines } = await traced(
+      pid,
+      folder,
+      { follow: false, faults: [{ call: 'accept4', error: 'EMFILE', when: '1+' }], trace: ['accept4', 'epoll_pwait', 'epoll_wait'] },
+      async () => {
+        const begun = asFront('exec', 'nobody', 'true');
+        await until('it has asked twice', () => readFileSync(join(folder, 'trace'), 'utf8').split('EMFILE').length > 4);
+        return begun;
+      },
+    );
+    try {
+      const asked = lines.filter((line) => line.includes('EMFILE')).length;
+      // between two tries it waits for nothing but time
+      const pauses = lines.filter((line) => /epoll_p?wait.* = 0$/.test(line)).length;
+      expect(asked).toBeLessThanOrEqual(2 * (pauses + 1));
+      await waited.hears(Message.spawn);
+      expect(planners()).toEqual([pid]);
+    } finally {
+      waited.end();
+    }
   });
 
   it('leaves to `delete --force` what a front was making that was killed, and ends nothing of others', async () => {
