@@ -8,6 +8,7 @@
 #include "files.h"
 #include "local_stream.h"
 #include "own_sockets.h"
+#include "pidfds.h"
 #include "socket.h"
 #include "terminal.h"
 #include "tree_files.h"
@@ -40,6 +41,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("releaseDescriptor", Napi::Function::New<nacelle::ReleaseDescriptor>(env, "releaseDescriptor"));
   exports.Set("isOwnSocket", Napi::Function::New<nacelle::IsOwnSocket>(env, "isOwnSocket"));
   exports.Set("namespaceIoctl", Napi::Function::New<nacelle::NamespaceIoctl>(env, "namespaceIoctl"));
+  exports.Set("openProcess", Napi::Function::New<nacelle::OpenProcess>(env, "openProcess"));
+  exports.Set("signalProcess", Napi::Function::New<nacelle::SignalProcess>(env, "signalProcess"));
   return exports;
 }
 

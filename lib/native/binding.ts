@@ -99,6 +99,10 @@ export interface Binding {
   isOwnSocket(fd: number): boolean;
   /** A stream socket connected to a unix(7) address, with the credentials of whoever listens there: see addon/local_stream.h. */
   connectLocal(address: string): { fd: number; pid: number; uid: number } | number;
+  /** pidfd_open(2): a descriptor, or -errno. */
+  openProcess(pid: number): number;
+  /** pidfd_send_signal(2). 0 or -errno. */
+  signalProcess(pidfd: number, signal: number): number;
   /** ioctl_ns(2): a descriptor. */
   namespaceIoctl(fd: number, request: number): number;
 }

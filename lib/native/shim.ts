@@ -16,6 +16,8 @@ export interface CallersShim {
   connection(): Connection;
   /** As {@link endShim}. */
   end(): Promise<void>;
+  /** As {@link shimAgain}. */
+  again(): Promise<void>;
 }
 
 let callersShim: () => CallersShim | undefined = () => undefined;
@@ -54,6 +56,11 @@ export async function endShim(): Promise<void> {
   connection.close();
   connection = undefined;
   loadNative().addon.endShim();
+}
+
+/** Has a shim there once more after {@link endShim}: this process starts its own where it needs one, another process is asked for it. @throws ShimError */
+export async function shimAgain(): Promise<void> {
+  await callersShim()?.again();
 }
 
 /** The name under which this process's groups and records are made. Starts the shim. */

@@ -4,6 +4,7 @@ import { hasCode, toError } from '../errors.js';
 import { delay } from '../native/clock.js';
 import { carryOut } from '../native/host-work.js';
 import { readIfThere } from '../native/read-if-there.js';
+import { signalProcesses } from '../native/signal-process.js';
 import { attempt } from '../native/system-errors.js';
 import { SIGKILL } from '../plan/constants.js';
 import { NONE, planOf } from '../plan/plan.js';
@@ -26,6 +27,7 @@ import {
   statusOf,
 } from './state/container-state.js';
 import { processesIn } from './state/group-processes.js';
+import { isLiving } from './state/process-identity.js';
 import { inTurn } from './state/state-lock.js';
 
 /** A signal as callers write it: a number, or a name with or without SIG, in any case. Pure. @throws NacelleError */
@@ -50,13 +52,13 @@ export async function killContainer(folder: StateFolder, signal: number, { all }
   if (all || (signal === SIGKILL && !hasOwnPids(record))) {
     const pids = processesIn(record.home);
     if (status === 'stopped' && pids.length === 0 && !all) throw refusal(NOT_RUNNING);
-    for (const pid of pids) send(pid, signal);
+    signalProcesses(pids, signal, () => processesIn(record.home));
     thawKilled(record, { status, signal });
     // more may have come since they were counted
     if (signal === SIGKILL && pids.length > 0) await killGroup(record);
   } else {
     if (status === 'stopped') throw refusal(NOT_RUNNING);
-    send(record.pid, signal);
+    signalFirst(record, signal);
     thawKilled(record, { status, signal });
   }
 }
@@ -75,12 +77,9 @@ function hasOwnPids(record: ContainerRecord): boolean {
   return configOf(record).linux?.namespaces.some(({ type, path }) => type === 'pid' && !path) ?? false;
 }
 
-function send(pid: number, signal: number): void {
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    if (!hasCode(error, 'ESRCH')) throw error;
-  }
+/** Nothing happens where it has ended, though another process may have its number. */
+function signalFirst({ pid, startTime }: ContainerRecord, signal: number): void {
+  signalProcesses([pid], signal, (held) => held.filter((number) => isLiving(number, startTime)));
 }
 
 /** @throws NacelleError: 'container not running' */
@@ -153,7 +152,7 @@ async function removeContainer(folder: StateFolder, force: boolean, caller: Call
     const status = statusOf(folder, record);
     if (!force && status !== 'stopped' && status !== 'created') throw refusal(notStopped(folder.id, status));
     if (status === 'paused') thaw(record);
-    if (status !== 'stopped') send(record.pid, SIGKILL);
+    if (status !== 'stopped') signalFirst(record, SIGKILL);
   }
   await removeGroups(record?.groups ?? notedGroups(folder));
   removeStateFolder(folder);

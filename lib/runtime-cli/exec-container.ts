@@ -3,12 +3,15 @@ import { UnsupportedError } from '../errors.js';
 import { clearTimeout, setTimeout } from '../native/clock.js';
 import { closeDescriptor, streamedPipe } from '../native/load-addon.js';
 import { endShim, start } from '../native/shim.js';
+import { signalProcesses } from '../native/signal-process.js';
 import type { Task } from '../native/task.js';
 import type { BundleProcess } from '../oci-config/config-schema.js';
 import { schedulerOf } from '../oci-config/process-scheduler.js';
 import { refuseDeadline, refuseOfProcess } from '../oci-config/refused.js';
+import { SIGKILL } from '../plan/constants.js';
 import { type Plan, Slots } from '../plan/plan.js';
 import type { Caller } from './caller/caller.js';
+import { signalsOf } from './caller/forward-signals.js';
 import { requireMapped } from './config/bundle-user-maps.js';
 import { capabilitySets, processLimits } from './config/process-facts.js';
 import { readProcess } from './config/read-config.js';
@@ -99,7 +102,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
       });
       const task = await startedBy(plan, slots, pipes);
       const { pid } = task;
-      const forget = pipes === null ? caller.forwardSignals(pid) : () => undefined;
+      const forget = pipes === null ? caller.forwardSignals(signalsOf(task)) : () => undefined;
       try {
         if (pipes !== null) await letRun(pipes, pid);
         if (request.pidFile !== null) writeWhole(caller.absolute(request.pidFile), String(pid));
@@ -145,7 +148,7 @@ async function letRun({ go, told }: Pipes, pid: number): Promise<void> {
   let isLate = false;
   const timer = setTimeout(() => {
     isLate = true;
-    if (isLiving(pid, startTime)) process.kill(pid, 'SIGKILL');
+    signalProcesses([pid], SIGKILL, (held) => held.filter((number) => isLiving(number, startTime)));
     told.stream.destroy();
   }, ENTERING_MS);
   const text = await failure;

@@ -31,7 +31,7 @@ export function preservedDescriptors(preserved: number, caller: Caller, { activa
 }
 
 /** The caller's standard streams, which a program without a terminal gets. @throws NacelleError `ERR_INVALID_OPTION` for one that is not open */
-export function standardStreams(caller: Caller): readonly [number, number, number] {
+export function standardStreams(caller: Pick<Caller, 'descriptor'>): readonly [number, number, number] {
   const of = (number: number): number => {
     const fd = caller.descriptor(number);
     if (fd === null) throw usageError(`descriptor ${number} is not open`);

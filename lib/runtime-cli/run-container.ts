@@ -1,4 +1,5 @@
-import { endShim } from '../native/shim.js';
+import { endShim, shimAgain } from '../native/shim.js';
+import { signalsOf } from './caller/forward-signals.js';
 import { deleteContainer } from './change-container.js';
 import { createContainer } from './create-container.js';
 import type { CreateRequest } from './create-facts.js';
@@ -17,8 +18,8 @@ export async function runContainer(
   request: CreateRequest,
   { detach, keep }: { readonly detach: boolean; readonly keep: boolean },
 ): Promise<number> {
-  const { folder, record, task } = await createContainer(request, { isAttached: !detach });
-  const forget = detach ? () => undefined : request.caller.forwardSignals(record.pid);
+  const { folder, task } = await createContainer(request, { isAttached: !detach });
+  const forget = detach ? () => undefined : request.caller.forwardSignals(signalsOf(task));
   let notifier: Notifier | null = null;
   try {
     // a program that ended while the shim is its parent would be reaped here
@@ -34,7 +35,10 @@ export async function runContainer(
     if (!keep) await deleteContainer(folder, { force: true, caller: request.caller });
     return shellStatus(end);
   } catch (error) {
-    throw await undoneAfter(error, () => deleteContainer(folder, { force: true, caller: request.caller }));
+    throw await undoneAfter(error, async () => {
+      await shimAgain();
+      await deleteContainer(folder, { force: true, caller: request.caller });
+    });
   } finally {
     forget();
     await notifier?.end();

@@ -186,7 +186,7 @@ export const commands: Readonly<Record<string, Command>> = {
     short: { r: 'resources' },
     words: [1, 1],
     run: async (called) => {
-      await updateContainer(folderOf(called), askedResources(called.flags));
+      await updateContainer(folderOf(called), askedResources(called.flags, called.caller));
       return 0;
     },
   },

@@ -7,23 +7,25 @@ import { inspectGroups } from '../host/cgroup-base.js';
 import { setUnitProperties, withSystemd } from '../host/machine-systemd.js';
 import { attempt } from '../native/system-errors.js';
 import { type Resources, resourcesSchema } from '../oci-config/resources-schema.js';
+import type { Caller } from './caller/caller.js';
 import type { Flags } from './command-line.js';
 import { checkedFile } from './config/read-config.js';
 import { NOT_RUNNING, refusal, usageError } from './config/runtime-error.js';
 import { type GroupFolder, rooted } from './plan/bundle-groups.js';
 import { unitProperties } from './plan/unit-properties.js';
 import { updateWrites } from './plan/update-writes.js';
+import { standardStreams } from './preserved-descriptors.js';
 import { madeRecord, type StateFolder, statusOf } from './state/container-state.js';
 import { undoneAfter } from './undone-after.js';
 import { resourcesOfFlags } from './update-flags.js';
 
 /** What the command line of `update` asks for: a file with linux.resources, '-' for standard input, or flags. @throws NacelleError; SyscallError */
-export function askedResources(flags: Flags): Resources {
+export function askedResources(flags: Flags, caller: Pick<Caller, 'absolute' | 'descriptor'>): Resources {
   const file = flags.value('resources');
   const named = resourcesOfFlags(flags);
   if (file !== null && named !== null) throw usageError('--resources names all limits: it can not go with flags for some');
   if (file === null) return named ?? resourcesSchema.parse({});
-  const [path, shown] = file === '-' ? [0, 'standard input'] : [file, file];
+  const [path, shown] = file === '-' ? [standardStreams(caller)[0], 'standard input'] : [caller.absolute(file), file];
   return checkedFile(
     shown,
     attempt(`read ${shown}`, () => readFileSync(path, 'utf8')),

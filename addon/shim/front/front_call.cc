@@ -32,6 +32,9 @@ struct Command {
 constexpr Command kCommands[] = {{"state", nullptr, 0, 1}, {"start", nullptr, 0, 1},  {"kill", kKillFlags, 2, 2},
                                  {"pause", nullptr, 0, 1}, {"resume", nullptr, 0, 1}, {"delete", kDeleteFlags, 2, 1}};
 
+// The commands that a resident planner does.
+constexpr std::string_view kPlanned[] = {"create", "run", "exec", "update"};
+
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_word_character(char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '_'; }
 
@@ -162,9 +165,27 @@ bool read_planned_call(int argc, const char* const* argv, const std::string& def
   const int at = read_flags(argc, argv, 0, kGlobalFlags, sizeof kGlobalFlags / sizeof kGlobalFlags[0], flags);
   if (at < 0 || at >= argc) return false;
   call.root = value_of(flags, "root", default_root);
-  const std::string_view command = argv[at];
-  call.is_exec = command == "exec";
-  return is_plain_path(call.root) && (call.is_exec || command == "create");
+  call.command = argv[at];
+  call.command_at = at;
+  if (!is_plain_path(call.root)) return false;
+  for (const std::string_view command : kPlanned) {
+    if (call.command == command) return true;
+  }
+  return false;
+}
+
+std::string_view resources_of(int argc, const char* const* argv, int command_at) {
+  std::string_view found;
+  for (int at = command_at + 1; at < argc; ++at) {
+    const std::string_view word = argv[at];
+    const std::string_view name = flag_name(word);
+    if (name.empty()) break;
+    const size_t equals = word.find('=');
+    // all flags of this command take a value
+    if (equals == std::string_view::npos && ++at == argc) break;
+    if (name == "resources" || name == "r") found = equals == std::string_view::npos ? std::string_view(argv[at]) : word.substr(equals + 1);
+  }
+  return found;
 }
 
 }  // namespace nacelle

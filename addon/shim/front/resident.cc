@@ -23,6 +23,7 @@
 #include "../kernel/spawn_shim.h"
 #include "../kernel/syscalls.h"
 #include "../wire/protocol.h"
+#include "planned_input.h"
 #include "resident_peer.h"
 #include "resident_start.h"
 
@@ -85,6 +86,12 @@ int send_message(int socket, ResidentMessage type, const std::string& body = {},
   return send_packet<kMaxDescriptors>(socket, parts, body.empty() ? 1 : 2, fds.data(), fds.size());
 }
 
+// Whoever is told that a container is ready (sd_notify(3)) may hear of it by this process alone, or by its children.
+bool notifies(const PlannedCall& call) {
+  const char* address = std::getenv("NOTIFY_SOCKET");
+  return call.command == "run" && address != nullptr && address[0] != '\0';
+}
+
 // Waits for a message. False at the end of the connection, and for what is none.
 bool receive(int socket, Answer& packet, ResidentMessage& type, std::string& body) {
   static char bytes[sizeof(Header) + kInlineBody];
@@ -128,7 +135,7 @@ class OwnShim {
  public:
   int start(const Answer& packet, std::string_view body) {
     std::string folder, owner;
-    if (packet.count != 2 || !take(body, folder) || !take(body, owner) || !body.empty()) return -EPROTO;
+    if (pid_ > 0 || packet.count != 2 || !take(body, folder) || !take(body, owner) || !body.empty()) return -EPROTO;
     return spawn_shim(packet.fds[0].get(), packet.fds[1].get(), -1, {"nacelle-shim", folder, owner}, pid_);
   }
   void wait() {
@@ -194,6 +201,12 @@ int serve(int socket, OwnShim& shim) {
       if (send_message(socket, ResidentMessage::kEnded) < 0) return -1;
       continue;
     }
+    if (type == ResidentMessage::kSpawn) {
+      if (shim.start(packet, body) < 0) return -1;
+      packet = Answer();
+      if (send_message(socket, ResidentMessage::kGo) < 0) return -1;
+      continue;
+    }
     std::string_view left = body;
     std::string status, told;
     if (type != ResidentMessage::kDone || !take(left, status) || !take(left, told)) return -1;
@@ -206,12 +219,15 @@ int serve(int socket, OwnShim& shim) {
 
 bool ask_resident(const FrontFile& file, const PlannedCall& call, int argc, char** argv, int& exit_status) {
   // files that the planner writes have the mode that the caller asks for
-  if (!has_usual_mask()) return false;
+  if (!has_usual_mask() || notifies(call)) return false;
   const unique_fd root(open(call.root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   unique_fd socket;
   const int connected = root ? connect_to_resident(root.get(), file.node, socket) : -errno;
   if (connected == -ENOENT || connected == -ECONNREFUSED) start_resident(file, call.root);
   if (connected < 0) return false;
+  const PlannedInput input = prepare_input(call, argc, argv);
+  exit_status = call.command == "exec" ? 255 : 1;
+  if (input != PlannedInput::kReady) return input == PlannedInput::kFailed;
   if (!ask(socket.get(), file, argc, argv)) return false;
   Answer packet;
   ResidentMessage type{};
@@ -230,12 +246,11 @@ bool ask_resident(const FrontFile& file, const PlannedCall& call, int argc, char
     return false;
   }
   // from here on the planner may have begun
-  exit_status = serve(socket.get(), shim);
+  const int status = serve(socket.get(), shim);
   socket.reset();
   shim.wait();
-  if (exit_status >= 0) return true;
-  std::fprintf(stderr, "nacelle-oci: the planner has ended before the command\n");
-  exit_status = call.is_exec ? 255 : 1;
+  if (status < 0) std::fprintf(stderr, "nacelle-oci: the planner has ended before the command\n");
+  if (status >= 0) exit_status = status;
   return true;
 }
 

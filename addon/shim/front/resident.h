@@ -13,8 +13,9 @@
 //
 //   front → planner                                             planner → front
 //   kAsk    what the package's files are, the working folder,   kSpawn    where the shim keeps its files, its name; its executable and
-//           the numbers of the descriptors beside it, the                 its control socket. Nothing was done before
-//           count of the arguments, these, the environment      kDecline  the command is none for the planner, which has done nothing
+//           the numbers of the descriptors beside it, the                 its control socket. Nothing was done before the
+//           count of the arguments, these, the environment                first; another one comes where the first has ended
+//                                                               kDecline  the command is none for the planner, which has done nothing
 //   kGo     the shim was started                                kWait     until the shim has ended
 //   kEnded  it has                                              kDone     the exit status, and what is to be told on standard error
 //   kSignal the number of one that has come                     kForward  the numbers of the signals that are for the program
@@ -37,7 +38,8 @@ constexpr char kResidentSocket[] = "@planner";  // no id of a container is such 
 // A command that the resident planner can do.
 struct PlannedCall {
   std::string root;  // of all states
-  bool is_exec = false;
+  std::string command;
+  int command_at = 0;  // the index of its word in the command line
 };
 
 // Reads as much of a command line as tells that. False for all others.

@@ -2,7 +2,7 @@ import { readlinkSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { env, pid } from 'node:process';
 import { hasCode } from '../../errors.js';
-import { forwardSignals } from './forward-signals.js';
+import { forwardSignals, type SignalSender } from './forward-signals.js';
 
 /** Whoever calls the runtime: what of its process a command depends on. A resident planner does commands of other processes than its own. */
 export interface Caller {
@@ -15,8 +15,8 @@ export interface Caller {
   descriptor(number: number): number | null;
   /** Writes a line to standard error. */
   tell(text: string): void;
-  /** Sends the signals that the caller hears to another process. @returns a function that ends this */
-  forwardSignals(pid: number): () => void;
+  /** Sends on the signals that the caller hears. @returns a function that ends this */
+  forwardSignals(send: SignalSender): () => void;
 }
 
 /** This process itself. */

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { hasCode } from '../../errors.js';
+import type { Task } from '../../native/task.js';
 
 /** Signals that are about the runtime itself, and those that can't be caught. */
 const OWN = new Set([
@@ -21,19 +21,22 @@ const OWN = new Set([
 export const forwarded = (): readonly NodeJS.Signals[] =>
   Object.keys(constants.signals).filter((name) => !OWN.has(name)) as NodeJS.Signals[];
 
-/** Sends a signal to a program. One that has just ended, whose status is on the way, needs none. */
-export function sendOn(pid: number, signal: NodeJS.Signals | number): void {
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    if (!hasCode(error, 'ESRCH')) throw error;
-  }
+/** Sends a signal, by its number, to one process and to no other that gets its number later. */
+export type SignalSender = (signal: number) => void;
+
+/**
+ * Sends signals to the first process of a task by the shim, which has not reaped it, or knows that it has: its number may be another process's before this
+ * one hears of its end.
+ */
+export function signalsOf(task: Pick<Task, 'kill'>): SignalSender {
+  // whoever waits for the task's end hears of a shim that has gone
+  return (signal) => void task.kill({ cause: 'caller', signal, tree: false }).catch(() => undefined);
 }
 
-/** Sends what this process hears to another one. @returns a function that has this process hear its signals itself again */
-export function forwardSignals(pid: number): () => void {
+/** Sends on what this process hears. @returns a function that has this process hear its signals itself again */
+export function forwardSignals(send: SignalSender): () => void {
   const names = forwarded();
-  const forward = (signal: NodeJS.Signals): void => sendOn(pid, signal);
+  const forward = (name: NodeJS.Signals): void => send(constants.signals[name]);
   for (const name of names) process.on(name, forward);
   return () => {
     for (const name of names) process.off(name, forward);

@@ -8,7 +8,7 @@ import { type CallersShim, connectByControl } from '../../native/shim.js';
 import { ShimError } from '../../native/shim-error.js';
 import { nativeError } from '../../native/system-errors.js';
 import { newId } from '../../plan/id.js';
-import { forwarded, sendOn } from '../caller/forward-signals.js';
+import { forwarded, type SignalSender } from '../caller/forward-signals.js';
 import { decodeSignal, encodeStrings, Message } from './resident-messages.js';
 
 /** A message of a front. */
@@ -46,8 +46,8 @@ export class FrontConnection implements CallersShim {
   readonly #came: FrontMessage[] = [];
   #shim: Shim | null = null;
   #connection: Connection | null = null;
-  /** The program that gets the front's signals. */
-  #signalled: number | null = null;
+  /** Sends the front's signals to the program. */
+  #sendOn: SignalSender | null = null;
   /** The signals that the front was asked for. */
   readonly #asked = new Set<number>();
   gone = false;
@@ -77,13 +77,13 @@ export class FrontConnection implements CallersShim {
     if (!this.gone && this.#socket.send(type, 0, body, fds) < 0) this.#lost();
   }
 
-  /** Sends the signals that the front hears to a program. @returns a function that ends this */
-  forwardSignals(pid: number): () => void {
-    this.#signalled = pid;
+  /** Sends on the signals that the front hears. @returns a function that ends this */
+  forwardSignals(send: SignalSender): () => void {
+    this.#sendOn = send;
     for (const name of forwarded()) this.#asked.add(constants.signals[name]);
     this.send(Message.forward, encodeStrings(...[...this.#asked].map(String)));
     return () => {
-      this.#signalled = null;
+      this.#sendOn = null;
     };
   }
 
@@ -127,6 +127,11 @@ export class FrontConnection implements CallersShim {
     await this.next();
   }
 
+  /** One that has gone by itself has ended what it did: nothing takes its place. @throws ShimError; SyscallError */
+  async again(): Promise<void> {
+    if (this.#shim === null && !(await this.startShim())) throw new ShimError();
+  }
+
   close(): void {
     this.#letGo();
     this.#lost();
@@ -151,13 +156,13 @@ export class FrontConnection implements CallersShim {
     else waiting.resolve(message);
   }
 
-  /** What can't be understood, or done, ends this front's connection, and nothing that other fronts have asked for. */
+  /** What can't be understood ends this front's connection, and nothing that other fronts have asked for. */
   #signalCame({ body, fds }: FrontMessage): void {
     closeFds(fds);
     try {
       const number = decodeSignal(body, this.#asked);
       // one that was on its way when its program ended is nobody's
-      if (this.#signalled !== null) sendOn(this.#signalled, number);
+      this.#sendOn?.(number);
     } catch {
       this.close();
     }

@@ -15,6 +15,7 @@ import { attempt, nativeError } from '../../native/system-errors.js';
 import type { Caller } from '../caller/caller.js';
 import { FrontConnection } from './front-connection.js';
 import { packageFiles } from './package-files.js';
+import { pathOfCaller } from './path-of-caller.js';
 import { type Ask, decodeAsk, encodeStrings, Message } from './resident-messages.js';
 
 /** The socket in the folder of all states; as addon/shim/front/resident.h has it. */
@@ -96,10 +97,10 @@ async function serve(front: FrontConnection, { own, cleared, command }: Serving)
     const fds = new Map(ask.numbers.map((number, index) => [number, message.fds[index] ?? -1]));
     const status = await command(ask.args, {
       env: Object.fromEntries(Object.entries(ask.env).filter(([name]) => !cleared.includes(name))),
-      ...{ pid: front.pid, absolute: (path) => resolve(ask.cwd, path) },
+      ...{ pid: front.pid, absolute: (path) => pathOfCaller(front.pid, resolve(ask.cwd, path)) },
       descriptor: (number) => fds.get(number) ?? null,
       tell: (text) => void told.push(`${text}\n`),
-      forwardSignals: (pid) => front.forwardSignals(pid),
+      forwardSignals: (send) => front.forwardSignals(send),
     });
     front.send(Message.done, encodeStrings(String(status), told.join('').replaceAll('\0', '')));
     return false;

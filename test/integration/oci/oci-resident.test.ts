@@ -110,6 +110,7 @@ describe('a resident planner', () => {
       [['exec', '--preserve-fds', '1', ...sh('cat <&3').slice(1)], ['3<three']],
       [['exec', '--preserve-fds', '2', ...sh('true').slice(1)], ['3<three']],
       [['exec', '--process', 'process.json', 'one']],
+      [['exec', '--process', '/dev/fd/3', 'one'], ['3<process.json']],
       [['exec', '--env', 'A=b', '--cwd', '/tmp', ...sh('echo $A; pwd').slice(1)]],
       [['--log', 'log', '--log-format', 'json', 'exec', 'one', 'none-such']],
       [['exec', '--detach', '--pid-file', 'pid', ...sh('exit 0').slice(1)]],

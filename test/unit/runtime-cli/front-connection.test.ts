@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
-import { pid as ownPid } from 'node:process';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { signalsOf } from '../../../lib/runtime-cli/caller/forward-signals.js';
 import { FrontConnection } from '../../../lib/runtime-cli/resident/front-connection.js';
 import { encodeStrings, Message } from '../../../lib/runtime-cli/resident/resident-messages.js';
 
@@ -25,19 +25,31 @@ function connected() {
   return { front, sent, says, ends: () => lose(), isClosed: () => isClosed };
 }
 
+/** A task whose shim has gone, which hears of signals all the same. */
+function taskOf() {
+  const killed: unknown[] = [];
+  const kill = async (options: unknown): Promise<void> => {
+    killed.push(options);
+    throw new Error('the shim has gone');
+  };
+  return { task: { kill }, killed };
+}
+
 afterEach(() => void vi.restoreAllMocks());
 
 describe('the connection of a front', () => {
   it('sends the signals that it was asked for to the program, until that has ended', () => {
     const kill = vi.spyOn(process, 'kill').mockReturnValue(true);
     const { front, sent, says, isClosed } = connected();
-    const forget = front.forwardSignals(ownPid);
+    const { task, killed } = taskOf();
+    const forget = front.forwardSignals(signalsOf(task));
     expect(sent[0]?.[0]).toBe(Message.forward);
     expect(sent[0]?.[1].split('\0')).toContain(String(constants.signals.SIGTERM));
     says(Message.signal, String(constants.signals.SIGTERM));
     forget();
     says(Message.signal, String(constants.signals.SIGTERM));
-    expect(kill.mock.calls).toEqual([[ownPid, constants.signals.SIGTERM]]);
+    // by the shim, which has not reaped it: its number may be another process's
+    expect([killed, kill.mock.calls]).toEqual([[{ cause: 'caller', signal: constants.signals.SIGTERM, tree: false }], []]);
     expect(isClosed()).toBe(false);
   });
 
@@ -46,22 +58,35 @@ describe('the connection of a front', () => {
     ['what is no signal', 'TERM'],
     ['a number that no signal has', '99'],
   ])('ends by itself for %s', async (_, text) => {
-    const kill = vi.spyOn(process, 'kill').mockReturnValue(true);
     const { front, says, isClosed } = connected();
-    front.forwardSignals(ownPid);
+    const { task, killed } = taskOf();
+    front.forwardSignals(signalsOf(task));
     says(Message.signal, text);
     expect([isClosed(), front.gone, await front.next()]).toEqual([true, true, null]);
-    expect(kill).not.toHaveBeenCalled();
+    expect(killed).toEqual([]);
   });
 
-  it('ends by itself where a signal can not be sent', () => {
-    vi.spyOn(process, 'kill').mockImplementation(() => {
-      throw Object.assign(new Error('kill EINVAL'), { code: 'EINVAL' });
-    });
-    const { front, says, isClosed } = connected();
-    front.forwardSignals(ownPid);
-    says(Message.signal, String(constants.signals.SIGTERM));
-    expect(isClosed()).toBe(true);
+  it('asks for another shim once the first has ended, and for none before', async () => {
+    const { front, sent, says } = connected();
+    const begun = front.startShim();
+    says(Message.go);
+    expect(await begun).toBe(true);
+    await front.again();
+    const ended = front.end();
+    says(Message.ended);
+    await ended;
+    const again = front.again();
+    says(Message.go);
+    await again;
+    expect(sent.map(([type]) => type)).toEqual([Message.spawn, Message.wait, Message.spawn]);
+    front.close();
+  });
+
+  it('has no other shim where the front can not start one', async () => {
+    const { front, ends } = connected();
+    const again = front.again();
+    ends();
+    await expect(again).rejects.toMatchObject({ code: 'ERR_SHIM_DIED' });
   });
 
   it('has no shim once the front has gone, and nothing of another one is ended', async () => {
