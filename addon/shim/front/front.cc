@@ -170,6 +170,8 @@ int front_main(int argc, char** argv) {
   if (!read_front_call(count, arguments, file.root, call)) return become_planner(file, count, arguments);
   Found found;
   if (do_here(file, call, found) == Course::kPlanner) return become_planner(file, count, arguments);
+  // podman calls create from below conmon, which gets no planner as its child, and start by itself
+  if (!file.resident.empty() && call.command == "start") begin_resident(file, call.root);
   return found.told ? hear(file, call, count, arguments, found) : found.exit_status;
 }
 

@@ -215,15 +215,26 @@ int serve(int socket, OwnShim& shim) {
   }
 }
 
+bool is_absent(int connected) { return connected == -ENOENT || connected == -ECONNREFUSED; }
+
+int connect_in(const std::string& path, const std::string& node, unique_fd& socket) {
+  const unique_fd root(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  return root ? connect_to_resident(root.get(), node, socket) : -errno;
+}
+
 }  // namespace
+
+void begin_resident(const FrontFile& file, const std::string& root) {
+  unique_fd socket;
+  if (is_absent(connect_in(root, file.node, socket))) start_resident(file, root);
+}
 
 bool ask_resident(const FrontFile& file, const PlannedCall& call, int argc, char** argv, int& exit_status) {
   // files that the planner writes have the mode that the caller asks for
   if (!has_usual_mask() || notifies(call)) return false;
-  const unique_fd root(open(call.root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   unique_fd socket;
-  const int connected = root ? connect_to_resident(root.get(), file.node, socket) : -errno;
-  if (connected == -ENOENT || connected == -ECONNREFUSED) start_resident(file, call.root);
+  const int connected = connect_in(call.root, file.node, socket);
+  if (is_absent(connected)) start_resident(file, call.root);
   if (connected < 0) return false;
   const PlannedInput input = prepare_input(call, argc, argv);
   exit_status = call.command == "exec" ? 255 : 1;

@@ -45,6 +45,9 @@ struct PlannedCall {
 // Reads as much of a command line as tells that. False for all others.
 bool read_planned_call(int argc, const char* const* argv, const std::string& default_root, PlannedCall& call);
 
+// Starts a resident planner where there is none.
+void begin_resident(const FrontFile& file, const std::string& root);
+
 // Has the resident planner do a command, and starts one for the next where there is none. False: nothing was done, and the command is
 // for a planner of its own.
 bool ask_resident(const FrontFile& file, const PlannedCall& call, int argc, char** argv, int& exit_status);

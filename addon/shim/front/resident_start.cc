@@ -1,15 +1,22 @@
 #include "resident_start.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
+#include <string_view>
 #include <vector>
 
+#include "../kernel/file_io.h"
 #include "../kernel/syscalls.h"
+#include "own_groups.h"
+#include "whole_text.h"
 
 namespace nacelle {
 namespace {
@@ -31,17 +38,51 @@ bool leave_all() {
   return sys_close_range(3, ~0U, 0) == 0;
 }
 
+// Whether whoever gets the orphans of this process does not wait for their end. conmon (8) is such a parent and does, before it ends and
+// its container is removed; of others that is not known. Waits until this process is an orphan.
+bool has_patient_parent(int orphaned) {
+  constexpr std::string_view kPatient[] = {"systemd", "containerd-shim"};  // a name has 15 bytes there
+  constexpr size_t kMostName = 64;
+  char byte = 0;
+  while (read(orphaned, &byte, 1) < 0 && errno == EINTR) continue;
+  const pid_t parent = getppid();
+  if (parent == 1) return true;
+  std::string name;
+  if (read_text(AT_FDCWD, ("/proc/" + std::to_string(parent) + "/comm").c_str(), kMostName, name) < 0) return false;
+  for (const std::string_view patient : kPatient) {
+    if (name == std::string(patient) + '\n') return true;
+  }
+  return false;
+}
+
+// What would have the kernel prefer the planner, or pass it over, as it does whoever started it. It may be that this is not allowed.
+void take_usual_ranks() {
+  const sched_param none{};
+  static_cast<void>(sched_setscheduler(0, SCHED_OTHER, &none));
+  static_cast<void>(setpriority(PRIO_PROCESS, 0, 0));
+  const unique_fd score(open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
+  if (score) static_cast<void>(write_all(score.get(), "0", 1));
+}
+
 }  // namespace
 
 void start_resident(const FrontFile& file, const std::string& root) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) < 0) return;
+  const unique_fd orphaned(ends[0]);
+  unique_fd waits(ends[1]);
   const pid_t first = fork();
   if (first < 0) return;
   if (first > 0) {
-    waitpid(first, nullptr, 0);
-    return;
+    while (waitpid(first, nullptr, 0) < 0 && errno == EINTR) continue;
+    return;  // which closes the pipe
   }
   // a process that has begun a session could take a terminal: its child can't
-  if (setsid() < 0 || fork() != 0 || !leave_all()) _exit(0);
+  if (setsid() < 0 || fork() != 0) _exit(0);
+  waits.reset();
+  if (!has_patient_parent(orphaned.get()) || !leave_all()) _exit(0);
+  take_usual_ranks();
+  if (!leave_groups()) _exit(0);
   const char* arguments[] = {file.node.c_str(), file.script.c_str(), "--root", root.c_str(), "planner", file.resident.c_str(), nullptr};
   // those of the library: whoever has others is not served
   constexpr char kOwn[] = "NACELLE_";

@@ -8,20 +8,20 @@ import { cgroupMounts } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { PODMAN_TOOLS, podmanScript } from '../../fixtures/podman.js';
 import { requires } from '../../fixtures/requires.js';
+import { useResidentPlanner } from '../../fixtures/resident-planner.js';
 import { installFront } from '../../fixtures/runtime-bundle.js';
 import { scriptParts } from '../../fixtures/script-parts.js';
-import { temporaryFolder } from '../../fixtures/temporary.js';
 
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: [...PODMAN_TOOLS, 'busybox', 'tar'] });
-const folder = temporaryFolder();
-const states = join(folder, 'states');
+const resident = useResidentPlanner();
+const { folder, states } = resident;
 const GROUP = `nacelle-test-${process.pid}`;
 
 afterEach(() => removeGroups(...cgroupMounts().flatMap(({ path }) => [join(path, GROUP, 'conmon'), join(path, GROUP)])));
 
 describe('podman', () => {
-  it('runs, enters and removes containers with this runtime, without a PATH', () => {
+  it.each(['', ' and a planner that stays'])('runs, enters and removes containers with this runtime%s, without a PATH', (stays) => {
     const root = mkdtempSync(join(folder, 'root-'));
     makeBusyboxRoot(root);
     mkdirSync(join(root, 'data'));
@@ -30,13 +30,14 @@ describe('podman', () => {
     execFileSync('tar', ['-c', '-C', root, '-f', archive, '.']);
     // in a script, for what podman starts to clean up is not told of the runtime's arguments
     const runtime = join(folder, 'nacelle-oci');
-    const front = installFront(join(folder, 'front'));
+    const front = stays === '' ? installFront(join(folder, 'front')) : resident.front;
     writeFileSync(runtime, `#!/bin/sh\nexec '${front}' --root '${states}' "$@"\n`, { mode: 0o755 });
     const limits = `--network=none --cgroup-parent=/${GROUP} --ulimit=nofile=1024:1024 --ulimit=nproc=1000:1000`;
     const printed = podmanScript(
       folder,
       `podman import -q ${archive} local/busybox > /dev/null
 echo == run; podman run --rm ${limits} --tmpfs /data --user 7:8 local/busybox sh -c 'cat /data/file; busybox grep Groups: /proc/self/status; exit 5'; echo $?
+${stays === '' ? '' : `until [ -S '${states}/@planner' ]; do :; done`}
 echo == missing; podman run --rm ${limits} local/busybox nowhere > /dev/null 2>&1; echo $?
 echo == detached; podman run -d --name one ${limits} local/busybox sh -c 'echo begun; echo failed >&2; busybox sleep 1000' > /dev/null; echo $?
 echo == exec; podman exec -e A=b one sh -c 'echo $A; exit 7'; echo $?
@@ -58,6 +59,11 @@ echo == removed; podman rm -f -t 0 one > /dev/null; echo $?; podman ps -aq`,
       logs: 'begun\nfailed\n',
       removed: '0\n',
     });
-    expect(existsSync(states) ? readdirSync(states) : []).toEqual([]);
+    expect((existsSync(states) ? readdirSync(states) : []).filter((name) => !name.startsWith('@'))).toEqual([]);
+    if (stays === '') return;
+    // the first container was made before the planner served
+    const begun = resident.started().map((line) => line.split(' ')[0]);
+    expect(begun.filter((command) => command === 'create' || command === 'exec')).toEqual(['create']);
+    expect(resident.planners()).toHaveLength(1);
   });
 });
