@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import process, { argv, geteuid } from 'node:process';
 import { constants, Script } from 'node:vm';
 import { codeKey, keepCode, keptCode } from '../../load/code-cache.js';
+import { interpretChecks } from './interpreted-checks.js';
 import { statesRoot } from './states-root.js';
 
 /** By the bundler: the module of the command in its file. */
@@ -31,6 +32,7 @@ const script = new Script(`(function (exports, require, module, __filename, __di
   ...(kept === undefined ? {} : { cachedData: kept }),
   importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
 });
+interpretChecks(argv.slice(2), globalThis);
 const load: Wrapped = script.runInThisContext();
 const module_ = { exports: {} as Record<string, () => unknown> };
 load(module_.exports, createRequire(file), module_, file, __dirname);
