@@ -45,6 +45,7 @@ export type Step =
   | { readonly op: 'require_mount'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly mount: Slot; }
   | { readonly op: 'detach'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
   | { readonly op: 'pivot'; readonly host?: never; readonly root: Slot; readonly between: number | bigint; }
+  | { readonly op: 'change_root'; readonly host?: never; readonly root: Slot; }
   | { readonly op: 'mask'; readonly host?: boolean; readonly roots: readonly Slot[]; readonly paths: readonly string[]; readonly file: Slot; readonly folder: Slot; }
   | { readonly op: 'readonly'; readonly host?: boolean; readonly roots: readonly Slot[]; readonly paths: readonly string[]; }
   | { readonly op: 'mkdir'; readonly host?: boolean; readonly out?: Slot; readonly root: Slot; readonly path: string; readonly mode: number | bigint; readonly uid: number | bigint; readonly gid: number | bigint; }
@@ -112,6 +113,8 @@ export type Step =
   | { readonly op: 'rlimit'; readonly host?: never; readonly name: string; readonly resource: number | bigint; readonly soft: number | bigint; readonly hard: number | bigint; }
   | { readonly op: 'raise_limit'; readonly host?: never; readonly name: string; readonly resource: number | bigint; readonly hard: number | bigint; }
   | { readonly op: 'scheduler'; readonly host?: never; readonly policy: number | bigint; readonly nice: number | bigint; readonly priority: number | bigint; readonly runtime: number | bigint; readonly deadline: number | bigint; readonly period: number | bigint; }
+  | { readonly op: 'schedule'; readonly host?: never; readonly policy: number | bigint; readonly flags: number | bigint; readonly nice: number | bigint; readonly priority: number | bigint; readonly runtime: number | bigint; readonly deadline: number | bigint; readonly period: number | bigint; }
+  | { readonly op: 'memory_policy'; readonly host?: never; readonly mode: number | bigint; readonly nodes: Uint8Array; }
   | { readonly op: 'io_priority'; readonly host?: never; readonly priority: number | bigint; }
   | { readonly op: 'cpu_affinity'; readonly host?: boolean; readonly mask: Uint8Array; }
   | { readonly op: 'personality'; readonly host?: never; readonly persona: number | bigint; }
@@ -219,6 +222,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'require_mount', call: 'statx', what: 'check the mount on {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['SLOT', 'mount']] },
   { op: 'detach', call: 'umount2', what: 'unmount {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
   { op: 'pivot', call: 'pivot_root', what: 'make the new root the root', fields: [['SLOT', 'root'], ['NUM', 'between']] },
+  { op: 'change_root', call: 'chroot', what: 'make the new root the root without pivot_root', fields: [['SLOT', 'root']] },
   { op: 'mask', call: 'move_mount', what: 'mask paths', fields: [['SLOTS', 'roots'], ['LIST', 'paths'], ['SLOT', 'file'], ['SLOT', 'folder']] },
   { op: 'readonly', call: 'mount_setattr', what: 'make paths read-only', fields: [['SLOTS', 'roots'], ['LIST', 'paths']] },
   { op: 'mkdir', call: 'mkdirat', what: 'make the folder {path}', fields: [['OUT', 'out'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'mode'], ['NUM', 'uid'], ['NUM', 'gid']] },
@@ -286,6 +290,8 @@ export const stepTable: readonly StepRow[] = [
   { op: 'rlimit', call: 'prlimit', what: 'set ulimit {name}', fields: [['STR', 'name'], ['NUM', 'resource'], ['NUM', 'soft'], ['NUM', 'hard']] },
   { op: 'raise_limit', call: 'prlimit', what: 'raise ulimit {name}', fields: [['STR', 'name'], ['NUM', 'resource'], ['NUM', 'hard']] },
   { op: 'scheduler', call: 'sched_setattr', what: 'set the scheduler', fields: [['NUM', 'policy'], ['NUM', 'nice'], ['NUM', 'priority'], ['NUM', 'runtime'], ['NUM', 'deadline'], ['NUM', 'period']] },
+  { op: 'schedule', call: 'sched_setattr', what: 'set the scheduler', fields: [['NUM', 'policy'], ['NUM', 'flags'], ['NUM', 'nice'], ['NUM', 'priority'], ['NUM', 'runtime'], ['NUM', 'deadline'], ['NUM', 'period']] },
+  { op: 'memory_policy', call: 'set_mempolicy', what: 'set the memory policy', fields: [['NUM', 'mode'], ['BYTES', 'nodes']] },
   { op: 'io_priority', call: 'ioprio_set', what: 'set the I/O priority', fields: [['NUM', 'priority']] },
   { op: 'cpu_affinity', call: 'sched_setaffinity', what: 'set the processors', fields: [['BYTES', 'mask']] },
   { op: 'personality', call: 'personality', what: 'set the execution domain', fields: [['NUM', 'persona']] },

@@ -56,7 +56,8 @@ bool may_schedule_as_root() {
 }
 
 // Adds why the kernel refuses the scheduling, since one errno has several causes.
-int scheduler_refused(Context& context, const args::scheduler& a, int error) {
+template <typename Scheduling>
+int scheduler_refused(Context& context, const Scheduling& a, int error) {
   if (error == -EBUSY) return context.failed(error, "the CPUs have promised too much of their time to others under 'deadline'");
   if (error != -EPERM) return error;
   const bool real_time = a.policy == kFifo || a.policy == kRoundRobin;
@@ -79,6 +80,27 @@ int scheduler_refused(Context& context, const args::scheduler& a, int error) {
                   "its nice value is %d: for a lower one it has no CAP_SYS_NICE on the host, and its ulimit nice is %llu", now, most);
   }
   return error;
+}
+
+template <typename Scheduling>
+int set_scheduler(Context& context, const Scheduling& a, uint64_t flags) {
+  SchedulerAttributes attributes;
+  attributes.policy = static_cast<uint32_t>(a.policy);
+  attributes.flags = flags;
+  attributes.nice = static_cast<int32_t>(a.nice) - 20;
+  attributes.priority = static_cast<uint32_t>(a.priority);
+  attributes.runtime = a.runtime;
+  attributes.deadline = a.deadline;
+  attributes.period = a.period;
+  const int result = checked_int(syscall(SYS_sched_setattr, 0, &attributes, 0));
+  return result < 0 ? scheduler_refused(context, a, result) : 0;
+}
+
+// A mask of bits as the kernel wants it, in whole words.
+std::vector<unsigned long> words_of(const Bytes& mask) {
+  std::vector<unsigned long> words((mask.size + sizeof(unsigned long) - 1) / sizeof(unsigned long));
+  if (!words.empty()) std::memcpy(words.data(), mask.data, mask.size);
+  return words;
 }
 
 }  // namespace
@@ -113,25 +135,21 @@ int run(Context&, const args::raise_limit& a) {
   return checked_int(prlimit64(0, resource, &limit, nullptr));
 }
 
-int run(Context& context, const args::scheduler& a) {
-  SchedulerAttributes attributes;
-  attributes.policy = static_cast<uint32_t>(a.policy);
-  attributes.nice = static_cast<int32_t>(a.nice) - 20;
-  attributes.priority = static_cast<uint32_t>(a.priority);
-  attributes.runtime = a.runtime;
-  attributes.deadline = a.deadline;
-  attributes.period = a.period;
-  const int result = checked_int(syscall(SYS_sched_setattr, 0, &attributes, 0));
-  return result < 0 ? scheduler_refused(context, a, result) : 0;
+int run(Context& context, const args::scheduler& a) { return set_scheduler(context, a, 0); }
+
+int run(Context& context, const args::schedule& a) { return set_scheduler(context, a, a.flags); }
+
+int run(Context&, const args::memory_policy& a) {
+  // the kernel counts one bit less than it is told of
+  const std::vector<unsigned long> nodes = words_of(a.nodes);
+  return checked_int(syscall(SYS_set_mempolicy, static_cast<int>(a.mode), nodes.data(), nodes.size() * sizeof nodes[0] * CHAR_BIT + 1));
 }
 
 int run(Context&, const args::io_priority& a) { return checked_int(syscall(SYS_ioprio_set, kWhoProcess, 0, static_cast<int>(a.priority))); }
 
 int run(Context&, const args::cpu_affinity& a) {
-  // the kernel wants whole words
-  std::vector<unsigned long> words((a.mask.size + sizeof(unsigned long) - 1) / sizeof(unsigned long));
+  const std::vector<unsigned long> words = words_of(a.mask);
   if (words.empty()) return -EINVAL;
-  std::memcpy(words.data(), a.mask.data, a.mask.size);
   return checked_int(syscall(SYS_sched_setaffinity, 0, words.size() * sizeof words[0], words.data()));
 }
 
