@@ -62,8 +62,8 @@ export async function launchContainerShim(owner: string): Promise<Connection> {
   return launchMapped(own, owner);
 }
 
-/** @throws UnsupportedError where the machine refuses a user namespace */
-async function launch(how: MappedLaunch): Promise<Connection> {
+/** Starts a shim that is root of a user namespace. @throws UnsupportedError where the machine refuses that; as `writeMaps` of what is asked for */
+export async function launchInUsers(how: MappedLaunch): Promise<Connection> {
   try {
     return await launchMappedShim(how);
   } catch (error) {
@@ -79,7 +79,7 @@ async function launchMapped(own: UserPrivilege, detached?: string): Promise<Conn
   if (own.trouble !== null) throw own.trouble;
   const joined = findUserNamespace(own);
   try {
-    const shim = await launch({ detached, joined: joined ?? undefined, writeMaps: (pid) => writeMaps(pid, own) });
+    const shim = await launchInUsers({ detached, joined: joined ?? undefined, writeMaps: (pid) => writeMaps(pid, own) });
     try {
       noteUserNamespace(shim.owner, shim.pid);
       return shim;

@@ -30,6 +30,33 @@ export async function writeMaps(pid: number, { uid, gid, whyOne }: UserIds): Pro
   });
 }
 
+/**
+ * Writes the maps of a process's user namespace, whatever they are, as its owner: what is not this user's own id alone takes newuidmap(1) or newgidmap(1).
+ *
+ * @param own this user and group
+ * @throws SyscallError; UnsupportedError with what these programs say
+ */
+export async function writeAnyMaps(
+  pid: number,
+  { uid, gid }: Pick<UserIds, 'uid' | 'gid'>,
+  own: { readonly uid: number; readonly gid: number },
+): Promise<void> {
+  if (isOwnAlone(gid, own.gid))
+    attempt('write the map of groups of a user namespace', () => {
+      writeFileSync(`/proc/${pid}/setgroups`, 'deny');
+      writeFileSync(`/proc/${pid}/gid_map`, encodeIdMap(gid));
+    });
+  else await byProgram('newgidmap', pid, gid);
+  if (isOwnAlone(uid, own.uid))
+    attempt('write the map of users of a user namespace', () => writeFileSync(`/proc/${pid}/uid_map`, encodeIdMap(uid)));
+  else await byProgram('newuidmap', pid, uid);
+}
+
+/** A map of this id alone, which its owner may write. */
+export function isOwnAlone([first, ...more]: readonly IdMap[], own: number): boolean {
+  return more.length === 0 && first?.count === 1 && first.outside === own;
+}
+
 async function byProgram(name: string, pid: number, map: readonly IdMap[]): Promise<void> {
   const args = [pid, ...map.flatMap(({ inside, outside, count }) => [inside, outside, count])].map(String);
   try {

@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, type Stats } from 'node:fs';
+import { accessSync, constants, existsSync, lstatSync, mkdirSync, type Stats } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { env, geteuid } from 'node:process';
 import { errnoOf, hasCode, UnsupportedError } from '../errors.js';
@@ -8,12 +8,32 @@ import { nativeError } from './system-errors.js';
 /**
  * The folder for what must be found again after a crash, and goes at a reboot: NACELLE_RUNROOT, else /run/nacelle for root, else
  * $XDG_RUNTIME_DIR/nacelle. Services, jobs of CI and users of containers have no such variable: for them it is below /run/user/UID where
- * systemd made that, else below /tmp/nacelle-UID. The shim keeps to the folder in which it was started.
+ * systemd made that, else below /tmp/nacelle-UID. So it is for root of a user namespace, who may not write to the machine's /run. The shim keeps to the folder in which it was started.
  */
 export function runtimeDir(): string {
   if (env.NACELLE_RUNROOT) return resolve(env.NACELLE_RUNROOT);
-  if (geteuid?.() === 0) return SYSTEM_FOLDERS.runtime;
+  if (geteuid?.() === 0 && isOwnMachine()) return SYSTEM_FOLDERS.runtime;
   return join(env.XDG_RUNTIME_DIR || sessionFolder() || sharedFolder(), OWN_NAME);
+}
+
+/** Whether root may make what is below /run: looked at once, for it is asked with every run. */
+let mayUseSystem: boolean | undefined;
+
+function isOwnMachine(): boolean {
+  mayUseSystem ??= mayWrite(SYSTEM_FOLDERS.runtime) ?? mayWrite(dirname(SYSTEM_FOLDERS.runtime)) ?? true;
+  return mayUseSystem;
+}
+
+/** `null` for a folder that is not there. */
+function mayWrite(path: string): boolean | null {
+  if (!existsSync(path)) return null;
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return false;
+  }
 }
 
 /** The folder where a shim serves that others can find: that of a detached container, or of a user's networks. The shim makes it. */
