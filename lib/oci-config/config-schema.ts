@@ -1,8 +1,10 @@
 import * as z from 'zod';
 import { cpuMask } from './cpu-list.js';
+import { memoryFlags, memoryModes, takesNoNodes } from './memory-policy.js';
 import { namespaceNames } from './namespace-names.js';
 import { absolute, id, list, maybe, plain, signed, unsigned } from './nullable.js';
 import { resourcesSchema } from './resources-schema.js';
+import { schedulerFlags } from './scheduler-flags.js';
 
 // config.json of runtime-spec 1.3 (config.md, config-linux.md). Fields that the spec does not have are passed over, as it says ("Extensibility").
 // A field of which the value can't be kept is not left out here: what refuses it is refused.ts.
@@ -49,7 +51,7 @@ const schedulerSchema = z.object({
   policy: z.enum(['SCHED_OTHER', 'SCHED_BATCH', 'SCHED_IDLE', 'SCHED_FIFO', 'SCHED_RR', 'SCHED_DEADLINE']),
   nice: maybe(signed),
   priority: maybe(signed),
-  flags: list(plain),
+  flags: list(z.enum(schedulerFlags)),
   /** ns, as are those after it. */
   runtime: maybe(unsigned),
   deadline: maybe(unsigned),
@@ -124,6 +126,16 @@ const deviceSchema = z.object({
   gid: maybe(id),
 });
 
+/** MPOL_* and MPOL_F_* (config-linux.md, "Memory policy"). An empty text is no node, as Go writes it. */
+const memoryPolicySchema = z
+  .object({ mode: z.enum(memoryModes), nodes: maybe(processors), flags: list(z.enum(memoryFlags)) })
+  .refine(({ mode, nodes, flags }) => !takesNoNodes(mode) || (!nodes && flags.length === 0), {
+    ...{ path: ['nodes'], message: 'and flags are for other modes than MPOL_DEFAULT and MPOL_LOCAL' },
+  })
+  .refine(({ mode, nodes }) => takesNoNodes(mode) || mode === 'MPOL_PREFERRED' || Boolean(nodes), {
+    ...{ path: ['nodes'], message: 'is missing: this mode needs some' },
+  });
+
 const linuxSchema = z.object({
   namespaces: list(namespaceSchema).refine((all) => new Set(all.map(({ type }) => type)).size === all.length, 'must name each type once'),
   uidMappings: list(idMapping),
@@ -149,7 +161,7 @@ const linuxSchema = z.object({
   mountLabel: maybe(plain),
   intelRdt: maybe(z.unknown()),
   personality: maybe(z.object({ domain: z.enum(['LINUX', 'LINUX32']), flags: list(plain) })),
-  memoryPolicy: maybe(z.unknown()),
+  memoryPolicy: maybe(memoryPolicySchema),
   netDevices: maybe(z.record(z.string(), z.unknown())),
 });
 

@@ -46,6 +46,9 @@ export function refuseUnsaid(config: BundleConfig): void {
   refuseNames(config);
 }
 
+/** With runc's words, and true of kernels too that have these modules. */
+const NO_APPARMOR = 'config provided but apparmor not supported by this runtime';
+const NO_SELINUX = 'selinux label is specified in config, but selinux is disabled or not supported by this runtime';
 const NOT_APPLIED = 'this runtime does not apply the field';
 const NO_OPTION = 'no option of a container says it';
 const OWN_MOUNTS = 'a container has a mount namespace of its own';
@@ -65,12 +68,12 @@ function refuseNames({ hostname, domainname, linux }: BundleConfig): void {
 
 const NO_LEAVES = 'the kernel has no such file since Linux 5.0';
 
-function refuseShared({ namespaces, timeOffsets, mountLabel, intelRdt, memoryPolicy, netDevices, resources }: BundleLinux): void {
+function refuseShared({ namespaces, timeOffsets, mountLabel, intelRdt, netDevices, resources }: BundleLinux): void {
   if (!namespaces.some(({ type, path }) => type === 'mount' && !path)) refuse('linux.namespaces', OWN_MOUNTS);
   if (Object.keys(timeOffsets ?? {}).length > 0 && !namespaces.some(({ type, path }) => type === 'time' && !path))
     refuse('linux.timeOffsets', 'clocks are set in a new time namespace alone, and linux.namespaces has none');
-  if (mountLabel) refuse('linux.mountLabel', 'SELinux labels are not set');
-  for (const [name, value] of Object.entries({ intelRdt, memoryPolicy })) if (value !== undefined) refuse(`linux.${name}`, NOT_APPLIED);
+  if (mountLabel) refuse('linux.mountLabel', NO_SELINUX);
+  if (intelRdt !== undefined) refuse('linux.intelRdt', 'intelRdt is specified in config, but Intel RDT is not supported or enabled');
   if (Object.keys(netDevices ?? {}).length > 0) refuse('linux.netDevices', NOT_APPLIED);
   const { blockIO, memory } = resources ?? {};
   if (blockIO?.leafWeight) refuse('linux.resources.blockIO.leafWeight', NO_LEAVES);
@@ -104,16 +107,24 @@ function refuseMountData({ mounts, linux }: Pick<BundleConfig, 'mounts' | 'linux
 }
 
 /** What the runtime does not apply of a process, which `exec` has alone. @throws UnsupportedError */
-export function refuseOfProcess({ apparmorProfile, selinuxLabel, scheduler }: BundleProcess): void {
-  if (scheduler !== undefined && scheduler.flags.length > 0) refuse('process.scheduler.flags', NOT_APPLIED);
-  if (apparmorProfile) refuse('process.apparmorProfile', 'AppArmor profiles are not set');
-  if (selinuxLabel) refuse('process.selinuxLabel', 'SELinux labels are not set');
+export function refuseOfProcess({ apparmorProfile, selinuxLabel }: BundleProcess): void {
+  if (apparmorProfile) refuse('process.apparmorProfile', NO_APPARMOR);
+  if (selinuxLabel) refuse('process.selinuxLabel', NO_SELINUX);
 }
 
-/** A process under SCHED_DEADLINE starts no other (sched(7)). @throws UnsupportedError where the program is a child of the process that has the rights */
+/**
+ * A process under SCHED_DEADLINE starts no other (sched(7)), and one whose scheduling is reset starts others without it.
+ *
+ * @throws UnsupportedError where the program is a child of the process that has the rights
+ */
 export function refuseDeadline({ scheduler }: BundleProcess, isChild: boolean): void {
   if (isChild && scheduler?.policy === 'SCHED_DEADLINE')
     refuse('process.scheduler.policy', 'SCHED_DEADLINE lets no process start another, as it takes in a user or a joined pid namespace');
+  if (isChild && (scheduler?.flags ?? []).includes('SCHED_FLAG_RESET_ON_FORK'))
+    refuse(
+      'process.scheduler.flags',
+      'SCHED_FLAG_RESET_ON_FORK is lost by the child that the program is in a user or a joined pid namespace',
+    );
 }
 
 function refuseUnsaidOfProgram(process: BundleProcess): void {
@@ -129,11 +140,12 @@ function refuseUnsaidOfProgram(process: BundleProcess): void {
   if (scheduler !== undefined && scheduler.flags.length > 0) refuse('process.scheduler.flags', 'no option says them');
 }
 
-function refuseUnsaidOfLinux({ rootfsPropagation, personality, resources, cgroupsPath }: BundleLinux): void {
+function refuseUnsaidOfLinux({ rootfsPropagation, personality, memoryPolicy, resources, cgroupsPath }: BundleLinux): void {
   if (rootfsPropagation && !['private', 'rprivate'].includes(rootfsPropagation))
     refuse('linux.rootfsPropagation', 'mounts in the root are private');
   if (personality !== undefined) refuse('linux.personality', NO_OPTION);
   if (resources?.memory?.disableOOMKiller) refuse('linux.resources.memory.disableOOMKiller', NO_OPTION);
+  if (memoryPolicy !== undefined) refuse('linux.memoryPolicy', NO_OPTION);
   if (cgroupsPath?.startsWith('/'))
     refuse('linux.cgroupsPath', "groups are made below nacelle's own", 'Give a relative path, or leave it out.');
   if (cgroupsPath?.includes(':')) refuse('linux.cgroupsPath', 'it is a scope of systemd', 'Give a relative path, or leave it out.');

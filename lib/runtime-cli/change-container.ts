@@ -10,7 +10,16 @@ import { SIGKILL } from '../plan/constants.js';
 import { NONE, planOf } from '../plan/plan.js';
 import { checkSignal } from '../process/options/signals.js';
 import type { Caller } from './caller/caller.js';
-import { ALREADY_PAUSED, NO_CONTAINER, NOT_PAUSED, NOT_RUNNING, notStopped, refusal, usageError } from './config/runtime-error.js';
+import {
+  ALREADY_PAUSED,
+  NO_CONTAINER,
+  NO_GROUPS,
+  NOT_PAUSED,
+  NOT_RUNNING,
+  notStopped,
+  refusal,
+  usageError,
+} from './config/runtime-error.js';
 import { removeGroups } from './create-container.js';
 import { runEachHook } from './run-hooks.js';
 import {
@@ -50,9 +59,9 @@ export async function killContainer(folder: StateFolder, signal: number, { all }
   const record = madeRecord(folder);
   const status = statusOf(folder, record);
   if (all || (signal === SIGKILL && !hasOwnPids(record))) {
-    const pids = processesIn(record.home);
+    const pids = processesOf(record, status);
     if (status === 'stopped' && pids.length === 0 && !all) throw refusal(NOT_RUNNING);
-    signalProcesses(pids, signal, () => processesIn(record.home));
+    signalProcesses(pids, signal, () => processesOf(record, statusOf(folder, record)));
     thawKilled(record, { status, signal });
     // more may have come since they were counted
     if (signal === SIGKILL && pids.length > 0) await killGroup(record);
@@ -63,6 +72,12 @@ export async function killContainer(folder: StateFolder, signal: number, { all }
   }
 }
 
+/** Of a container without groups nothing but its first process can be told from others. */
+function processesOf({ home, pid }: ContainerRecord, status: ContainerStatus): number[] {
+  if (home !== null) return processesIn(home);
+  return status === 'stopped' ? [] : [pid];
+}
+
 /** Processes that stand still hear of no signal; v2 lets those go that are killed. */
 function thawKilled(record: ContainerRecord, { status, signal }: { readonly status: ContainerStatus; readonly signal: number }): void {
   if (signal === SIGKILL && status === 'paused') thaw(record);
@@ -70,6 +85,7 @@ function thawKilled(record: ContainerRecord, { status, signal }: { readonly stat
 
 /** Kills what is in the group of a container, however it multiplies. @throws SyscallError */
 async function killGroup({ home }: ContainerRecord): Promise<void> {
+  if (home === null) return;
   await carryOut(planOf({ undo: [{ op: 'kill_group', host: true, at: NONE, path: home }] }));
 }
 
@@ -103,7 +119,9 @@ function thaw(record: ContainerRecord): void {
   freeze(record, false);
 }
 
-function freeze({ freezer: { path, version } }: ContainerRecord, stop: boolean): void {
+function freeze({ freezer }: ContainerRecord, stop: boolean): void {
+  if (freezer === null) throw refusal(NO_GROUPS);
+  const { path, version } = freezer;
   const [file, word] = version === 1 ? ['freezer.state', stop ? 'FROZEN' : 'THAWED'] : ['cgroup.freeze', stop ? '1' : '0'];
   attempt(`${stop ? 'freeze' : 'thaw'} ${path}`, () => writeFileSync(join(path, file), word));
 }
@@ -111,7 +129,9 @@ function freeze({ freezer: { path, version } }: ContainerRecord, stop: boolean):
 /** v1 may have to be asked again: a process that was just being made, or is in the kernel, does not stand still at once. */
 async function untilFrozen(record: ContainerRecord): Promise<void> {
   for (let tries = 0; tries < 2000; ++tries) {
-    const { path, version } = record.freezer;
+    const { freezer } = record;
+    if (freezer === null) return;
+    const { path, version } = freezer;
     if (version === 2 ? isFrozen(record) : readIfThere(join(path, 'freezer.state'))?.trim() === 'FROZEN') return;
     await delay(1);
     if (version === 1) freeze(record, true);

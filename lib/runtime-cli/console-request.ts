@@ -1,15 +1,24 @@
 import type { BundleProcess } from '../oci-config/config-schema.js';
 import type { Caller } from './caller/caller.js';
 import { usageError } from './config/runtime-error.js';
-import type { ConsoleRequest } from './plan/bundle-input.js';
+import { ownSize, requireOwnTerminal } from './foreground-terminal.js';
+import type { ConsoleRequest } from './plan/console-of-plan.js';
 
-/** Where the terminal of a process is sent; `null` for a process without one. @throws NacelleError `ERR_INVALID_OPTION` in runc's words */
+/**
+ * Where the terminal of a process is sent; `null` for a process without one. In the foreground it may be shown at the caller's own.
+ *
+ * @throws NacelleError `ERR_INVALID_OPTION` in runc's words
+ */
 export function consoleOf(
   socket: string | null,
   { terminal = false, consoleSize }: BundleProcess,
-  { absolute }: Pick<Caller, 'absolute'>,
+  { caller, detach }: { readonly caller: Pick<Caller, 'absolute' | 'hasTerminal'>; readonly detach: boolean },
 ): ConsoleRequest | null {
-  if (terminal && socket === null) throw usageError('cannot allocate tty if runc will detach without setting console socket');
   if (!terminal && socket !== null) throw usageError('cannot use console socket if runc will not detach or allocate tty');
-  return socket === null ? null : { socket: absolute(socket), columns: consoleSize?.width ?? 0, rows: consoleSize?.height ?? 0 };
+  if (!terminal) return null;
+  if (socket === null && detach) throw usageError('cannot allocate tty if runc will detach without setting console socket');
+  const given = { columns: consoleSize?.width ?? 0, rows: consoleSize?.height ?? 0 };
+  if (socket !== null) return { socket: caller.absolute(socket), ...given };
+  requireOwnTerminal(caller.hasTerminal);
+  return { socket: null, ...(consoleSize === undefined ? ownSize() : given) };
 }

@@ -1,13 +1,13 @@
 import { doAll } from '../errors.js';
 import { carryOut } from '../native/host-work.js';
-import { start } from '../native/shim.js';
 import type { Task } from '../native/task.js';
 import type { NamespaceType } from '../plan/namespace-types.js';
 import { NONE, planOf, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
-import { type CreateFacts, type CreateRequest, createFacts, type KnownBefore } from './create-facts.js';
+import { type CreateFacts, type CreateRequest, createFacts, type KnownBefore, keepsGroups } from './create-facts.js';
 import { writePlans } from './front/write-plans.js';
 import { listenerState } from './listener-state.js';
+import { type MakingShim, makingShim } from './making-shim.js';
 import { openMountMaps } from './mapped-mounts.js';
 import { makeNotifyFolder } from './notify-socket.js';
 import { type GroupFolder, homeOfGroup, planBundleGroups } from './plan/bundle-groups.js';
@@ -38,6 +38,10 @@ interface MadeContainer {
   readonly folder: StateFolder;
   readonly record: ContainerRecord;
   readonly task: Task;
+  /** The program's terminal, where it is shown at the caller's own. */
+  readonly terminal: number | null;
+  /** Has the shim go, so that the process belongs to whoever is the subreaper above. */
+  letGo(): Promise<void>;
 }
 
 /**
@@ -52,24 +56,29 @@ export async function createContainer(
   { isAttached = false }: { readonly isAttached?: boolean } = {},
 ): Promise<MadeContainer> {
   const facts = await createFacts(request);
-  const joined = openJoined(facts.config.linux ?? { namespaces: [] });
+  const joined = openJoined(facts.config.linux ?? { namespaces: [] }, (type) => type !== 'user' || !request.rights.isUser);
   let procs: ReadonlyMap<number, number> = new Map();
   let mapped: ReadonlyMap<number, MappedMount> = new Map();
+  let shim: MakingShim | null = null;
   try {
     procs = await procsOf(facts.config, joined.get('pid'));
     mapped = await openMountMaps(facts.mountMaps);
+    const making = await makingShim(request.rights.isUser ? facts.maps : null, facts.config.linux);
+    shim = making;
     const folder = makeStateFolder(request.root, request.id);
     return await inTurn(folder, async () => {
       try {
         noteGroups(folder, facts.folders);
         if (facts.known.notifies) makeNotifyFolder(folder);
-        return await makeContainer(request, facts, { folder, joined, procs, mapped, isAttached });
+        return await makeContainer(request, facts, { folder, joined, procs, mapped, isAttached, shim: making });
       } catch (error) {
         // nobody hears what a shim that was lost has undone: `delete --force` looks, by what is noted here
         if (hasLostShim(error)) throw error;
         throw await undoneAfter(error, () => removeStateFolder(folder));
       }
     });
+  } catch (error) {
+    throw await undoneAfter(error, () => shim?.end());
   } finally {
     closeAll(new Set([...joined.values(), ...procs.values(), ...[...mapped.values()].map(({ users }) => users)]));
   }
@@ -82,11 +91,12 @@ interface Making {
   readonly procs: ReadonlyMap<number, number>;
   readonly mapped: MountFacts['mapped'];
   readonly isAttached: boolean;
+  readonly shim: MakingShim;
 }
 
 /** Carries the plan out. When a step fails, nothing is left but the folder. */
 async function makeContainer(request: CreateRequest, facts: CreateFacts, making: Making): Promise<MadeContainer> {
-  const { folder, isAttached } = making;
+  const { folder, isAttached, shim } = making;
   const { config, folders } = facts;
   const slots = new Slots();
   const input = planInput(request, facts, { ...making, slots });
@@ -95,7 +105,7 @@ async function makeContainer(request: CreateRequest, facts: CreateFacts, making:
   const undo = (task: Task): Promise<void> => (isShims ? endTask(task, folders) : removeGroups(folders));
   const task = await inScope(
     { name: facts.scope, id: request.id, limits: input.groups.limits },
-    { make: () => start(planBundle(input), slots.descriptors), undo },
+    { make: () => shim.start(planBundle(input), slots.descriptors), undo },
   );
   try {
     const record = (): ContainerRecord => ({ ...facts.known, pid: task.pid, startTime: processSeen(task.pid)?.startTime ?? '' });
@@ -110,10 +120,16 @@ async function makeContainer(request: CreateRequest, facts: CreateFacts, making:
     if (request.pidFile !== null) writeWhole(request.caller.absolute(request.pidFile), String(noted.pid));
     writeRecord(folder, noted);
     writePlans(folder, noted, config);
-    return { folder, record: noted, task };
+    return { folder, record: noted, task, terminal: terminalOfTask(task), letGo: shim.end };
   } catch (error) {
     throw await undoneAfter(error, () => undo(task));
   }
+}
+
+/** The one descriptor that a plan gives back. */
+export function terminalOfTask({ started }: Pick<Task, 'started'>): number | null {
+  const [terminal = null] = started.descriptors.values();
+  return terminal;
 }
 
 /** Ends a container whose shim is still there, which removes its groups. */
@@ -122,8 +138,8 @@ async function endTask(task: Task, folders: readonly GroupFolder[]): Promise<voi
 }
 
 function planInput(
-  { newKeyring, pidfdSocket, caller }: CreateRequest,
-  { config, program, groups, folders, sources, known, scope: _, mountMaps: __, ...facts }: CreateFacts,
+  { newKeyring, noPivot, pidfdSocket, caller, rights }: CreateRequest,
+  { config, program, groups, folders, shown, sources, known, scope: _, mountMaps: __, ...facts }: CreateFacts,
   { folder, joined, procs, mapped, isAttached, slots }: Making & { readonly slots: Slots },
 ): BundleInput {
   const { linux } = config;
@@ -131,10 +147,13 @@ function planInput(
   const listener = facts.filter?.listener ?? null;
   const hasCgroupNamespace = linux?.namespaces.some(({ type, path }) => type === 'cgroup' && !path) ?? false;
   return {
-    ...{ ...facts, slots, config, process: program, joined, folder: folder.path, newKeyring },
+    ...{ ...facts, slots, config, process: program, joined, folder: folder.path, newKeyring, noPivot },
+    maps: rights.isUser ? null : facts.maps,
+    ...{ bindsDevices: rights.isConfined || facts.maps !== null, isInUsers: rights.isUser },
+    keepsGroups: keepsGroups(rights, facts.maps),
     pidfdSocket: pidfdSocket === null ? null : caller.absolute(pidfdSocket),
     groups: planBundleGroups({ ...groups, slots, folders, resources: linux?.resources }),
-    mounts: { sources, procs, mapped, groups: folders, mode: groups.layout.mode, hasCgroupNamespace, devices: linux?.devices ?? [] },
+    mounts: { sources, procs, mapped, groups: shown, mode: groups.layout.mode, hasCgroupNamespace, devices: linux?.devices ?? [] },
     streams: facts.console === null ? standardStreams(caller) : null,
     handsOver: !isAttached,
     listenerState: listener === null ? [] : listenerState(listener, [creating.before, creating.after]),
@@ -144,8 +163,9 @@ function planInput(
 
 /** Kills what is in the groups of a container, and removes them. Groups that are gone are success. @throws the first failure, when all were tried */
 export async function removeGroups(folders: readonly GroupFolder[]): Promise<void> {
-  if (folders.length === 0) return;
-  const kill: Step = { op: 'kill_group', host: true, at: NONE, path: homeOfGroup(folders).path };
+  const home = homeOfGroup(folders);
+  if (home === null) return;
+  const kill: Step = { op: 'kill_group', host: true, at: NONE, path: home.path };
   const remove = folders.map(({ path }): Step => ({ op: 'remove_group', host: true, at: NONE, path }));
   await doAll([() => carryOut(planOf({ undo: [kill, ...remove] })), () => stopUnits(folders)]);
 }

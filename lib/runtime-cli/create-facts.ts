@@ -1,23 +1,28 @@
 import { userInfo } from 'node:os';
-import { NacelleError } from '../errors.js';
+import { getegid } from 'node:process';
+import { hasCode, invalidOption, NacelleError, UnsupportedError } from '../errors.js';
+import type { GroupLayout } from '../host/cgroup-base.js';
+import { isOwnAlone } from '../host/write-maps.js';
 import { now } from '../native/clock.js';
 import type { BundleConfig, BundleProcess } from '../oci-config/config-schema.js';
 import { schedulerOf } from '../oci-config/process-scheduler.js';
 import { refuseDeadline, refuseUnapplied } from '../oci-config/refused.js';
 import type { Caller } from './caller/caller.js';
+import type { Rights } from './caller/rights.js';
 import { requireMapped, type UserMaps } from './config/bundle-user-maps.js';
 import { mountMapsOf } from './config/mount-maps.js';
 import { capabilitySets, processLimits } from './config/process-facts.js';
 import { readConfig } from './config/read-config.js';
+import { usageError } from './config/runtime-error.js';
 import { consoleOf } from './console-request.js';
 import { NOTIFY_VARIABLE, notifyAddress, notifyMount } from './notify-socket.js';
 import { freezerOf, type GroupFolder, groupFolders, homeOfGroup } from './plan/bundle-groups.js';
-import type { ConsoleRequest } from './plan/bundle-input.js';
 import type { MountFacts } from './plan/bundle-mounts.js';
 import type { BundleProgram } from './plan/bundle-process.js';
+import type { ConsoleRequest } from './plan/console-of-plan.js';
 import { type ScopeName, scopeFolders, scopeNameOf } from './plan/systemd-scope.js';
 import { preservedDescriptors } from './preserved-descriptors.js';
-import { filterOf, groupFacts, rootOf, sourcesOf, usersOf } from './runtime-machine.js';
+import { filterOf, groupFacts, mayMakeGroup, rootOf, sourcesOf, usersOf } from './runtime-machine.js';
 import { type ContainerRecord, isFrozen, stateFolder } from './state/container-state.js';
 import { processesIn } from './state/group-processes.js';
 
@@ -27,6 +32,7 @@ export const OCI_VERSION = '1.3.0';
 /** What `create` is asked for. */
 export interface CreateRequest {
   readonly caller: Caller;
+  readonly rights: Rights;
   readonly root: string;
   readonly id: string;
   readonly bundle: string;
@@ -35,6 +41,10 @@ export interface CreateRequest {
   /** A socket that gets a pidfd of the container's process. */
   readonly pidfdSocket: string | null;
   readonly newKeyring: boolean;
+  /** `--no-pivot`: the root is changed without pivot_root(2). */
+  readonly noPivot: boolean;
+  /** The runtime does not stay with the container. */
+  readonly detach: boolean;
   /** How many descriptors from 3 on the program gets, after those of socket activation. */
   readonly preservedFds: number;
   /** The group is that of a scope of systemd, which `linux.cgroupsPath` names. */
@@ -56,8 +66,10 @@ export interface CreateFacts extends Pick<BundleProgram, 'capabilities' | 'limit
   readonly sources: MountFacts['sources'];
   /** Maps of the ids of binds, by the mount's number. */
   readonly mountMaps: ReturnType<typeof mountMapsOf>;
-  readonly groups: Awaited<ReturnType<typeof groupFacts>>;
+  readonly groups: Awaited<ReturnType<typeof groupFacts>> & Pick<Rights, 'isConfined'>;
   readonly folders: readonly GroupFolder[];
+  /** What mounts of groups show: where the container has no group of its own, that of the runtime. */
+  readonly shown: readonly GroupFolder[];
   /** The scope of systemd that the container gets; `null`: none. */
   readonly scope: ScopeName | null;
   readonly known: KnownBefore;
@@ -76,10 +88,13 @@ export async function createFacts(request: CreateRequest): Promise<CreateFacts> 
   const program = { ...config.process, env: [...config.process.env, ...env, ...(notifies ? [NOTIFY_VARIABLE] : [])] };
   const maps = await usersOf(linux);
   if (maps !== null) requireMapped(maps, program);
+  if (request.rights.isUser) requireUserNamespace(maps, request);
+  if (keepsGroups(request.rights, maps)) refuseGroups(program);
+  if (request.noPivot) refuseWithoutPivot(maps, request.rights);
   const mountMaps = mountMapsOf(config.mounts, maps);
   schedulerOf(program);
   refuseDeadline(program, maps !== null || (linux?.namespaces.some(({ type, path }) => type === 'pid' && path) ?? false));
-  const console = consoleOf(request.consoleSocket, program, request.caller);
+  const console = consoleOf(request.consoleSocket, program, { caller: request.caller, detach: request.detach });
   const capabilities = capabilitySets(program);
   const limits = processLimits(program);
   const filter = filterOf(linux, capabilities, bundle);
@@ -89,15 +104,19 @@ export async function createFacts(request: CreateRequest): Promise<CreateFacts> 
   const mounted = notify === null ? config : { ...config, mounts: [...config.mounts, notify] };
   // the folder is made later, with that of the container's state
   if (notify !== null) sources.set(config.mounts.length, { path: notify.source, isFile: false });
-  const groups = await groupFacts(linux?.resources, request.caller.pid);
+  const groups = { ...(await groupFacts(linux?.resources, request.caller.pid)), isConfined: request.rights.isConfined };
   const scope = request.systemd ? scopeNameOf(linux?.cgroupsPath, request.id) : null;
-  const folders = scope === null ? groupFolders(groups.layout, linux?.cgroupsPath, request.id) : scopeFolders(groups.layout, scope);
-  refuseUsedGroup(homeOfGroup(folders));
-  refuseFrozenGroup(freezerOf(folders));
+  const wanted = scope === null ? groupFolders(groups.layout, linux?.cgroupsPath, request.id) : scopeFolders(groups.layout, scope);
+  const folders = request.rights.skipsGroups && !linux?.cgroupsPath ? wanted.filter(mayMakeGroup) : wanted;
+  const home = homeOfGroup(folders);
+  const freezer = freezerOf(folders);
+  if (home !== null) refuseUsedGroup(home);
+  else if (!request.rights.skipsGroups) throw new UnsupportedError('cgroup', 'this machine has no cgroup hierarchy mounted');
+  if (freezer !== null) refuseFrozenGroup(freezer);
   const known: KnownBefore = {
     ...{ format: 1, ociVersion: OCI_VERSION, id: request.id, bundle, rootfs, created: new Date(now()).toISOString() },
-    ...{ owner: userInfo().username, annotations: config.annotations ?? {}, groups: folders },
-    ...{ home: homeOfGroup(folders).path, freezer: freezerOf(folders), config: json, ...(notifies ? { notifies } : {}) },
+    ...{ owner: ownName(), annotations: config.annotations ?? {}, groups: folders },
+    ...{ home: home?.path ?? null, freezer, config: json, ...(notifies ? { notifies } : {}) },
   };
   return {
     config: mounted,
@@ -110,6 +129,7 @@ export async function createFacts(request: CreateRequest): Promise<CreateFacts> 
     mountMaps,
     groups,
     folders,
+    shown: wanted.map((folder) => (folders.includes(folder) ? folder : { ...folder, path: ownGroup(groups.layout, folder) })),
     scope,
     known,
     capabilities,
@@ -121,6 +141,52 @@ export async function createFacts(request: CreateRequest): Promise<CreateFacts> 
 /** Whatever enters a frozen group stands still, and a runtime that waits for that would too. The words are runc's. @throws NacelleError */
 function refuseFrozenGroup(freezer: GroupFolder): void {
   if (isFrozen({ freezer })) throw new NacelleError(`container's cgroup unexpectedly frozen: ${freezer.path}`, { code: 'ERR_STATE' });
+}
+
+/** What an ordinary user's container has to have, in runc's words. @throws NacelleError; UnsupportedError */
+function requireUserNamespace(maps: UserMaps | null, { systemd }: Pick<CreateRequest, 'systemd'>): void {
+  if (maps === null) throw usageError('rootless container requires user namespaces: linux.namespaces of config.json has none');
+  if (systemd) throw new UnsupportedError('--systemd-cgroup of an ordinary user', "the machine's systemd makes scopes for root alone");
+}
+
+/** In a user namespace the host's mounts are locked, and whoever sees them may mount proc anew, without what is masked. @throws UnsupportedError */
+function refuseWithoutPivot(maps: UserMaps | null, { isConfined }: Rights): void {
+  if (maps === null && !isConfined) return;
+  throw new UnsupportedError(
+    '--no-pivot in a user namespace',
+    "the host's mounts of proc and sysfs can't be unmounted there, and would stay in reach",
+    'Run it as root, and leave the user namespace out.',
+  );
+}
+
+/** Whether the kernel lets nobody in the container change groups: an ordinary user who maps the own group alone has to give that up. */
+export function keepsGroups({ isUser, keepsGroups }: Rights, maps: UserMaps | null): boolean {
+  return keepsGroups || (isUser && maps !== null && isOwnAlone(maps.gid, getegid?.() ?? 0));
+}
+
+/** @throws NacelleError */
+function refuseGroups({ user }: BundleProcess): void {
+  if (user.additionalGids.length > 0)
+    throw invalidOption(
+      'process.user.additionalGids',
+      'cannot set any additional groups in a rootless container whose one group is mapped',
+    );
+}
+
+/** `''`, as with runc, for a user whom the machine does not know. */
+function ownName(): string {
+  try {
+    return userInfo().username;
+  } catch (error) {
+    if (hasCode(error, 'ERR_SYSTEM_ERROR', 'ENOENT')) return '';
+    throw error;
+  }
+}
+
+/** The group of a hierarchy that this process is in; its top where that can't be seen. Pure. */
+function ownGroup({ unified, controllers }: GroupLayout, { mountPoint }: GroupFolder): string {
+  const all = [...(unified === null ? [] : [unified]), ...controllers.values()];
+  return all.find((hierarchy) => hierarchy.mountPoint === mountPoint)?.ownPath ?? mountPoint;
 }
 
 /** Two containers in one group would stand still, and be killed, together. @throws NacelleError */

@@ -1,5 +1,4 @@
 import { pid } from 'node:process';
-import { UnsupportedError } from '../errors.js';
 import { clearTimeout, setTimeout } from '../native/clock.js';
 import { closeDescriptor, streamedPipe } from '../native/load-addon.js';
 import { endShim, start } from '../native/shim.js';
@@ -12,16 +11,20 @@ import { SIGKILL } from '../plan/constants.js';
 import { type Plan, Slots } from '../plan/plan.js';
 import type { Caller } from './caller/caller.js';
 import { signalsOf } from './caller/forward-signals.js';
+import type { Rights } from './caller/rights.js';
 import { requireMapped } from './config/bundle-user-maps.js';
 import { capabilitySets, processLimits } from './config/process-facts.js';
 import { readProcess } from './config/read-config.js';
 import { refusal, usageError } from './config/runtime-error.js';
 import { consoleOf } from './console-request.js';
+import { terminalOfTask } from './create-container.js';
+import { showTerminal } from './foreground-terminal.js';
 import { listenerState } from './listener-state.js';
 import { planBundleExec } from './plan/bundle-exec-plan.js';
 import { ENTERING_MS } from './plan/bundle-process.js';
+import { joinedGroups, type SubGroups } from './plan/exec-groups.js';
 import { preservedDescriptors, standardStreams } from './preserved-descriptors.js';
-import { closeAll, filterOf, joinedTypes, openGroups, openNamespacesOf, usersOfRecord } from './runtime-machine.js';
+import { closeAll, filterOf, joinedTypes, keepsGroups, openGroups, openNamespacesOf, usersOfRecord } from './runtime-machine.js';
 import { shellStatus } from './runtime-output.js';
 import { startFailure, textOf } from './start-container.js';
 import { configOf, madeRecord, type StateFolder, stateOf, statusOf, writeWhole } from './state/container-state.js';
@@ -29,6 +32,7 @@ import { isLiving, processSeen } from './state/process-identity.js';
 
 export interface ExecRequest {
   readonly caller: Caller;
+  readonly rights: Rights;
   /** A file with the process; `null`: that of config.json, with the changes here. */
   readonly processFile: string | null;
   readonly args: readonly string[];
@@ -47,6 +51,11 @@ export interface ExecRequest {
   /** A socket that gets a pidfd of the program's process. */
   readonly pidfdSocket: string | null;
   readonly ignorePaused: boolean;
+  /** Groups below the container's own that the program is in. */
+  readonly groups: SubGroups;
+  /** In the place of those of config.json; `null`: as it has them. */
+  readonly selinuxLabel: string | null;
+  readonly apparmorProfile: string | null;
   /** How many descriptors from 3 on the program gets. */
   readonly preservedFds: number;
 }
@@ -68,16 +77,14 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
   refuseDeadline(program, true);
   const maps = usersOfRecord(record, linux);
   if (maps !== null) requireMapped(maps, program);
-  if ((program.terminal ?? false) && !request.detach)
-    throw new UnsupportedError('exec with a terminal in the foreground', 'it needs --detach and --console-socket');
-  const console = consoleOf(request.consoleSocket, program, caller);
+  const console = consoleOf(request.consoleSocket, program, request);
   const capabilities = capabilitySets(program);
   const { descriptors } = preservedDescriptors(request.preservedFds, caller, { activates: false });
   const filter = filterOf(linux, capabilities, record.bundle);
   const limits = processLimits(program);
-  const groups = openGroups(record.groups);
+  const groups = openGroups(joinedGroups(record.groups, request.groups));
   try {
-    const namespaces = openNamespacesOf(record, joinedTypes(linux));
+    const namespaces = openNamespacesOf(record, joinedTypes(linux), request.rights);
     try {
       const slots = new Slots();
       const pipes = request.detach ? waitingPipes() : null;
@@ -99,16 +106,20 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
         pidfdSocket: request.pidfdSocket === null ? null : caller.absolute(request.pidfdSocket),
         preserved: descriptors,
         hasOwnUsers: maps !== null,
+        keepsGroups: request.rights.isConfined && keepsGroups(record),
       });
       const task = await startedBy(plan, slots, pipes);
       const { pid } = task;
       const forget = pipes === null ? caller.forwardSignals(signalsOf(task)) : () => undefined;
+      const terminal = terminalOfTask(task);
+      const shown = terminal === null ? null : showTerminal(terminal, pid);
       try {
         if (pipes !== null) await letRun(pipes, pid);
         if (request.pidFile !== null) writeWhole(caller.absolute(request.pidFile), String(pid));
         if (pipes !== null) return 0;
         return shellStatus(await task.ended);
       } finally {
+        await shown?.end();
         forget();
       }
     } finally {
@@ -172,6 +183,8 @@ function changed(own: BundleProcess | undefined, request: ExecRequest): BundlePr
     // as runc has it, another user has the groups of config.json too
     user: { ...own.user, uid, gid, additionalGids: [...own.user.additionalGids, ...request.additionalGids] },
     terminal: request.terminal,
+    selinuxLabel: request.selinuxLabel ?? own.selinuxLabel,
+    apparmorProfile: request.apparmorProfile ?? own.apparmorProfile,
     noNewPrivileges: request.noNewPrivileges || (own.noNewPrivileges ?? false),
     capabilities: {
       inheritable: sets?.inheritable ?? [],

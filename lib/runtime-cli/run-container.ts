@@ -1,8 +1,9 @@
-import { endShim, shimAgain } from '../native/shim.js';
+import { shimAgain } from '../native/shim.js';
 import { signalsOf } from './caller/forward-signals.js';
 import { deleteContainer } from './change-container.js';
 import { createContainer } from './create-container.js';
 import type { CreateRequest } from './create-facts.js';
+import { showTerminal } from './foreground-terminal.js';
 import { lastWord, type Notifier } from './notify-socket.js';
 import { shellStatus } from './runtime-output.js';
 import { startContainer, startDetached } from './start-container.js';
@@ -18,13 +19,14 @@ export async function runContainer(
   request: CreateRequest,
   { detach, keep }: { readonly detach: boolean; readonly keep: boolean },
 ): Promise<number> {
-  const { folder, task } = await createContainer(request, { isAttached: !detach });
+  const { folder, record, task, terminal, letGo } = await createContainer({ ...request, detach }, { isAttached: !detach });
   const forget = detach ? () => undefined : request.caller.forwardSignals(signalsOf(task));
+  const shown = terminal === null ? null : showTerminal(terminal, record.pid);
   let notifier: Notifier | null = null;
   try {
     // a program that ended while the shim is its parent would be reaped here
     if (detach) {
-      await endShim();
+      await letGo();
       await startDetached(folder, request.caller);
       return 0;
     }
@@ -40,7 +42,9 @@ export async function runContainer(
       await deleteContainer(folder, { force: true, caller: request.caller });
     });
   } finally {
+    await shown?.end();
     forget();
     await notifier?.end();
+    await letGo();
   }
 }

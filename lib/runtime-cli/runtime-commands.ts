@@ -1,17 +1,20 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { hasCode, UnsupportedError } from '../errors.js';
+import { getegid, geteuid } from 'node:process';
+import { hasCode } from '../errors.js';
 import { inspectGroups } from '../host/cgroup-base.js';
 import { attempt } from '../native/system-errors.js';
 import { parseGoDuration } from '../options/go-duration.js';
 import type { Caller } from './caller/caller.js';
+import type { Rights } from './caller/rights.js';
 import { deleteContainer, killContainer, pauseContainer, resumeContainer, signalOf } from './change-container.js';
 import { type Flags, type FlagTable, parseFlags } from './command-line.js';
-import { usageError } from './config/runtime-error.js';
+import { NO_GROUPS, refusal, usageError } from './config/runtime-error.js';
 import { statsEvent } from './container-stats.js';
 import { listContainers } from './containers-table.js';
 import { createContainer } from './create-container.js';
 import { type ExecRequest, execInContainer } from './exec-container.js';
+import { subGroupsOf } from './plan/exec-groups.js';
 import { psTable } from './ps-table.js';
 import { runContainer } from './run-container.js';
 import { print } from './runtime-output.js';
@@ -28,6 +31,7 @@ interface Called {
   readonly caller: Caller;
   readonly root: string;
   readonly flags: Flags;
+  readonly rights: Rights;
   /** `--systemd-cgroup` */
   readonly systemd: boolean;
 }
@@ -50,18 +54,12 @@ const createFlags: FlagTable = {
 
 const folderOf = ({ root, flags }: Pick<Called, 'root' | 'flags'>): StateFolder => stateFolder(root, flags.words[0] ?? '');
 
-/** Flags that runc has and that would be ignored here. @throws UnsupportedError */
-function refuseFlags(flags: Flags, ...names: readonly string[]): void {
-  for (const name of names)
-    if (flags.has(name) || (flags.value(name) ?? 'false') !== 'false')
-      throw new UnsupportedError(`--${name}`, 'this runtime does not have it');
-}
-
-function createRequest({ caller, root, flags, systemd }: Called) {
-  refuseFlags(flags, 'no-pivot');
+function createRequest({ caller, rights, root, flags, systemd }: Called) {
   return {
-    ...{ caller, root, systemd, id: flags.words[0] ?? '', bundle: flags.value('bundle') ?? '.', pidFile: flags.value('pid-file') },
+    ...{ caller, rights, root, systemd, id: flags.words[0] ?? '', bundle: flags.value('bundle') ?? '.', pidFile: flags.value('pid-file') },
     ...{ consoleSocket: flags.value('console-socket'), pidfdSocket: flags.value('pidfd-socket'), newKeyring: !flags.has('no-new-keyring') },
+    noPivot: flags.has('no-pivot'),
+    detach: true,
     preservedFds: preservedFdsOf(flags),
   };
 }
@@ -117,7 +115,7 @@ export const commands: Readonly<Record<string, Command>> = {
     short: { b: 'bundle' },
     words: [1, 1],
     run: async (called) => {
-      await createContainer(createRequest(called));
+      await (await createContainer(createRequest(called))).letGo();
       return 0;
     },
   },
@@ -205,14 +203,20 @@ export const commands: Readonly<Record<string, Command>> = {
     flags: { format: 'value', quiet: 'switch' },
     short: { f: 'format', q: 'quiet' },
     words: [0, 0],
-    run: ({ root, flags, caller }) => print(listContainers(root, { format: formatOf(flags), quiet: flags.has('quiet') }, caller.tell)),
+    run: ({ root, flags, caller }) => {
+      const text = listContainers(root, { format: formatOf(flags), quiet: flags.has('quiet') }, caller.tell);
+      // of no containers there is no line
+      return text === '' ? 0 : print(text);
+    },
   },
   ps: {
     flags: { format: 'value' },
     short: { f: 'format' },
     words: [1, MANY],
     run: (called) => {
-      const pids = processesIn(madeRecord(folderOf(called)).home);
+      const { home } = madeRecord(folderOf(called));
+      if (home === null) throw refusal(NO_GROUPS);
+      const pids = processesIn(home);
       const args = called.flags.words.slice(1);
       return print(formatOf(called.flags) === 'json' ? JSON.stringify(pids) : psTable(pids, args.length === 0 ? ['-ef'] : args));
     },
@@ -232,11 +236,11 @@ export const commands: Readonly<Record<string, Command>> = {
     short: { b: 'bundle' },
     words: [0, 0],
     run: ({ flags }) => {
-      refuseFlags(flags, 'rootless');
       const path = join(flags.value('bundle') ?? '.', 'config.json');
       attempt(`write ${path}`, () => {
         try {
-          writeFileSync(path, specText({ cgroupNamespace: inspectGroups().mode === 'v2' }), { flag: 'wx' });
+          const rootless = flags.has('rootless') ? { uid: geteuid?.() ?? 0, gid: getegid?.() ?? 0 } : null;
+          writeFileSync(path, specText({ cgroupNamespace: inspectGroups().mode === 'v2', rootless }), { flag: 'wx' });
         } catch (error) {
           throw hasCode(error, 'EEXIST') ? usageError(`File ${path} exists. Remove it first`) : error;
         }
@@ -249,13 +253,13 @@ export const commands: Readonly<Record<string, Command>> = {
 
 function execute(called: Called): Promise<number> {
   const { flags } = called;
-  refuseFlags(flags, 'process-label', 'apparmor', 'cgroup');
   const processFile = flags.value('process');
   const args = flags.words.slice(1);
   if (processFile === null && args.length === 0) throw usageError('process args cannot be empty');
   return execInContainer(folderOf(called), {
     ...{
       caller: called.caller,
+      rights: called.rights,
       processFile,
       args,
       ...changesOf(flags),
@@ -264,6 +268,7 @@ function execute(called: Called): Promise<number> {
     },
     ...{ detach: flags.has('detach'), pidFile: flags.value('pid-file'), consoleSocket: flags.value('console-socket') },
     ...{ pidfdSocket: flags.value('pidfd-socket'), ignorePaused: flags.has('ignore-paused'), preservedFds: preservedFdsOf(flags) },
+    ...{ selinuxLabel: flags.value('process-label'), apparmorProfile: flags.value('apparmor'), groups: subGroupsOf(flags.all('cgroup')) },
   });
 }
 

@@ -1,6 +1,6 @@
 import { closeSync, constants, existsSync, openSync, readlinkSync, statSync } from 'node:fs';
 import { release } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { readGroupFile } from '../cgroup/files/group-files.js';
 import { groupFiles } from '../cgroup/group-probe.js';
 import { joinedProc } from '../container/start/joined-proc.js';
@@ -19,10 +19,11 @@ import type { NamespaceType } from '../plan/namespace-types.js';
 import { bundleProfile, listenedProfile } from '../security/oci-profile/bundle-profile.js';
 import { compiledProfile } from '../security/oci-profile/compiled-profile.js';
 import { ownArchitecture } from '../security/own-architecture.js';
+import { mayWrite, mayWriteFile, type Rights } from './caller/rights.js';
 import { joinedMapsOf, joinedUsers, type UserMaps, userMapsOf } from './config/bundle-user-maps.js';
 import type { CapabilitySets } from './config/process-facts.js';
 import { refusal } from './config/runtime-error.js';
-import type { GroupsRequest, HandedOn } from './plan/bundle-groups.js';
+import type { GroupFolder, GroupsRequest, HandedOn } from './plan/bundle-groups.js';
 import { kindOf } from './plan/bundle-mounts.js';
 import type { LoadedFilter } from './plan/bundle-process.js';
 import type { ContainerRecord } from './state/container-state.js';
@@ -127,18 +128,21 @@ export function joinedTypes(linux: BundleLinux | undefined): ReadonlySet<Namespa
 
 /**
  * The namespaces of a process that are not this process's own, in the order in which they are joined: those that are `others`, and that of time, before that
- * of users, in which there are no rights over them; that of mounts last, since paths are others from there on.
+ * of users, in which there are no rights over them, where this user is root; that of mounts last, since paths are others from there on.
  *
  * @throws NacelleError when the process has ended
  */
 export function openNamespacesOf(
   { pid, startTime }: Pick<ContainerRecord, 'pid' | 'startTime'>,
   others: ReadonlySet<NamespaceType>,
+  { isUser }: Pick<Rights, 'isUser'>,
 ): Map<NamespaceType, number> {
-  const own = (['time', 'user', 'cgroup', 'ipc', 'uts', 'net', 'pid', 'mnt'] as const).filter((type) => !others.has(type));
+  // a user has rights over what that of users owns, and over nothing else
+  const first = isUser ? (['user', 'time'] as const) : (['time', 'user'] as const);
+  const own = ([...first, 'cgroup', 'ipc', 'uts', 'net', 'pid', 'mnt'] as const).filter((type) => !others.has(type));
   const opened = new Map<NamespaceType, number>();
   try {
-    for (const type of [...others, ...own]) {
+    for (const type of isUser ? [...own.slice(0, 1), ...others, ...own.slice(1)] : [...others, ...own]) {
       const path = `/proc/${pid}/ns/${type}`;
       // a kernel without time namespaces
       if (type === 'time' && !existsSync('/proc/self/ns/time')) continue;
@@ -153,6 +157,13 @@ export function openNamespacesOf(
     requireLiving(pid, startTime);
     throw error;
   }
+}
+
+/** Whether the kernel refuses any change of groups in the user namespace of a process (user_namespaces(7)). */
+export function keepsGroups({ pid, startTime }: Pick<ContainerRecord, 'pid' | 'startTime'>): boolean {
+  const text = readIfThere(`/proc/${pid}/setgroups`);
+  requireLiving(pid, startTime);
+  return text?.trim() === 'deny';
 }
 
 function requireLiving(pid: number, startTime: string): void {
@@ -207,6 +218,14 @@ export function filterOf(
     );
   const asked = notifies && listener !== null ? { ...listener, path: resolve(bundle, listener.path) } : null;
   return { filter, flags: profile.flags, listener: asked };
+}
+
+/** Whether this process may make a group, or use one that is there: as who owns its folder, or that above it. */
+export function mayMakeGroup({ path, version, mountPoint }: Pick<GroupFolder, 'path' | 'version' | 'mountPoint'>): boolean {
+  let there = path;
+  while (!existsSync(there) && there.length > mountPoint.length) there = dirname(there);
+  // on v2 a process is moved by who may write to the list of the group that is above both
+  return mayWrite(there) && (version === 1 || mayWriteFile(join(there, 'cgroup.procs')));
 }
 
 /** A folder of groups, opened. */

@@ -1,5 +1,4 @@
 import { appendFileSync, chmodSync, realpathSync, writeFileSync } from 'node:fs';
-import { geteuid } from 'node:process';
 import { isNacelleError, toError, UnsupportedError } from '../errors.js';
 import { now } from '../native/clock.js';
 import { loadNative } from '../native/load-addon.js';
@@ -8,12 +7,14 @@ import { attempt } from '../native/system-errors.js';
 import { DEFAULT_ROOT } from './boot/states-root.js';
 import { type Caller, ownCaller } from './caller/caller.js';
 import { asksForHelp, commandHelp } from './command-help.js';
+import { defaultRoot, ownRights } from './caller/rights.js';
 import { type Flags, type FlagTable, parseFlags } from './command-line.js';
 import { usageError } from './config/runtime-error.js';
 import { OCI_VERSION } from './create-facts.js';
 import { frontText } from './front/front-file.js';
 import { CLEARED, launcherText, requireTrusted } from './launcher.js';
 import { servePlanner } from './resident/resident-planner.js';
+import { rootlessOf } from './rootless-flag.js';
 import { commands, flagsOf } from './runtime-commands.js';
 import { print } from './runtime-output.js';
 
@@ -29,7 +30,7 @@ const USAGE = `NAME:
    nacelle-oci - an OCI runtime
 
 USAGE:
-   nacelle-oci [--root DIR] [--log FILE] [--log-format text|json] [--systemd-cgroup] [--debug] COMMAND [flags] [words]
+   nacelle-oci [--root DIR] [--log FILE] [--log-format text|json] [--systemd-cgroup] [--rootless auto|true|false] [--debug] COMMAND [flags] [words]
 
 COMMANDS:
    create, start, run, state, kill, delete, exec, list, ps, pause, resume, update, events,
@@ -77,13 +78,10 @@ async function runCommand(name: string, flags: Flags, { version, caller }: { ver
   if (MISSING.includes(name)) throw new UnsupportedError(`the command ${name}`, 'this runtime does not have it');
   if (command === undefined) throw usageError(`No help topic for '${name}'`);
   if (asksForHelp(words)) return print(commandHelp(name, command.flags, command.short));
-  if (flags.value('rootless') === 'true') throw new UnsupportedError('--rootless', 'this runtime is for root alone');
-  if (name !== 'features' && name !== 'spec' && geteuid?.() !== 0)
-    throw new UnsupportedError('a container of an ordinary user', 'this runtime is for root alone');
-  return command.run({
-    ...{ caller, root: caller.absolute(flags.value('root') ?? DEFAULT_ROOT), flags: flagsOf(name, command, words) },
-    systemd: flags.has('systemd-cgroup'),
-  });
+  const systemd = flags.has('systemd-cgroup');
+  const rights = ownRights(rootlessOf(flags.value('rootless')), systemd);
+  const root = caller.absolute(flags.value('root') ?? defaultRoot(caller.env));
+  return command.run({ caller, rights, root, systemd, flags: flagsOf(name, command, words) });
 }
 
 /** The words of logrus, which callers read: the last line of level error is what they tell. */

@@ -1,4 +1,5 @@
 import { appliedMountOptions } from '../oci-config/bundle-mount-options.js';
+import { memoryFlags, memoryModes } from '../oci-config/memory-policy.js';
 import { namespaceNames } from '../oci-config/namespace-names.js';
 import { capabilityNames } from '../plan/capability-names.js';
 import { actionNames, architectureNames } from '../security/oci-profile/field-names.js';
@@ -25,6 +26,7 @@ export function featuresText(): string {
         apparmor: { enabled: false },
         selinux: { enabled: false },
         intelRdt: { enabled: false },
+        memoryPolicy: { modes: memoryModes, flags: memoryFlags },
         mountExtensions: { idmap: { enabled: true } },
         netDevices: { enabled: false },
       },
@@ -34,8 +36,15 @@ export function featuresText(): string {
   );
 }
 
-/** What `spec` writes: runc's, which is what people start from. @param cgroupNamespace runc's has one on pure cgroup v2 alone. Pure. */
-export function specText({ cgroupNamespace = true }: { readonly cgroupNamespace?: boolean } = {}): string {
+export interface SpecWishes {
+  /** runc's has one on pure cgroup v2 alone. */
+  readonly cgroupNamespace?: boolean;
+  /** `--rootless`: the user and group who will run the bundle, and are its root. */
+  readonly rootless?: { readonly uid: number; readonly gid: number } | null;
+}
+
+/** What `spec` writes: runc's, which is what people start from. Pure. */
+export function specText({ cgroupNamespace = true, rootless = null }: SpecWishes = {}): string {
   const capabilities = ['CAP_AUDIT_WRITE', 'CAP_KILL', 'CAP_NET_BIND_SERVICE'];
   const config = {
     ociVersion: OCI_VERSION,
@@ -56,16 +65,24 @@ export function specText({ cgroupNamespace = true }: { readonly cgroupNamespace?
       { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'] },
       {
         ...{ destination: '/dev/pts', type: 'devpts', source: 'devpts' },
-        options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+        options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', ...(rootless === null ? ['gid=5'] : [])],
       },
       { destination: '/dev/shm', type: 'tmpfs', source: 'shm', options: ['nosuid', 'noexec', 'nodev', 'mode=1777', 'size=65536k'] },
       { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
-      { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
+      rootless === null
+        ? { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] }
+        : // sysfs shows the devices of the network namespace, which is the host's
+          { destination: '/sys', type: 'none', source: '/sys', options: ['rbind', 'nosuid', 'noexec', 'nodev', 'ro'] },
       { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: ['nosuid', 'noexec', 'nodev', 'relatime', 'ro'] },
     ],
     linux: {
-      resources: { devices: [{ allow: false, access: 'rwm' }] },
-      namespaces: ['pid', 'network', 'ipc', 'uts', 'mount', ...(cgroupNamespace ? ['cgroup'] : [])].map((type) => ({ type })),
+      ...(rootless === null
+        ? { resources: { devices: [{ allow: false, access: 'rwm' }] } }
+        : { uidMappings: singleMapping(rootless.uid), gidMappings: singleMapping(rootless.gid) }),
+      namespaces: [
+        ...(rootless === null ? ['pid', 'network'] : ['pid']),
+        ...['ipc', 'uts', 'mount', ...(cgroupNamespace ? ['cgroup'] : []), ...(rootless === null ? [] : ['user'])],
+      ].map((type) => ({ type })),
       maskedPaths: [
         ...['/proc/acpi', '/proc/asound', '/proc/kcore', '/proc/keys', '/proc/latency_stats', '/proc/timer_list'],
         ...['/proc/timer_stats', '/proc/sched_debug', '/sys/firmware', '/proc/scsi'],
@@ -75,3 +92,6 @@ export function specText({ cgroupNamespace = true }: { readonly cgroupNamespace?
   };
   return `${JSON.stringify(config, null, 2)}\n`;
 }
+
+/** config.json's map of one id, which is root inside. */
+const singleMapping = (hostID: number) => [{ containerID: 0, hostID, size: 1 }];

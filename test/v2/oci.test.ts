@@ -28,7 +28,7 @@ describe('a container of nacelle-oci where all controllers are on the unified tr
     let home = '';
     await besideBundle(bundle, async (container) => {
       const record = madeRecord(container);
-      home = record.home;
+      home = record.home ?? '';
       expect(record.groups.map(({ version }) => version)).toEqual([2]);
       const file = (name: string): string => readFileSync(join(home, name), 'utf8').trim();
       expect([file('memory.max'), file('memory.high'), file('pids.max'), file('cpu.max')]).toEqual([

@@ -129,6 +129,9 @@ Course do_here(const FrontFile& file, const FrontCall& call, Found& found) {
   return course;
 }
 
+// Whether this is root of the machine: the states of others are in a folder of their own (lib/runtime-cli/caller/rights.ts).
+bool is_own_machine() { return geteuid() == 0 && access("/run", W_OK) == 0; }
+
 // What the container's process tells until it executes its program, which closes the pipe; what fails is put in words by the planner.
 int hear(const FrontFile& file, const FrontCall& call, int argc, char** argv, Found& found) {
   found.lock.reset();
@@ -162,7 +165,7 @@ int front_main(int argc, char** argv) {
   char** arguments = argv + 1;
   const int count = argc - 1;
   FrontCall call;
-  if (!file.is_known || geteuid() != 0) return become_planner(file, count, arguments);
+  if (!file.is_known || !is_own_machine()) return become_planner(file, count, arguments);
   PlannedCall planned;
   int exit_status = 0;
   const bool may_ask = !file.resident.empty() && read_planned_call(count, arguments, file.root, planned);

@@ -21,11 +21,17 @@ const THAW: FrontStep = { op: 'thaw' };
 /** A step that is not needed for a status; `null` for a status whose command is Node's. */
 type PlanOf = (status: ContainerStatus) => readonly FrontStep[] | null;
 
+/** The record of a container that has groups: without them Node alone knows how it does. */
+export interface GroupedRecord extends ContainerRecord {
+  readonly home: string;
+  readonly freezer: NonNullable<ContainerRecord['freezer']>;
+}
+
 /**
  * What the front does with a container without Node: what the commands of change-container.ts and start-container.ts do. For what has no plan here it starts
  * Node, which is what hooks need, and who waits for a container to be ready. Pure.
  */
-export function frontPlans(record: ContainerRecord, config: BundleConfig): Omit<FrontPlans, 'record'> {
+export function frontPlans(record: GroupedRecord, config: BundleConfig): Omit<FrontPlans, 'record'> {
   const { pid, startTime, freezer } = record;
   const commands: Readonly<Record<string, PlanOf>> = {
     state: (status) => [{ op: 'print', text: JSON.stringify(stateOf(record, status), null, 2) }],
@@ -63,7 +69,7 @@ const pausePlan: PlanOf = (status) => {
 };
 
 /** Processes of a group that stand still get a signal one by one before they go on, which is Node's. */
-function killPlans({ home }: ContainerRecord, config: BundleConfig): Readonly<Record<string, PlanOf>> {
+function killPlans({ home }: GroupedRecord, config: BundleConfig): Readonly<Record<string, PlanOf>> {
   const all: FrontStep = { op: 'kill_group', path: home };
   const first: FrontStep = { op: 'signal', number: 0 };
   const hasOwnPids = config.linux?.namespaces.some(({ type, path }) => type === 'pid' && !path) ?? false;
@@ -78,7 +84,7 @@ function killPlans({ home }: ContainerRecord, config: BundleConfig): Readonly<Re
   };
 }
 
-function deletePlans({ id, groups, home }: ContainerRecord): Readonly<Record<string, PlanOf>> {
+function deletePlans({ id, groups, home }: GroupedRecord): Readonly<Record<string, PlanOf>> {
   const kill: FrontStep = { op: 'signal', number: SIGKILL };
   const empty: FrontStep[] = groups.length === 0 ? [] : [{ op: 'kill_group', path: home }];
   const remove: FrontStep[] = [...empty, ...groups.map(({ path }): FrontStep => ({ op: 'remove_group', path })), { op: 'remove_state' }];

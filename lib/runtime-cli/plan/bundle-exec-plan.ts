@@ -5,8 +5,17 @@ import { ANYWHERE, type Plan, planOf, type Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
 import { affinitySteps } from './affinity-steps.js';
 import type { GroupFolder } from './bundle-groups.js';
-import type { ConsoleRequest } from './bundle-input.js';
-import { type BundleProgram, bundleProgramSteps, ENTERING_MS, enterBundlePid, findBundleUser, sendProcess } from './bundle-process.js';
+import {
+  type BundleProgram,
+  bundleProgramSteps,
+  ENTERING_MS,
+  enterBundlePid,
+  findBundleUser,
+  returnedTerminal,
+  sendProcess,
+  sendTerminal,
+} from './bundle-process.js';
+import type { ConsoleRequest } from './console-of-plan.js';
 import { prioritySteps } from './priority-steps.js';
 
 /** Everything that the plan of a program in a container depends on. */
@@ -21,6 +30,8 @@ export interface BundleExecInput extends Pick<BundleProgram, 'linux' | 'capabili
   readonly namespaces: ReadonlyMap<NamespaceType, number>;
   /** The container has a user namespace of its own. */
   readonly hasOwnUsers: boolean;
+  /** The kernel refuses any change of groups in the container's user namespace. */
+  readonly keepsGroups: boolean;
   /** The runtime's own descriptors that the program gets from 3 on. */
   readonly preserved: readonly number[];
   readonly streams: readonly [number, number, number] | null;
@@ -61,16 +72,10 @@ export function planBundleExec(input: BundleExecInput): Plan {
     ...prioritySteps(process),
     ...(input.hasOwnUsers ? input.limits.map(({ name, resource, hard }): Step => ({ op: 'raise_limit', name, resource, hard })) : []),
     ...[...namespaces].map(([type, fd]): Step => ({ op: 'setns', ns: slots.give(fd), type })),
-    ...(input.hasOwnUsers ? [{ op: 'become_root', groups: 1 } as const] : []),
+    ...(input.hasOwnUsers ? [{ op: 'become_root', groups: input.keepsGroups ? 0 : 1 } as const] : []),
     { op: 'keyring' },
-    ...findBundleUser(process, ANYWHERE),
-    ...(terminal === null
-      ? []
-      : [
-          ...terminal.make,
-          { op: 'send_terminal', host: true, terminal: terminal.master, path: input.console?.socket ?? '' } as const,
-          { op: 'close', host: true, slot: terminal.master } as const,
-        ]),
+    ...findBundleUser(process, ANYWHERE, input),
+    ...(terminal === null ? [] : [...terminal.make, ...sendTerminal(terminal.master, input.console)]),
   ];
   const { outside, inside } = enterBundlePid(program, { stage: 1, start: sendProcess(input.pidfdSocket, 'setns') });
   return planOf({
@@ -81,5 +86,6 @@ export function planBundleExec(input: BundleExecInput): Plan {
     ],
     setUpMs: ENTERING_MS,
     ...(input.detached === null ? {} : { handsOver: true }),
+    returns: returnedTerminal(terminal, input.console),
   });
 }

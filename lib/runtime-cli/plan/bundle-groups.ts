@@ -18,7 +18,8 @@ export interface BundleGroups {
   readonly join: readonly Step[];
   /** The folder on the unified tree, for CLONE_INTO_CGROUP. */
   readonly unified: Slot | undefined;
-  readonly killGroup: NonNullable<Plan['killGroup']>;
+  /** `undefined`: there is no group. */
+  readonly killGroup: Plan['killGroup'];
   readonly undo: readonly Step[];
   /** What is written for the limits. */
   readonly limits: readonly Write[];
@@ -73,16 +74,17 @@ function relativeTo(mode: GroupLayout['mode'], mountPoint: string, own: string):
   return mode === 'v2' && own !== mountPoint ? dirname(own) : own;
 }
 
-/** The folder in which a container's processes are listed, frozen and killed: on the unified tree, else where v1's freezer is. */
-export function homeOfGroup(folders: readonly GroupFolder[]): GroupFolder {
-  const home =
-    folders.find(({ version }) => version === 2) ?? folders.find(({ controllers }) => controllers.includes('freezer')) ?? folders[0];
-  if (home === undefined) throw new UnsupportedError('cgroup', 'this machine has no cgroup hierarchy mounted');
-  return home;
+/**
+ * The folder in which a container's processes are listed, frozen and killed: on the unified tree, else where v1's freezer is. `null`: there are no groups. Pure.
+ */
+export function homeOfGroup(folders: readonly GroupFolder[]): GroupFolder | null {
+  return (
+    folders.find(({ version }) => version === 2) ?? folders.find(({ controllers }) => controllers.includes('freezer')) ?? folders[0] ?? null
+  );
 }
 
-/** Where the processes are frozen: v1's freezer where it is mounted, else the unified tree. */
-export function freezerOf(folders: readonly GroupFolder[]): GroupFolder {
+/** Where the processes are frozen: v1's freezer where it is mounted, else the unified tree. Pure. */
+export function freezerOf(folders: readonly GroupFolder[]): GroupFolder | null {
   return folders.find(({ version, controllers }) => version === 1 && controllers.includes('freezer')) ?? homeOfGroup(folders);
 }
 
@@ -94,6 +96,8 @@ export interface GroupsRequest {
   readonly folders: readonly GroupFolder[];
   readonly resources: Resources | undefined;
   readonly canFilterDevices: boolean;
+  /** Nobody here may make rules for devices, nor devices: they are left out, as runc leaves them out. */
+  readonly isConfined: boolean;
   /** What a group of v2 that is there hands on; `null` for one that is not. */
   readonly handsOn: (path: string) => HandedOn | null;
 }
@@ -107,29 +111,35 @@ export interface HandedOn {
 }
 
 /** Pure. @throws UnsupportedError for a limit that can't be kept */
-export function planBundleGroups({ slots, layout, files, folders, resources, canFilterDevices, handsOn }: GroupsRequest): BundleGroups {
+export function planBundleGroups(request: GroupsRequest): BundleGroups {
+  const { slots, layout, files, folders, resources, canFilterDevices, isConfined, handsOn } = request;
   const members = folders.map((folder) => ({ ...folder, slot: slots.take() }));
   const unified = members.find(({ version }) => version === 2);
   const slotOf = (controller: string): Slot => {
     const member = members.find(({ controllers }) => controllers.includes(controller));
-    if (member === undefined) throw new UnsupportedError(`the cgroup controller ${controller}`, 'this machine does not have it');
+    if (member === undefined)
+      throw new UnsupportedError(
+        `limits of the cgroup controller ${controller}`,
+        'the container has no group of it',
+        'Run it as root, or where that controller is delegated to this user.',
+      );
     return member.slot;
   };
   const place = { layout: rooted(layout, folders), files };
   const writes = resources === undefined ? [] : [...newMemoryWrites(resources, place), ...resourceWritesOf(resources, place)];
   const put = (at: Slot, path: string, value: string): Step => ({ op: 'put', host: true, at, path, bytes: Buffer.from(value) });
   const ofUnified = resources === undefined ? [] : unifiedWrites(resources);
-  const home = members.find(({ path }) => path === homeOfGroup(folders).path);
+  const home = members.find(({ path }) => path === homeOfGroup(folders)?.path);
   return {
     prepare: [
       ...members.flatMap((member) => makeSteps(member, layout.mode, handsOn)),
       ...writes.map(({ controller, file, value }) => put(slotOf(controller), file, value)),
-      ...deviceLimits(resources, { members, unified, canFilterDevices, slots }),
+      ...(isConfined ? [] : deviceLimits(resources, { members, unified, canFilterDevices, slots })),
       ...ofUnified.map(({ file, value }) => put(requireUnified(file, layout, unified).slot, file, value)),
     ],
     join: members.filter(({ version }) => version === 1).map(({ slot }): Step => ({ op: 'join_group', group: slot, file: 'cgroup.procs' })),
     unified: unified?.slot,
-    killGroup: { at: home?.slot ?? NONE, path: '.' },
+    killGroup: home === undefined ? undefined : { at: home.slot, path: '.' },
     undo: folders.map(({ path }): Step => ({ op: 'remove_group', host: true, at: NONE, path })),
     limits: [...writes, ...ofUnified.map((write) => ({ ...write, controller: 'unified' }))],
   };

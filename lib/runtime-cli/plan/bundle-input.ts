@@ -5,13 +5,7 @@ import type { UserMaps } from '../config/bundle-user-maps.js';
 import type { BundleGroups } from './bundle-groups.js';
 import type { MountFacts } from './bundle-mounts.js';
 import type { BundleProgram } from './bundle-process.js';
-
-/** Where a terminal's descriptor is sent. */
-export interface ConsoleRequest {
-  readonly socket: string;
-  readonly columns: number;
-  readonly rows: number;
-}
+import type { ConsoleRequest } from './console-of-plan.js';
 
 /** Everything that the plan of a container depends on. */
 export interface BundleInput extends Pick<BundleProgram, 'capabilities' | 'limits' | 'filter'> {
@@ -34,10 +28,18 @@ export interface BundleInput extends Pick<BundleProgram, 'capabilities' | 'limit
   /** An absolute path of a socket that gets a pidfd of the container's process; `null`: none does. */
   readonly pidfdSocket: string | null;
   readonly newKeyring: boolean;
+  /** The root is changed without pivot_root(2). */
+  readonly noPivot: boolean;
   /** What is sent with the filter's listener, cut where the number of the process stands. */
   readonly listenerState: readonly string[];
-  /** The ids of a user namespace of its own; `null`: it has none. */
+  /** The ids of a user namespace of its own that the plan makes or joins; `null`: none. */
   readonly maps: UserMaps | null;
+  /** The shim is root of the container's user namespace already. */
+  readonly isInUsers: boolean;
+  /** Nobody makes devices there: the host's are bound. */
+  readonly bindsDevices: boolean;
+  /** The kernel refuses any change of groups, as one group alone is mapped. */
+  readonly keepsGroups: boolean;
   /** The container goes on without the runtime. */
   readonly handsOver: boolean;
   /** What hooks of the container's process read, before and after it is created, around the number of the process. */

@@ -14,7 +14,7 @@ import { GO, TOLD } from '../state/state-files.js';
 import { hookSteps } from './bundle-hooks.js';
 import type { BundleInput } from './bundle-input.js';
 import { type BundleMounts, planBundleMounts } from './bundle-mounts.js';
-import { bundleProgramSteps, ENTERING_MS, findBundleUser, sendProcess } from './bundle-process.js';
+import { bundleProgramSteps, ENTERING_MS, findBundleUser, returnedTerminal, sendProcess, sendTerminal } from './bundle-process.js';
 import { stagesOf } from './bundle-stages.js';
 import { prioritySteps } from './priority-steps.js';
 
@@ -35,7 +35,7 @@ export function planBundle(input: BundleInput): Plan {
   const start = planStart(input.folder, slots);
   const pid = joined.get('pid');
   const pidns = pid === undefined ? NONE : slots.give(pid);
-  const mounts = planBundleMounts(config.mounts, root, slots, { ...input.mounts, bindsDevices: input.maps !== null, pidns });
+  const mounts = planBundleMounts(config.mounts, root, slots, { ...input.mounts, bindsDevices: input.bindsDevices, pidns });
   const terminal = input.console === null ? null : planTerminal(input.console, slots);
   const streams = terminal === null ? givenStreams(input) : ([terminal.slave, terminal.slave, terminal.slave] as const);
   const passed = input.preserved.map((fd) => slots.give(fd));
@@ -59,9 +59,9 @@ export function planBundle(input: BundleInput): Plan {
     ...(pid === undefined ? ofProcess : []),
     ...(hasRuntimeHooks(config) ? [{ op: 'park' } as const] : []),
     ...ofCreation.run,
-    { op: 'pivot', root, between: 0 },
-    ...propagationOf(config.linux),
-    ...findBundleUser(process, groundOf(mounts.places, '/etc/passwd', '/etc/group')),
+    input.noPivot ? { op: 'change_root', root } : { op: 'pivot', root, between: 0 },
+    ...propagationOf(config.linux, root),
+    ...findBundleUser(process, groundOf(mounts.places, '/etc/passwd', '/etc/group'), input),
     ...(terminal === null ? [] : terminalSteps(input, terminal, { root, places: mounts.places })),
     ...nameSteps(config),
     ...sysctlSteps(config.linux, mounts.proc, isNew),
@@ -80,15 +80,16 @@ export function planBundle(input: BundleInput): Plan {
     stages: stagesOf(input, { outside: hostRightsSteps(input), inside, pidns, program, ofProcess, kept }, isNew),
     ...(pid === undefined ? {} : { setUpMs: ENTERING_MS }),
     undo: groups.undo,
-    killGroup: groups.killGroup,
+    ...(groups.killGroup === undefined ? {} : { killGroup: groups.killGroup }),
     ...(input.handsOver ? { handsOver: true } : {}),
+    returns: returnedTerminal(terminal, input.console),
   });
 }
 
 /** Whether a namespace of a type is the container's own. */
-function newNamespaces({ config, joined }: BundleInput): (type: NamespaceType) => boolean {
+function newNamespaces({ config, joined, isInUsers }: BundleInput): (type: NamespaceType) => boolean {
   const types = new Set<NamespaceType>((config.linux?.namespaces ?? []).map(({ type }) => namespaceTypeOf[type]));
-  return (type) => types.has(type) && !joined.has(type);
+  return (type) => types.has(type) && !joined.has(type) && !(type === 'user' && isInUsers);
 }
 
 interface StartPlan {
@@ -132,25 +133,32 @@ function hostRightsSteps({ slots, process, joined, maps, limits }: BundleInput):
   ];
 }
 
-function namespaceSteps({ newKeyring }: BundleInput, isNew: (type: NamespaceType) => boolean): Step[] {
+/** What is mounted in the container stays there, but for what a bind of a mount that the host shares is asked to show the host too. */
+const FROM_THE_HOST: Step = { op: 'set_propagation', path: '/', propagation: PROPAGATION.slave };
+
+/** Binds are to be peers of what they show: they are taken while the container's own mounts are that still. */
+const isShared = ({ linux }: BundleConfig): boolean => linux?.rootfsPropagation === 'shared' || linux?.rootfsPropagation === 'rshared';
+
+function namespaceSteps({ newKeyring, config }: BundleInput, isNew: (type: NamespaceType) => boolean): Step[] {
   return [
     ...(isNew('cgroup') ? [{ op: 'unshare', flags: CLONE.cgroup } as const] : []),
     { op: 'setsid' },
     ...(newKeyring ? [{ op: 'keyring' } as const] : []),
     ...(isNew('net') ? [{ op: 'link_up', name: 'lo' } as const] : []),
     { op: 'unshare', flags: CLONE.mnt },
-    { op: 'set_propagation', path: '/', propagation: PROPAGATION.slave },
+    ...(isShared(config) ? [] : [FROM_THE_HOST]),
   ];
 }
 
 /** The root with all of its mounts, on / but not yet in its place. */
-function rootSteps({ rootfs, maps }: BundleInput, root: Slot, mounts: BundleMounts): Step[] {
+function rootSteps({ rootfs, maps, keepsGroups, config }: BundleInput, root: Slot, mounts: BundleMounts): Step[] {
   return [
     { op: 'clone_mount', out: root, at: NONE, path: rootfs, recursive: 1 },
     { op: 'set_mount', mount: root, recursive: 1, set: 0, clear: 0, propagation: PROPAGATION.private },
     ...mounts.open,
+    ...(isShared(config) ? [FROM_THE_HOST] : []),
     // until here the process could still go where root of the host may, to the sources of binds
-    ...(maps === null ? [] : [{ op: 'become_root', groups: 1 } as const]),
+    ...(maps === null ? [] : [{ op: 'become_root', groups: keepsGroups ? 0 : 1 } as const]),
     { op: 'attach_at', mount: root, at: NONE, path: '/' },
     ...mounts.attach,
   ];
@@ -175,13 +183,7 @@ function terminalSteps(
   terminal: ReturnType<typeof planTerminal>,
   place: Parameters<typeof consoleSteps>[2],
 ): Step[] {
-  return [
-    ...terminal.make,
-    ...consoleSteps(terminal, slots, place),
-    { op: 'send_terminal', host: true, terminal: terminal.master, path: console?.socket ?? '' },
-    { op: 'close', host: true, slot: terminal.master },
-    REFUSE_DESCRIPTORS,
-  ];
+  return [...terminal.make, ...consoleSteps(terminal, slots, place), ...sendTerminal(terminal.master, console), REFUSE_DESCRIPTORS];
 }
 
 /** Names of the uts namespace, also of one that is joined. */
@@ -198,11 +200,11 @@ function givenStreams({ slots, streams }: BundleInput): readonly [Slot, Slot, Sl
   return [slots.give(input), slots.give(output), slots.give(error)];
 }
 
-/** How mounts spread from and to the root; the root itself is no peer of a mount of the host's. */
-function propagationOf(linux: BundleLinux | undefined): Step[] {
+/** How mounts spread from and to the root, which itself is no peer of a mount of the host's. Those in it have what their options say. */
+function propagationOf(linux: BundleLinux | undefined, root: Slot): Step[] {
   const name = linux?.rootfsPropagation?.replace(/^r/, '');
   if (name !== 'shared' && name !== 'slave' && name !== 'private' && name !== 'unbindable') return [];
-  return [{ op: 'set_propagation', path: '/', propagation: PROPAGATION[name] }];
+  return [{ op: 'set_mount', mount: root, recursive: 0, set: 0, clear: 0, propagation: PROPAGATION[name] }];
 }
 
 function sysctlSteps(linux: BundleLinux | undefined, proc: Slot, isNew: (type: NamespaceType) => boolean): Step[] {

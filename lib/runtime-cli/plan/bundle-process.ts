@@ -1,10 +1,12 @@
 import type { BundleLinux, BundleProcess } from '../../oci-config/config-schema.js';
 import { ANYWHERE, cloneStep, type Ground, NONE, REFUSE_DESCRIPTORS } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
+import { KEEP_GROUPS } from '../../process/program-steps.js';
 import type { SeccompListener } from '../../security/oci-profile/parsed-profile.js';
 import type { Rlimit } from '../../security/rlimits.js';
 import { type CapabilitySets, processEnvironment } from '../config/process-facts.js';
-import { personalitySteps, prioritySteps } from './priority-steps.js';
+import type { ConsoleRequest } from './console-of-plan.js';
+import { memoryPolicySteps, personalitySteps, prioritySteps } from './priority-steps.js';
 
 /** A filter of system calls, as the kernel takes it. */
 export interface LoadedFilter {
@@ -45,10 +47,14 @@ export interface BundleProgram {
  * Steps that look the user up, in the root's own files: they say where the home is. The supplementary groups are those of config.json alone, without the
  * user's own unless that is among them, as runc and crun have it: engines put it there (CVE-2022-36109).
  */
-export function findBundleUser({ user: { uid, gid, additionalGids } }: BundleProcess, ground: Ground): Step[] {
+export function findBundleUser(
+  { user: { uid, gid, additionalGids } }: BundleProcess,
+  ground: Ground,
+  { keepsGroups }: { readonly keepsGroups: boolean },
+): Step[] {
   return [
     { op: 'user', user: `${uid}:${gid}`, apply: 0, ...ground },
-    { op: 'only_groups', groups: additionalGids.map(String) },
+    keepsGroups ? KEEP_GROUPS : { op: 'only_groups', groups: additionalGids.map(String) },
   ];
 }
 
@@ -74,6 +80,7 @@ export function bundleProgramSteps(
       ...limits.map((limit): Step => ({ op: 'rlimit', ...limit })),
       ...(maySchedule ? prioritySteps(process) : []),
       ...personalitySteps(linux),
+      ...memoryPolicySteps(linux),
       { op: 'find_program', path: program, env },
       ...(noNewPrivileges ? [{ op: 'no_new_privileges' } as const] : load),
       { op: 'bound_capabilities', bounding },
@@ -105,6 +112,20 @@ function loadSteps({ filter, flags, listener }: LoadedFilter, listening: Listeni
 /** The step that sends a pidfd of the stage's process to a socket, with the name that runc gives it; none where nobody wants one. Pure. */
 export function sendProcess(path: string | null, name: 'standard' | 'setns'): Step[] {
   return path === null ? [] : [{ op: 'send_process', host: true, path, name }];
+}
+
+/** The host steps that send a terminal to the socket which is named for it; none where the runtime itself shows it. Pure. */
+export function sendTerminal(terminal: Slot, console: ConsoleRequest | null): Step[] {
+  if (console === null || console.socket === null) return [];
+  return [
+    { op: 'send_terminal', host: true, terminal, path: console.socket },
+    { op: 'close', host: true, slot: terminal },
+  ];
+}
+
+/** What the plan gives back: the terminal that the runtime itself shows. Pure. */
+export function returnedTerminal(terminal: { readonly master: Slot } | null, console: ConsoleRequest | null): Slot[] {
+  return terminal === null || console === null || console.socket !== null ? [] : [terminal.master];
 }
 
 /** ms that a process in a joined pid namespace may take until its program runs: it has next to nothing to do there. */

@@ -1,5 +1,8 @@
 import type { BundleLinux, BundleProcess } from '../../oci-config/config-schema.js';
+import { cpuMask } from '../../oci-config/cpu-list.js';
+import { memoryMode } from '../../oci-config/memory-policy.js';
 import { schedulerOf } from '../../oci-config/process-scheduler.js';
+import { schedulerFlagBits } from '../../oci-config/scheduler-flags.js';
 import { schedulerSteps } from '../../options/scheduler.js';
 import type { Step } from '../../plan/steps.js';
 
@@ -16,7 +19,11 @@ export function prioritySteps(process: Pick<BundleProcess, 'scheduler' | 'ioPrio
     ioPriority === undefined
       ? []
       : [{ op: 'io_priority', priority: CLASS[ioPriority.class] * 2 ** CLASS_SHIFT + (ioPriority.priority ?? 0) }];
-  return [...schedulerSteps(schedulerOf(process)), ...io];
+  const flags = schedulerFlagBits(process.scheduler?.flags ?? []);
+  const scheduling = schedulerSteps(schedulerOf(process)).map((step): Step => {
+    return flags === 0 || step.op !== 'scheduler' ? step : { ...step, op: 'schedule', flags };
+  });
+  return [...scheduling, ...io];
 }
 
 /** PER_* of personality(2). */
@@ -25,4 +32,11 @@ const DOMAIN = { LINUX: 0, LINUX32: 8 } as const;
 /** The step for linux.personality, which has to come before a filter that may refuse the call. Pure. */
 export function personalitySteps(linux: BundleLinux | undefined): Step[] {
   return linux?.personality === undefined ? [] : [{ op: 'personality', persona: DOMAIN[linux.personality.domain] }];
+}
+
+/** The step for linux.memoryPolicy, which has to come before a filter that may refuse the call. Pure. */
+export function memoryPolicySteps(linux: BundleLinux | undefined): Step[] {
+  const policy = linux?.memoryPolicy;
+  if (policy === undefined) return [];
+  return [{ op: 'memory_policy', mode: memoryMode(policy), nodes: (policy.nodes && cpuMask(policy.nodes)) || new Uint8Array() }];
 }

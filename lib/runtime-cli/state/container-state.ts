@@ -38,10 +38,10 @@ const recordSchema = z.object({
   created: z.string(),
   owner: z.string(),
   annotations: z.record(z.string(), z.string()),
-  /** The container's groups, of which that of `freezer` stops it, and that of `home` has its processes. */
+  /** The container's groups, of which that of `freezer` stops it, and that of `home` has its processes; both are null for a container without groups. */
   groups: z.array(groupSchema).readonly(),
-  home: z.string(),
-  freezer: z.object({ path: z.string(), version: z.union([z.literal(1), z.literal(2)]) }),
+  home: z.string().nullable(),
+  freezer: z.object({ path: z.string(), version: z.union([z.literal(1), z.literal(2)]) }).nullable(),
   /** The container has a socket to tell that it is ready, for whoever waits for that. */
   notifies: z.boolean().optional(),
   /** config.json as it was, with exact numbers. */
@@ -160,7 +160,9 @@ export function statusOf(folder: StateFolder, record: ContainerRecord): Containe
 }
 
 /** v1 says FREEZING for a moment, while processes that are just about to stand still do not yet. */
-export function isFrozen({ freezer: { path, version } }: Pick<ContainerRecord, 'freezer'>): boolean {
+export function isFrozen({ freezer }: Pick<ContainerRecord, 'freezer'>): boolean {
+  if (freezer === null) return false;
+  const { path, version } = freezer;
   const text = readGroupFile(join(path, version === 1 ? 'freezer.state' : 'cgroup.events'));
   return text !== null && (version === 1 ? text.trim() !== 'THAWED' : /^frozen 1$/m.test(text));
 }

@@ -70,7 +70,8 @@ describe('process.scheduler', () => {
     [{ policy: 'SCHED_BATCH', priority: 3 }, 'process.scheduler.priority'],
     [{ policy: 'SCHED_ISO' }, 'process.scheduler.policy'],
     [{ policy: 'SCHED_OTHER', nice: 20 }, 'process.scheduler.nice'],
-    [{ policy: 'SCHED_OTHER', flags: ['SCHED_FLAG_RESET_ON_FORK'] }, 'process.scheduler.flags'],
+    [{ policy: 'SCHED_OTHER', flags: ['SCHED_FLAG_NONE'] }, 'process.scheduler.flags'],
+    [{ policy: 'SCHED_OTHER', flags: ['SCHED_FLAG_RESET_ON_FORK'] }, 'process.scheduler.flags', true],
     [{ policy: 'SCHED_DEADLINE', runtime: 1_000_000, period: 20_000_000 }, 'process.scheduler.policy', true],
   ])('%j is refused by its field', async (scheduler, field, hasUsers = false) => {
     const bundle = makeBundle(folder, sleeping, (config) => {

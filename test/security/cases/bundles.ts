@@ -7,7 +7,16 @@ import { deleteContainer } from '../../../lib/runtime-cli/change-container.js';
 import { createContainer } from '../../../lib/runtime-cli/create-container.js';
 import { type StateFolder, stateFolder } from '../../../lib/runtime-cli/state/container-state.js';
 import { processSeen } from '../../../lib/runtime-cli/state/process-identity.js';
-import { besideBundle, bundleOf, bundleSays, execIn, orRefused, saidIn, statesFolder } from '../../fixtures/bundle-container.js';
+import {
+  besideBundle,
+  bundleOf,
+  bundleSays,
+  execIn,
+  orRefused,
+  ROOT_RIGHTS,
+  saidIn,
+  statesFolder,
+} from '../../fixtures/bundle-container.js';
 import { removeGroups } from '../../fixtures/groups.js';
 import { isAlive } from '../../fixtures/host.js';
 import { rounds } from '../../fixtures/rounds.js';
@@ -21,7 +30,7 @@ import { any, inheritedRoot, NUMBERS, rewrites, standIn } from './descriptors.js
 import { byPath, madeByPath } from './mounts.js';
 import { leavesOpen, rootWithProc } from './set-up.js';
 
-const as = rootOnly('nacelle-oci is for root');
+const as = rootOnly('these bundles are run by root');
 
 /** The mounts of config.json but for those at some places. */
 const without =
@@ -58,7 +67,16 @@ const writableNull: BundleChange = (config) => {
 async function createdBundle<T>(use: (pid: number) => Promise<T>): Promise<T> {
   const request = { root: statesFolder(), id: 'one', bundle: bundleOf('true'), pidFile: null, consoleSocket: null, pidfdSocket: null };
   const { folder, record, task } = await createContainer(
-    { ...request, caller: ownCaller(), newKeyring: true, preservedFds: 0, systemd: false },
+    {
+      ...request,
+      caller: ownCaller(),
+      rights: ROOT_RIGHTS,
+      newKeyring: true,
+      noPivot: false,
+      detach: true,
+      preservedFds: 0,
+      systemd: false,
+    },
     { isAttached: true },
   );
   try {
@@ -274,7 +292,7 @@ export const bundles = [
       const answer = await orRefused(async () => {
         await createContainer({
           ...{ root, id: '../out', bundle: bundleOf('true'), pidFile: null, consoleSocket: null, pidfdSocket: null },
-          ...{ newKeyring: true, preservedFds: 0, systemd: false, caller: ownCaller() },
+          ...{ newKeyring: true, noPivot: false, detach: true, preservedFds: 0, systemd: false, caller: ownCaller(), rights: ROOT_RIGHTS },
         });
         return 'created';
       });

@@ -28,13 +28,24 @@ function made(
     resources = {},
     groups = {},
     hasDevices = true,
-  }: { controllers: string[]; path?: string; resources?: object; groups?: Record<string, HandedOn>; hasDevices?: boolean },
+  }: {
+    controllers: string[];
+    path?: string;
+    resources?: object;
+    groups?: Record<string, HandedOn>;
+    hasDevices?: boolean;
+  },
 ): string[] {
   const layout = layoutOf(mode, mode === 'v1' && hasDevices ? [...controllers, 'devices'] : controllers);
   const folders = groupFolders(layout, path, 'id');
   const { prepare } = planBundleGroups({
     ...{ slots: new Slots(), layout, files, folders },
-    ...{ resources: resourcesSchema.parse(resources), canFilterDevices: hasDevices, handsOn: (folder) => groups[folder] ?? null },
+    ...{
+      resources: resourcesSchema.parse(resources),
+      canFilterDevices: hasDevices,
+      isConfined: false,
+      handsOn: (folder) => groups[folder] ?? null,
+    },
   });
   // those of devices are in every container
   return prepare.flatMap((step) => {
@@ -90,7 +101,14 @@ describe('the weight of block I/O', () => {
     expect(limits('v2', { blockIO })).toEqual(['io.bfq.weight = 7:1 444']);
     expect(limits('v1', { blockIO })).toEqual(['blkio.bfq.weight_device = 7:1 444']);
     const layout = layoutOf('v1', ['blkio', 'devices']);
-    const request = { slots: new Slots(), layout, folders: groupFolders(layout, '/a', 'id'), canFilterDevices: true, handsOn: () => null };
+    const request = {
+      slots: new Slots(),
+      layout,
+      folders: groupFolders(layout, '/a', 'id'),
+      canFilterDevices: true,
+      isConfined: false,
+      handsOn: () => null,
+    };
     expect(() => planBundleGroups({ ...request, files: noFiles, resources: resourcesSchema.parse({ blockIO }) })).toThrow(
       'linux.resources.blockIO.weightDevice of config.json',
     );

@@ -44,7 +44,17 @@ function planned({
     groups: { prepare: [], join: [], unified: undefined, killGroup: { at: NONE, path: '.' }, undo: [], limits: [] },
     mounts: { sources: new Map(), groups: [], mode: 'v2', hasCgroupNamespace: true, devices: [], procs, mapped: new Map() },
     joined: new Map(joined ? [['pid', 40]] : []),
-    ...{ newKeyring: true, handsOver: true, preserved: [], maps: null, listenerState: ['{', '}'] },
+    ...{
+      newKeyring: true,
+      noPivot: false,
+      handsOver: true,
+      preserved: [],
+      maps: null,
+      isInUsers: false,
+      bindsDevices: false,
+      keepsGroups: false,
+      listenerState: ['{', '}'],
+    },
     states: { creating: { before: '{', after: '}' }, created: { before: '{', after: '}' } },
   });
   return { plan, slots, pid: [...slots.descriptors].find(([, fd]) => fd === 40)?.[0] };
@@ -60,7 +70,7 @@ function execPlanned(filtered: LoadedFilter = filter): Plan {
       ['mnt', 32],
     ]),
     detached: { go: 20, told: 21 },
-    ...{ hasOwnUsers: false, linux: undefined, preserved: [60], listenerState: ['{', '}'] },
+    ...{ hasOwnUsers: false, keepsGroups: false, linux: undefined, preserved: [60], listenerState: ['{', '}'] },
   });
 }
 

@@ -2,12 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkedConfig } from '../../../lib/oci-config/checked-config.js';
 import { frontText } from '../../../lib/runtime-cli/front/front-file.js';
-import { frontPlans } from '../../../lib/runtime-cli/front/front-plans.js';
+import { frontPlans, type GroupedRecord } from '../../../lib/runtime-cli/front/front-plans.js';
 import { plansText, written } from '../../../lib/runtime-cli/front/plans-text.js';
 import { specText } from '../../../lib/runtime-cli/runtime-texts.js';
-import type { ContainerRecord } from '../../../lib/runtime-cli/state/container-state.js';
 
-const record: ContainerRecord = {
+const record: GroupedRecord = {
   ...{
     format: 1,
     ociVersion: '1.3.0',
@@ -32,7 +31,7 @@ function plansOf(change: Changes = () => undefined, of = record) {
 }
 
 /** What a command does: the names of its steps by the container's status. */
-const opsOf = (command: string, change?: Changes, of?: ContainerRecord) =>
+const opsOf = (command: string, change?: Changes, of?: GroupedRecord) =>
   Object.fromEntries(
     plansOf(change, of)
       .plans.filter((plan) => plan.command === command)

@@ -252,8 +252,8 @@ describe('cgroupsPath', () => {
   ])('%j', (path, expected) => {
     const folders = groupFolders(layout, path, 'id');
     expect(folders.map((folder) => folder.path)).toEqual(expected);
-    expect(homeOfGroup(folders).path).toBe(expected[0]);
-    expect(freezerOf(folders).path).toBe(expected[2]);
+    expect(homeOfGroup(folders)?.path).toBe(expected[0]);
+    expect(freezerOf(folders)?.path).toBe(expected[2]);
   });
 
   it.each(['/', '//', '../x', '/a/../..'])('is refused: %j', (path) => {

@@ -1,0 +1,76 @@
+import { accessSync, constants, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { geteuid } from 'node:process';
+import { attempt } from '../../native/system-errors.js';
+import { DEFAULT_ROOT } from '../boot/states-root.js';
+
+/** With which rights the runtime makes containers. */
+export interface Rights {
+  /** An ordinary user's: a shim that is root of the container's user namespace does what takes root's. */
+  readonly isUser: boolean;
+  /** Root of a user namespace, as below rootless podman, or an ordinary user: nobody there makes devices, or rules for them. */
+  readonly isConfined: boolean;
+  /** The kernel refuses any change of groups, to this process and in every user namespace that it makes (user_namespaces(7)). */
+  readonly keepsGroups: boolean;
+  /** A group that may not be made, and that config.json does not name, is left out with its hierarchy. */
+  readonly skipsGroups: boolean;
+}
+
+/** The rights of whoever runs this process. A scope of systemd is made by systemd, and by nobody else. Pure. */
+export function rightsOf({
+  uid,
+  uidMap,
+  setgroups,
+  rootless,
+  systemd,
+}: {
+  readonly uid: number;
+  /** /proc/self/uid_map */
+  readonly uidMap: string;
+  /** /proc/self/setgroups */
+  readonly setgroups: string;
+  /** What `--rootless` says; `null`: nothing. */
+  readonly rootless: boolean | null;
+  readonly systemd: boolean;
+}): Rights {
+  const isUser = uid !== 0;
+  const isConfined = isUser || !isWholeMap(uidMap);
+  return { isUser, isConfined, keepsGroups: setgroups.trim() === 'deny', skipsGroups: rootless ?? (isUser || (isConfined && !systemd)) };
+}
+
+/** Whether a map is that of the machine's first user namespace, where nobody has written one. Pure. */
+function isWholeMap(map: string): boolean {
+  return /^\s*0\s+0\s+4294967295\s*$/.test(map);
+}
+
+/** The rights of this process. @throws SyscallError where there is no /proc */
+export function ownRights(rootless: boolean | null, systemd: boolean): Rights {
+  const [uidMap = '', setgroups = ''] = ['uid_map', 'setgroups'].map((name) => {
+    return attempt(`read /proc/self/${name}`, () => readFileSync(`/proc/self/${name}`, 'utf8'));
+  });
+  return rightsOf({ uid: geteuid?.() ?? 0, uidMap, setgroups, rootless, systemd });
+}
+
+/**
+ * Where the states are, unless `--root` says so: an ordinary user's below $XDG_RUNTIME_DIR, as is that of root in a user namespace, who may not write to
+ * the machine's /run.
+ */
+export function defaultRoot(env: Readonly<Record<string, string | undefined>>): string {
+  const own = env.XDG_RUNTIME_DIR;
+  return own && (geteuid?.() !== 0 || !mayWrite('/run')) ? join(own, 'nacelle-oci') : DEFAULT_ROOT;
+}
+
+/** Whether this process may make something in a folder. */
+export const mayWrite = (path: string): boolean => isAllowed(path, constants.W_OK | constants.X_OK);
+
+/** Whether this process may write to a file. */
+export const mayWriteFile = (path: string): boolean => isAllowed(path, constants.W_OK);
+
+function isAllowed(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,50 @@
+import { closeSync } from 'node:fs';
+import { getegid, geteuid } from 'node:process';
+import { launchInUsers } from '../host/container-shim.js';
+import { writeAnyMaps } from '../host/write-maps.js';
+import { delay } from '../native/clock.js';
+import type { Connection } from '../native/connection.js';
+import { endShim, start } from '../native/shim.js';
+import type { StartPlan } from '../native/task.js';
+import type { BundleLinux } from '../oci-config/config-schema.js';
+import type { UserMaps } from './config/bundle-user-maps.js';
+import { openJoined } from './runtime-machine.js';
+import { isLiving, processSeen } from './state/process-identity.js';
+
+/** The shim that makes a container. */
+export interface MakingShim {
+  readonly start: StartPlan;
+  /** Ends it: the container that it has handed over then belongs to whoever is the subreaper above. */
+  end(): Promise<void>;
+}
+
+/** This process's own shim. */
+const own: MakingShim = { start, end: endShim };
+
+/**
+ * The shim that makes a container: for an ordinary user one that is root of the container's user namespace, which is made, or joined, for that.
+ *
+ * @param maps those of that namespace; `null`: this process's own shim does it
+ * @throws SyscallError; UnsupportedError where this user can have no such namespace
+ */
+export async function makingShim(maps: UserMaps | null, linux: BundleLinux | undefined): Promise<MakingShim> {
+  if (maps === null) return own;
+  const opened = openJoined(linux ?? { namespaces: [] }, (type) => type === 'user');
+  const joined = opened.get('user');
+  const user = { uid: geteuid?.() ?? 0, gid: getegid?.() ?? 0 };
+  try {
+    const shim = await launchInUsers({ ...(joined === undefined ? {} : { joined }), writeMaps: (pid) => writeAnyMaps(pid, maps, user) });
+    const startTime = processSeen(shim.pid)?.startTime ?? '';
+    return { start: shim.startPlan, end: () => ended(shim, startTime) };
+  } finally {
+    if (joined !== undefined) closeSync(joined);
+  }
+}
+
+/** The shim is no child of this process: nobody but /proc tells when it has gone, and the container's process has its new parent. */
+async function ended(shim: Connection, startTime: string): Promise<void> {
+  const { pid } = shim;
+  shim.close();
+  while (isLiving(pid, startTime)) await delay(1);
+  await endShim();
+}

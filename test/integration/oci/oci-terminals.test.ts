@@ -1,0 +1,85 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, onTestFinished } from 'vitest';
+import { useLeakCheck } from '../../fixtures/leaks.js';
+import { programFile } from '../../fixtures/node.js';
+import { requires } from '../../fixtures/requires.js';
+import { makeBundle, useRuntimes } from '../../fixtures/runtime-bundle.js';
+import { temporaryFolder } from '../../fixtures/temporary.js';
+import { until } from '../../fixtures/until.js';
+
+useLeakCheck();
+const { describe, it } = requires({ root: true, tools: ['busybox', 'runc', 'script', 'stty', 'tty'] });
+const folder = temporaryFolder();
+const { oci, states } = useRuntimes(folder);
+
+const OURS = `'${process.execPath}' '${programFile('nacelle-oci')}' --root '${states}'`;
+const RUNC = `runc --root '${join(folder, 'runc')}'`;
+
+/** A terminal of 30 lines by script(1), in which a command runs, and the terminal's settings before and after it. */
+function atTerminal(command: string) {
+  const notes = join(folder, `notes-${Math.random()}`);
+  const script = `tty > '${notes}.tty'; stty rows 30 cols 100; stty -a > '${notes}.before'; ${command}; echo "code: $?"; stty -a > '${notes}.after'`;
+  const child = spawn('script', ['-qfc', script, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  onTestFinished(() => void child.kill());
+  let shown = '';
+  child.stdout.on('data', (chunk) => {
+    shown += String(chunk);
+  });
+  const settings = (name: string): string => readFileSync(`${notes}.${name}`, 'utf8').replace(/rows \d+; columns \d+/, '');
+  return {
+    see: (words: string) => until(`${words} is shown`, () => shown.includes(words), 60_000),
+    type: (keys: string) => void child.stdin.write(keys),
+    resize: (rows: number) => execFileSync('stty', ['-F', readFileSync(`${notes}.tty`, 'utf8').trim(), 'rows', String(rows)]),
+    over: async () => {
+      if (child.exitCode === null) await once(child, 'exit');
+      return { shown, isAsBefore: settings('before') === settings('after') };
+    },
+  };
+}
+
+/** Tells its size, reads a line, waits for another size, and ends. */
+const PROGRAM = [
+  'busybox stty size; busybox tty; test -c /dev/console; echo "console $?"; echo ready; read line; echo "got <$line>"',
+  'while test "$(busybox stty size)" = "30 100"; do :; done; busybox stty size; exit 7',
+].join('; ');
+
+describe.each([
+  ['run', (runtime: string, bundle: string) => `${runtime} run --bundle ${bundle} one`],
+  ['exec', (runtime: string) => `${runtime} exec -t two sh -c '${PROGRAM}'`],
+] as const)('a terminal in the foreground of %s', (name, command) => {
+  it('is shown at the caller’s own, as runc’s', async () => {
+    const bundle = makeBundle(folder, ['sh', '-c', PROGRAM], ({ process }) => Object.assign(process, { terminal: true }));
+    const sleeper = makeBundle(folder, ['busybox', 'sleep', '1000']);
+    const shows = async (runtime: string): Promise<string> => {
+      const before = name === 'exec' ? `${runtime} run -d --bundle ${sleeper} two > /dev/null 2>&1 < /dev/null; ` : '';
+      const after = name === 'exec' ? `; echo "code: $?"; ${runtime} delete --force two` : '';
+      const outer = atTerminal(`${before}${command(runtime, bundle)}${after}`);
+      await outer.see('ready');
+      outer.type('typed\x7f\x7fd line\r');
+      await outer.see('got <');
+      outer.resize(40);
+      const { shown, isAsBefore } = await outer.over();
+      expect(isAsBefore).toBe(true);
+      return shown.slice(shown.indexOf('30 100'));
+    };
+    const ours = await shows(OURS);
+    expect(ours).toContain('got <typd line>\r\n40 100\r\ncode: 7\r\n');
+    expect(ours).toBe(await shows(RUNC));
+  });
+});
+
+describe('a terminal that nobody could be shown', () => {
+  it('is refused before anything is made', async () => {
+    const bundle = makeBundle(folder, ['true'], ({ process }) => Object.assign(process, { terminal: true }));
+    const call = await oci('run', '--bundle', bundle, 'one');
+    expect(call).toMatchObject({ code: 1, stderr: expect.stringContaining('standard input of the runtime is no terminal') });
+    expect(await oci('run', '--detach', '--bundle', bundle, 'one')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('cannot allocate tty if runc will detach without setting console socket'),
+    });
+    expect((await oci('list', '-q')).stdout).toBe('');
+  });
+});
