@@ -45,6 +45,8 @@ export interface LinkAddress {
 
 const IFINFOMSG = 16;
 const IFADDRMSG = 8;
+const IFA_F_PERMANENT = 0x80;
+const SCOPE_UNIVERSE = 0;
 
 /** The links of a reply to RTM_GETLINK. */
 export function parseLinks(replies: Uint8Array): LinkInfo[] {
@@ -84,11 +86,25 @@ export function parseLink(replies: Uint8Array): LinkInfo {
 /** The addresses of a reply to RTM_GETADDR, of all links. */
 export function parseAddresses(replies: Uint8Array): LinkAddress[] {
   return payloads(replies, RTM.NEWADDR).flatMap((payload) => {
-    const attributes = parseAttributes(payload.subarray(IFADDRMSG));
-    // IFA_ADDRESS is the far end of a point-to-point link; IPv6 has IFA_LOCAL only there.
-    const bytes = attributes.get(IFA.LOCAL) ?? attributes.get(IFA.ADDRESS);
+    const bytes = localAddress(payload);
     return bytes ? [{ index: readU32(payload, 4), address: `${describe(bytes).text}/${payload[1]}` }] : [];
   });
+}
+
+/** Those of the addresses in a reply to RTM_GETADDR that a link keeps when it moves, in CIDR notation: others are made by the kernel, or by whoever leased them. */
+export function lastingAddresses(replies: Uint8Array, index: number): string[] {
+  return payloads(replies, RTM.NEWADDR)
+    .filter((payload) => readU32(payload, 4) === index && ((payload[2] ?? 0) & IFA_F_PERMANENT) !== 0 && payload[3] === SCOPE_UNIVERSE)
+    .flatMap((payload) => {
+      const bytes = localAddress(payload);
+      return bytes ? [`${describe(bytes).text}/${payload[1]}`] : [];
+    });
+}
+
+/** IFA_ADDRESS is the far end of a point-to-point link; IPv6 has IFA_LOCAL only there. */
+function localAddress(payload: Uint8Array): Uint8Array | undefined {
+  const attributes = parseAttributes(payload.subarray(IFADDRMSG));
+  return attributes.get(IFA.LOCAL) ?? attributes.get(IFA.ADDRESS);
 }
 
 function payloads(replies: Uint8Array, type: number): Uint8Array[] {

@@ -32,6 +32,7 @@ export const IFLA = {
   NUM_RX_QUEUES: 32,
   LINK_NETNSID: 37,
   TARGET_NETNSID: 46,
+  NEW_IFINDEX: 49,
 } as const;
 export const IFLA_INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const;
 export const IFA = { ADDRESS: 1, LOCAL: 2 } as const;
@@ -228,6 +229,21 @@ export function setLink(index: number, settings: LinkSettings & { readonly up?: 
   const flags = settings.up ? IFF_UP : 0;
   const change = settings.up === undefined ? 0 : IFF_UP;
   return message({ type: RTM.NEWLINK, flags: ACKED }, linkHeader(index, flags, change), ...linkAttributes(settings));
+}
+
+/**
+ * Moves a link to another network namespace, where it has this name and, since Linux 5.13, the same index, or the kernel refuses it. It is down there, and has no
+ * addresses. The namespace's descriptor is to be written as u32 at `namespaceOffset` first.
+ */
+export function moveLink(index: number, name: string): { message: Uint8Array; namespaceOffset: number } {
+  const request = message(
+    { type: RTM.NEWLINK, flags: ACKED },
+    linkHeader(index),
+    ...linkAttributes({ name }),
+    attribute(IFLA.NEW_IFINDEX, u32(index)),
+    attribute(IFLA.NET_NS_FD, u32(0)),
+  );
+  return { message: request, namespaceOffset: request.length - 4 };
 }
 
 /** Has the link-local address of a link follow from its MAC address, from when it comes up. It needs an MTU that IPv6 can do with. */

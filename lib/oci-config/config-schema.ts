@@ -126,6 +126,11 @@ const deviceSchema = z.object({
   gid: maybe(id),
 });
 
+/** A name that the kernel takes for a network device (dev_valid_name of net/core/dev.c). */
+const linkName = z
+  .string()
+  .refine((name) => /^[^\s/:\0]{1,15}$/.test(name) && name !== '.' && name !== '..', 'must be the name of a network device');
+
 /** MPOL_* and MPOL_F_* (config-linux.md, "Memory policy"). An empty text is no node, as Go writes it. */
 const memoryPolicySchema = z
   .object({ mode: z.enum(memoryModes), nodes: maybe(processors), flags: list(z.enum(memoryFlags)) })
@@ -162,7 +167,7 @@ const linuxSchema = z.object({
   intelRdt: maybe(z.unknown()),
   personality: maybe(z.object({ domain: z.enum(['LINUX', 'LINUX32']), flags: list(plain) })),
   memoryPolicy: maybe(memoryPolicySchema),
-  netDevices: maybe(z.record(z.string(), z.unknown())),
+  netDevices: maybe(z.record(linkName, z.object({ name: maybe(z.union([z.literal(''), linkName])) }))),
 });
 
 /** The whole file. */

@@ -68,13 +68,12 @@ function refuseNames({ hostname, domainname, linux }: BundleConfig): void {
 
 const NO_LEAVES = 'the kernel has no such file since Linux 5.0';
 
-function refuseShared({ namespaces, timeOffsets, mountLabel, intelRdt, netDevices, resources }: BundleLinux): void {
+function refuseShared({ namespaces, timeOffsets, mountLabel, intelRdt, resources }: BundleLinux): void {
   if (!namespaces.some(({ type, path }) => type === 'mount' && !path)) refuse('linux.namespaces', OWN_MOUNTS);
   if (Object.keys(timeOffsets ?? {}).length > 0 && !namespaces.some(({ type, path }) => type === 'time' && !path))
     refuse('linux.timeOffsets', 'clocks are set in a new time namespace alone, and linux.namespaces has none');
   if (mountLabel) refuse('linux.mountLabel', NO_SELINUX);
   if (intelRdt !== undefined) refuse('linux.intelRdt', 'intelRdt is specified in config, but Intel RDT is not supported or enabled');
-  if (Object.keys(netDevices ?? {}).length > 0) refuse('linux.netDevices', NOT_APPLIED);
   const { blockIO, memory } = resources ?? {};
   if (blockIO?.leafWeight) refuse('linux.resources.blockIO.leafWeight', NO_LEAVES);
   if ((memory?.kernelTCP ?? 0) > 0) refuse('linux.resources.memory.kernelTCP', NOT_APPLIED);
@@ -83,7 +82,9 @@ function refuseShared({ namespaces, timeOffsets, mountLabel, intelRdt, netDevice
 function refuseUnappliedOfLinux(linux: BundleLinux, mounts: BundleConfig['mounts']): void {
   if (linux.devices.length > 0 && !mounts.some(({ destination }) => posix.join('/', destination) === '/dev'))
     refuse('linux.devices', 'devices are made in a new file system on /dev, and mounts has none');
-  const { namespaces, personality, resources } = linux;
+  const { namespaces, personality, netDevices, resources } = linux;
+  if (Object.keys(netDevices ?? {}).length > 0 && !namespaces.some(({ type }) => type === 'network'))
+    refuse('linux.netDevices', 'unable to move network devices without a private NET namespace');
   const pid = namespaces.findIndex(({ type, path }) => type === 'pid' && (path ?? '') !== '');
   if (pid >= 0 && namespaces.some(({ type }) => type === 'user'))
     refuse(`linux.namespaces[${pid}]`, 'a container with a user namespace joins no pid namespace');
@@ -140,12 +141,13 @@ function refuseUnsaidOfProgram(process: BundleProcess): void {
   if (scheduler !== undefined && scheduler.flags.length > 0) refuse('process.scheduler.flags', 'no option says them');
 }
 
-function refuseUnsaidOfLinux({ rootfsPropagation, personality, memoryPolicy, resources, cgroupsPath }: BundleLinux): void {
+function refuseUnsaidOfLinux({ rootfsPropagation, personality, memoryPolicy, netDevices, resources, cgroupsPath }: BundleLinux): void {
   if (rootfsPropagation && !['private', 'rprivate'].includes(rootfsPropagation))
     refuse('linux.rootfsPropagation', 'mounts in the root are private');
   if (personality !== undefined) refuse('linux.personality', NO_OPTION);
   if (resources?.memory?.disableOOMKiller) refuse('linux.resources.memory.disableOOMKiller', NO_OPTION);
   if (memoryPolicy !== undefined) refuse('linux.memoryPolicy', NO_OPTION);
+  if (Object.keys(netDevices ?? {}).length > 0) refuse('linux.netDevices', NO_OPTION);
   if (cgroupsPath?.startsWith('/'))
     refuse('linux.cgroupsPath', "groups are made below nacelle's own", 'Give a relative path, or leave it out.');
   if (cgroupsPath?.includes(':')) refuse('linux.cgroupsPath', 'it is a scope of systemd', 'Give a relative path, or leave it out.');

@@ -15,11 +15,13 @@ import { capabilitySets, processLimits } from './config/process-facts.js';
 import { readConfig } from './config/read-config.js';
 import { usageError } from './config/runtime-error.js';
 import { consoleOf } from './console-request.js';
+import { netDevicesOf } from './net-devices.js';
 import { NOTIFY_VARIABLE, notifyAddress, notifyMount } from './notify-socket.js';
 import { freezerOf, type GroupFolder, groupFolders, homeOfGroup } from './plan/bundle-groups.js';
 import type { MountFacts } from './plan/bundle-mounts.js';
 import type { BundleProgram } from './plan/bundle-process.js';
 import type { ConsoleRequest } from './plan/console-of-plan.js';
+import type { NetDevice } from './plan/net-device-steps.js';
 import { type ScopeName, scopeFolders, scopeNameOf } from './plan/systemd-scope.js';
 import { preservedDescriptors } from './preserved-descriptors.js';
 import { filterOf, groupFacts, mayMakeGroup, rootOf, sourcesOf, usersOf } from './runtime-machine.js';
@@ -60,6 +62,7 @@ export interface CreateFacts extends Pick<BundleProgram, 'capabilities' | 'limit
   readonly program: BundleProcess;
   readonly maps: UserMaps | null;
   readonly rootfs: string;
+  readonly netDevices: readonly NetDevice[];
   readonly console: ConsoleRequest | null;
   /** The runtime's own descriptors that the program gets from 3 on. */
   readonly preserved: readonly number[];
@@ -104,6 +107,7 @@ export async function createFacts(request: CreateRequest): Promise<CreateFacts> 
   const mounted = notify === null ? config : { ...config, mounts: [...config.mounts, notify] };
   // the folder is made later, with that of the container's state
   if (notify !== null) sources.set(config.mounts.length, { path: notify.source, isFile: false });
+  const netDevices = await netDevicesOf(linux, request.rights);
   const groups = { ...(await groupFacts(linux?.resources, request.caller.pid)), isConfined: request.rights.isConfined };
   const scope = request.systemd ? scopeNameOf(linux?.cgroupsPath, request.id) : null;
   const wanted = scope === null ? groupFolders(groups.layout, linux?.cgroupsPath, request.id) : scopeFolders(groups.layout, scope);
@@ -123,6 +127,7 @@ export async function createFacts(request: CreateRequest): Promise<CreateFacts> 
     program,
     maps,
     rootfs,
+    netDevices,
     console,
     preserved,
     sources,

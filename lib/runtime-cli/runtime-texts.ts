@@ -28,7 +28,7 @@ export function featuresText(): string {
         intelRdt: { enabled: false },
         memoryPolicy: { modes: memoryModes, flags: memoryFlags },
         mountExtensions: { idmap: { enabled: true } },
-        netDevices: { enabled: false },
+        netDevices: { enabled: true },
       },
     },
     null,

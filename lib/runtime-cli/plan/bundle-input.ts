@@ -6,6 +6,7 @@ import type { BundleGroups } from './bundle-groups.js';
 import type { MountFacts } from './bundle-mounts.js';
 import type { BundleProgram } from './bundle-process.js';
 import type { ConsoleRequest } from './console-of-plan.js';
+import type { NetDevice } from './net-device-steps.js';
 
 /** Everything that the plan of a container depends on. */
 export interface BundleInput extends Pick<BundleProgram, 'capabilities' | 'limits' | 'filter'> {
@@ -25,6 +26,8 @@ export interface BundleInput extends Pick<BundleProgram, 'capabilities' | 'limit
   /** The runtime's own 0, 1 and 2 where the program has no terminal. */
   readonly streams: readonly [number, number, number] | null;
   readonly console: ConsoleRequest | null;
+  /** Links of the host that the container gets. */
+  readonly netDevices: readonly NetDevice[];
   /** An absolute path of a socket that gets a pidfd of the container's process; `null`: none does. */
   readonly pidfdSocket: string | null;
   readonly newKeyring: boolean;

@@ -16,6 +16,7 @@ import type { BundleInput } from './bundle-input.js';
 import { type BundleMounts, planBundleMounts } from './bundle-mounts.js';
 import { bundleProgramSteps, ENTERING_MS, findBundleUser, returnedTerminal, sendProcess, sendTerminal } from './bundle-process.js';
 import { stagesOf } from './bundle-stages.js';
+import { netDeviceSteps } from './net-device-steps.js';
 import { prioritySteps } from './priority-steps.js';
 
 /** Whether config.json has hooks that the runtime runs before the root is changed, while the process waits. */
@@ -55,6 +56,7 @@ export function planBundle(input: BundleInput): Plan {
     ...namespaceSteps(input, isNew),
     ...rootSteps(input, root, mounts),
     ...protection.make,
+    ...netDeviceSteps(input.netDevices, slots),
     ...ofCreation.describe,
     ...(pid === undefined ? ofProcess : []),
     ...(hasRuntimeHooks(config) ? [{ op: 'park' } as const] : []),

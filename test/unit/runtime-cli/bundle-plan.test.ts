@@ -40,7 +40,18 @@ function planned({
   const { config, ...program } = parsed(change);
   const slots = new Slots();
   const plan = planBundle({
-    ...{ slots, config, ...program, filter, rootfs: '/b/rootfs', folder: '/run/x', streams: [0, 1, 2], console: null, pidfdSocket: null },
+    ...{
+      slots,
+      config,
+      ...program,
+      filter,
+      rootfs: '/b/rootfs',
+      folder: '/run/x',
+      streams: [0, 1, 2],
+      console: null,
+      netDevices: [],
+      pidfdSocket: null,
+    },
     groups: { prepare: [], join: [], unified: undefined, killGroup: { at: NONE, path: '.' }, undo: [], limits: [] },
     mounts: { sources: new Map(), groups: [], mode: 'v2', hasCgroupNamespace: true, devices: [], procs, mapped: new Map() },
     joined: new Map(joined ? [['pid', 40]] : []),

@@ -97,7 +97,6 @@ describe('config.json', () => {
     [['mounts', 6, 'options'], ['ro', 'nsdelegate'], 'mounts[6].options of config.json is not supported here'],
     [['linux', 'timeOffsets'], { monotonic: { secs: 1 } }, 'linux.timeOffsets of config.json'],
     [['linux', 'personality'], { domain: 'LINUX', flags: ['NO_RANDOM'] }, 'linux.personality.flags of config.json'],
-    [['linux', 'netDevices'], { eth0: {} }, 'linux.netDevices of config.json'],
     [['process', 'selinuxLabel'], 'a:b:c', 'process.selinuxLabel of config.json'],
   ] as const)('is refused for what can not be kept: %j', (path, value, message) => {
     expect(() => refuseUnapplied(read(withValue(path, value)))).toThrow(message);
