@@ -24,12 +24,19 @@ const sizes: typeof numbers = {
 
 const texts: typeof numbers = { 'cpuset-cpus': ['cpu', 'cpus'], 'cpuset-mems': ['cpu', 'mems'] };
 
-/** Of runc, those that this runtime can't apply. */
-const missing = ['kernel-memory', 'kernel-memory-tcp', 'l3-cache-schema', 'mem-bw-schema'];
+/** Of runc, those that this runtime can't apply, and why: with runc's words where it says so of a machine without Intel RDT. */
+const missing: Readonly<Record<string, string>> = {
+  'kernel-memory': 'the kernel counts its own memory with that of the container',
+  'kernel-memory-tcp': 'the kernel counts the memory of TCP with that of the container',
+  'l3-cache-schema': 'Intel RDT/CAT: l3 cache schema is not enabled',
+  'mem-bw-schema': 'Intel RDT/MBA: memory bandwidth schema is not enabled',
+};
 
 const fields: typeof numbers = { ...numbers, ...sizes, ...texts };
 
-export const updateFlags: FlagTable = Object.fromEntries(['resources', ...Object.keys(fields), ...missing].map((name) => [name, 'value']));
+export const updateFlags: FlagTable = Object.fromEntries(
+  ['resources', ...Object.keys(fields), ...Object.keys(missing)].map((name) => [name, 'value']),
+);
 
 /**
  * The limits that the flags of `update` name; `null` without any. Pure.
@@ -37,7 +44,7 @@ export const updateFlags: FlagTable = Object.fromEntries(['resources', ...Object
  * @throws NacelleError `ERR_INVALID_OPTION` by the flag; UnsupportedError for one of runc's that can't be applied
  */
 export function resourcesOfFlags(flags: Flags): Resources | null {
-  for (const name of missing) if (flags.value(name)) throw new UnsupportedError(`--${name}`, 'this runtime does not have it');
+  for (const [name, reason] of Object.entries(missing)) if (flags.value(name)) throw new UnsupportedError(`--${name}`, reason);
   const found: Record<string, Record<string, number | string>> = {};
   for (const [name, [part, field]] of Object.entries(fields)) {
     const text = flags.value(name);

@@ -60,6 +60,19 @@ describe('the runtime as an ordinary user', () => {
     expect(lstatSync(join(bundle, 'rootfs/made')).uid).toBe(USER);
   });
 
+  it('begins with the config.json of `spec --rootless`, which is runc’s', async () => {
+    const { stdout } = await asUser(
+      `cd /mnt/home; mkdir ours theirs; oci spec --rootless -b ours; runc spec --rootless -b theirs
+echo == ours; cat ours/config.json; echo == theirs; cat theirs/config.json`,
+    );
+    const parts = scriptParts(stdout);
+    const of = (text = ''): object => {
+      const { mounts, linux, process } = JSON.parse(text);
+      return { mounts, linux, args: process.args };
+    };
+    expect(of(parts.ours)).toEqual(of(parts.theirs));
+  });
+
   it('creates, enters, tells of and removes a container as runc does', async () => {
     const steps = (runtime: string): string => `
 ${runtime} create -b ${usersBundle('busybox sleep 1000')} --pid-file /mnt/run/pid one; echo $?

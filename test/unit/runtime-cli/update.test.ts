@@ -96,7 +96,8 @@ describe('the flags of `update`', () => {
     [['--cpu-quota', '1e3'], 'for flag -cpu-quota'],
     [['--blkio-weight', '1001'], 'invalid value for flag -blkio-weight'],
     [['--cpu-idle', '2'], 'invalid value for flag -cpu-idle'],
-    [['--l3-cache-schema', 'L3:0=f'], '--l3-cache-schema is not supported here'],
+    [['--l3-cache-schema', 'L3:0=f'], 'Intel RDT/CAT: l3 cache schema is not enabled'],
+    [['--mem-bw-schema', 'MB:0=20'], 'Intel RDT/MBA: memory bandwidth schema is not enabled'],
   ])('are refused: %j', (args, message) => {
     expect(() => read(...args)).toThrow(message);
   });
