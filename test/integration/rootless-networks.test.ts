@@ -125,6 +125,7 @@ describe('networks of an ordinary user', () => {
     expect(await toldBesideNeighbour('out')).toEqual({
       heard: ['heard 192.0.2.2', 'heard 2001:db8::2', 'ENETUNREACH'],
       own: ['ECONNREFUSED', 'one', 'ECONNREFUSED'],
+      published: [['two', 'two', 'two'], ['two', 'two', 'ENETUNREACH'], ['ECONNREFUSED', 'ECONNREFUSED'], ['two'], ['ECONNREFUSED']],
       again: 1,
       left: [],
     });

@@ -29,7 +29,10 @@ export interface PortsRecord {
   readonly socket: Slot;
   /** The table has been made. */
   readonly isMade: boolean;
-  /** No rules lead to the container: its networks are a user's, in a network namespace that this machine's packets don't reach. */
+  /**
+   * What comes to this machine is carried to the container: its networks are a user's, in a network namespace that this machine's packets don't reach. Rules there
+   * lead the packets of containers, for that namespace has this machine's addresses too, where pasta has given them to it.
+   */
   readonly isCarried: boolean;
   /** Where packets go: the container's addresses in networks that lead out. */
   readonly targets: readonly { readonly family: 4 | 6; readonly address: string }[];
@@ -43,11 +46,12 @@ export function publishSteps(record: PortsRecord, added: readonly HeldPort[]): S
 
 /**
  * Whether rules lead packets to the port. What is sent to the loopback has none: its answers would come back by the bridge, to an address
- * that no link but the loopback may take packets for (ip-sysctl.rst: route_localnet). It is carried by a process of the shim instead, as
- * all is that goes to a user's networks.
+ * that no link but the loopback may take packets for (ip-sysctl.rst: route_localnet). It is carried by a process of the shim instead, and so is all
+ * that comes to a user's networks, where no rule changes a family.
  */
-export function hasRules({ isCarried }: Pick<PortsRecord, 'isCarried'>, port: Pick<PublishedPort, 'address'>): boolean {
-  return !isCarried && !isLoopback(addressOf(port));
+export function hasRules(record: Pick<PortsRecord, 'isCarried' | 'targets'>, port: Pick<PublishedPort, 'address'>): boolean {
+  const address = addressOf(port);
+  return !isLoopback(address) && targetOf(record, { address })?.family === address.family;
 }
 
 function ruled<P extends PublishedPort>(record: PortsRecord, ports: readonly P[]): P[] {
@@ -72,7 +76,7 @@ function ruleSteps(record: PortsRecord, added: readonly PublishedPort[]): Step[]
 /** A port at all addresses is at those of the loopback too. */
 function relaySteps(record: PortsRecord, added: readonly HeldPort[]): Step[] {
   return added
-    .filter((port) => isWildcard(addressOf(port)) || !hasRules(record, port))
+    .filter((port) => record.isCarried || isWildcard(addressOf(port)) || !hasRules(record, port))
     .map((port) => {
       const { address } = known(record, port);
       const op = record.isCarried ? 'relay_port_inside' : 'relay_port';
@@ -101,14 +105,14 @@ export function moveSteps(before: PortsRecord, after: PortsRecord): Step[] {
     const wanted = { address: addressOf(port) };
     return targetOf(before, wanted)?.address !== targetOf(after, wanted)?.address;
   });
-  const led = before.isMade ? ruled(before, moved) : [];
-  const what = `lead ${led.map(written).join(' and ')} to another address`;
+  const [led, leads] = before.isMade ? [ruled(before, moved), ruled(after, moved)] : [[], []];
+  const what = `lead ${moved.map(written).join(' and ')} to another address`;
   const table = tableOf(before);
   return [
     // at once
-    ...(led.length === 0
+    ...(led.length + leads.length === 0
       ? []
-      : [batchStep(before.socket, what, [...removePorts(table, redirects(before, led)), ...addPorts(table, redirects(after, led))])]),
+      : [batchStep(before.socket, what, [...removePorts(table, redirects(before, led)), ...addPorts(table, redirects(after, leads))])]),
     ...moved.map(({ slot }): Step => ({ op: 'stop_ports', host: true, first: slot, last: slot })),
     ...relaySteps(after, moved),
   ];

@@ -155,14 +155,22 @@ describe('what a task has of its ports', () => {
     const carried = (address: string): unknown => publishSteps({ ...record, isCarried: true }, [held(address)]);
     const inside = { op: 'relay_port_inside', host: true, socket: 7, port: 80 };
     expect(carried('127.0.0.1')).toEqual([{ ...inside, to: '10.1.0.2' }]);
-    expect(carried('0.0.0.0')).toEqual([{ ...inside, to: '10.1.0.2' }]);
-    expect(carried('2001:db8::1')).toEqual([{ ...inside, to: 'fd00::2' }]);
+    // rules lead containers there, where the family is the container's
+    const rules = [{ op: 'netlink_socket' }, { op: 'netlink_batch' }];
+    expect(carried('0.0.0.0')).toMatchObject([...rules, { ...inside, to: '10.1.0.2' }]);
+    expect(carried('2001:db8::1')).toMatchObject([...rules, { ...inside, to: 'fd00::2' }]);
+    const only: PortsRecord = { ...record, isCarried: true, targets: record.targets.slice(0, 1) };
+    expect(publishSteps(only, [held('2001:db8::1')])).toEqual([{ ...inside, to: '10.1.0.2' }]);
     const moved = { ...record, isCarried: true, list: [held('192.0.2.1')] };
     expect(moveSteps(moved, { ...moved, targets: record.targets.slice(1) })).toEqual([
       { op: 'stop_ports', host: true, first: 7, last: 7 },
       { ...inside, to: 'fd00::2' },
     ]);
     expect(unpublishSteps(moved, held('192.0.2.1')).map(({ op }) => op)).toEqual(['stop_ports']);
+    const made = { ...moved, isMade: true };
+    const ops = (targets: PortsRecord['targets']): string[] => moveSteps(made, { ...made, targets }).map(({ op }) => op);
+    expect(ops(record.targets.slice(1))).toEqual(['netlink_batch', 'stop_ports', 'relay_port_inside']);
+    expect(unpublishSteps(made, held('192.0.2.1')).map(({ op }) => op)).toEqual(['stop_ports', 'netlink_batch']);
   });
 
   it('is taken away as it was made', () => {
