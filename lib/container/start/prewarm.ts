@@ -62,7 +62,7 @@ export class Prewarm {
   }
 
   /** To be called when a container has begun: sends the next one's first part if that is likely to be the same as this one's. */
-  hasBegun(first: FirstPart, ended: Promise<unknown>, shim: Shim): void {
+  hasBegun(first: FirstPart, ended: Promise<unknown>, shim: Pick<Shim, 'startLater'>): void {
     // those who wait for the container get its failure
     const hasEnded = (): void => this.#hasEnded();
     ended.then(hasEnded, hasEnded);
