@@ -168,7 +168,9 @@ int front_main(int argc, char** argv) {
   if (!file.is_known || !is_own_machine()) return become_planner(file, count, arguments);
   PlannedCall planned;
   int exit_status = 0;
-  const bool may_ask = !file.resident.empty() && read_planned_call(count, arguments, file.root, planned);
+  // a program of exec may be shown at the caller's terminal, which takes a process that has it
+  const bool may_ask =
+      !file.resident.empty() && read_planned_call(count, arguments, file.root, planned) && !(planned.is_exec && isatty(0) == 1);
   if (may_ask && ask_resident(file, planned, count, arguments, exit_status)) return exit_status;
   if (!read_front_call(count, arguments, file.root, call)) return become_planner(file, count, arguments);
   Found found;

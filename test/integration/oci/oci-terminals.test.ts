@@ -6,6 +6,7 @@ import { expect, onTestFinished } from 'vitest';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { programFile } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
+import { useResidentPlanner } from '../../fixtures/resident-planner.js';
 import { makeBundle, useRuntimes } from '../../fixtures/runtime-bundle.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 import { until } from '../../fixtures/until.js';
@@ -14,6 +15,8 @@ useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['busybox', 'runc', 'script', 'stty', 'tty'] });
 const folder = temporaryFolder();
 const { oci, states } = useRuntimes(folder);
+
+const planner = useResidentPlanner();
 
 const OURS = `'${process.execPath}' '${programFile('nacelle-oci')}' --root '${states}'`;
 const RUNC = `runc --root '${join(folder, 'runc')}'`;
@@ -42,7 +45,8 @@ function atTerminal(command: string) {
 
 /** Tells its size, reads a line, waits for another size, and ends. */
 const PROGRAM = [
-  'busybox stty size; busybox tty; test -c /dev/console; echo "console $?"; echo ready; read line; echo "got <$line>"',
+  // runc tells the size when the program runs already
+  'while test "$(busybox stty size)" = "0 0"; do :; done; busybox stty size; busybox tty; test -c /dev/console; echo "console $?"; echo ready; read line; echo "got <$line>"',
   'while test "$(busybox stty size)" = "30 100"; do :; done; busybox stty size; exit 7',
 ].join('; ');
 
@@ -81,5 +85,18 @@ describe('a terminal that nobody could be shown', () => {
       stderr: expect.stringContaining('cannot allocate tty if runc will detach without setting console socket'),
     });
     expect((await oci('list', '-q')).stdout).toBe('');
+  });
+});
+
+describe('a program of exec where a planner stays', () => {
+  it('is shown at the caller’s terminal by a Node that has it', async () => {
+    const bundle = makeBundle(folder, ['busybox', 'sleep', '1000']);
+    await planner.resident();
+    expect(await planner.oci('create', '--bundle', bundle, 'one')).toMatchObject({ code: 0 });
+    planner.started();
+    const outer = atTerminal(`'${planner.front}' --root '${planner.states}' exec -t one sh -c 'busybox tty; busybox stty size; exit 7'`);
+    const { shown } = await outer.over();
+    expect(shown).toBe('/dev/pts/0\r\n30 100\r\ncode: 7\r\n');
+    expect(planner.started()).toHaveLength(1);
   });
 });
