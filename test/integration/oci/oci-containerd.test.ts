@@ -7,9 +7,11 @@ import { removeGroups } from '../../fixtures/groups.js';
 import { cgroupMounts } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';
+import { processesWith, STAY } from '../../fixtures/resident-planner.js';
 import { installFront } from '../../fixtures/runtime-bundle.js';
 import { scriptParts } from '../../fixtures/script-parts.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
+import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
 const { describe, it } = requires({ root: true, cniPlugins: true, tools: [...CONTAINERD_TOOLS, 'grep', 'find'] });
@@ -53,6 +55,34 @@ echo == removed; ctr container delete two; ctr container ls -q; find '${folder}'
       killed: 'exit code 137\n',
       removed: '',
     });
+  });
+
+  it('has a planner that stays make the containers after the first, in no group of theirs', async () => {
+    const front = installFront(join(folder, 'resident'), { resident: STAY });
+    await using containerd = await Containerd.start(folder, { runtime: front, archive });
+    const planners = (): number[] =>
+      processesWith(`\0planner\0${STAY}\0`).filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(folder));
+    try {
+      const printed = containerd.script(
+        `image=${IMAGE}
+run="$run --cgroup /${GROUP}/one"
+echo == first; ctr run --rm $run $image one sh -c 'echo out; exit 5'; echo $?
+until find '${folder}' -path '*/states/*/@planner' | grep -q .; do :; done
+echo == second; ctr run --rm $run $image one sh -c 'echo out; exit 5'; echo $?
+echo == detached; ctr run --detach $run $image two; ctr task exec --exec-id in two sh -c 'exit 3'; echo $?
+echo == killed; ctr task kill --signal KILL two; while ctr task ls | grep RUNNING > /dev/null; do :; done; ctr task delete two 2>&1 | grep -o 'exit code [0-9]*'
+echo == removed; ctr container delete two; ctr container ls -q; find '${folder}' -path '*/states/*/*' | grep -o '[^/]*$'`,
+      );
+      expect(scriptParts(printed)).toEqual({
+        ...{ first: 'out\n5\n', second: 'out\n5\n', detached: '3\n', killed: 'exit code 137\n', removed: '@planner\n' },
+      });
+      const [pid, ...more] = planners();
+      expect(more).toEqual([]);
+      expect(readFileSync(`/proc/${pid}/cgroup`, 'utf8')).not.toContain(GROUP);
+    } finally {
+      for (const pid of planners()) process.kill(pid, 'SIGKILL');
+    }
+    await until('the planner has ended', () => planners().length === 0);
   });
 
   it('runs a pod of two containers as Kubernetes has it run', async () => {
