@@ -196,6 +196,7 @@ class Task {
   bool write_evidence(const std::string& end);
   void remove_kept();
   void removed();
+  void close_slots();
   void gone();
 
   Supervisor& supervisor_;

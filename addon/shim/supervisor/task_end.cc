@@ -118,6 +118,8 @@ void Task::ended() {
   notice_program_end();
   tell_trace();
   if (!stays()) {
+    // whoever hears of the end of what ran no program may want what the slots held: a port, which another one gets then
+    if (plan_.stages.count == 0) close_slots();
     Message end = end_message();
     if (is_kept()) notice(NoticeKind::kEnded, end.body);
     if (is_kept()) notice(NoticeKind::kRemoved);
@@ -170,11 +172,15 @@ void Task::remove_kept() {
 
 void Task::removed() {
   // whoever hears of the removal may want what the slots held: a volume, or the layers of an image
-  for (size_t slot = 0; slot < slots_.size(); ++slot) slots_.close(static_cast<int32_t>(slot));
+  close_slots();
   if (!undo_failures_.empty()) supervisor_.keep_journal();
   notice(NoticeKind::kRemoved);
   listeners_.tell(removed_event(undo_failures_));
   gone();
+}
+
+void Task::close_slots() {
+  for (size_t slot = 0; slot < slots_.size(); ++slot) slots_.close(static_cast<int32_t>(slot));
 }
 
 void Task::gone() {
