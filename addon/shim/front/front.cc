@@ -151,6 +151,9 @@ int hear(const FrontFile& file, const FrontCall& call, int argc, char** argv, Fo
   return become_planner(file, argc, argv, call.command_at, words.get());
 }
 
+// A program of run or exec may be shown at the caller's terminal, which takes a process that has it.
+bool may_show_terminal(const PlannedCall& call) { return (call.command == "run" || call.command == "exec") && isatty(STDIN_FILENO) == 1; }
+
 }  // namespace
 
 int front_main(int argc, char** argv) {
@@ -168,9 +171,7 @@ int front_main(int argc, char** argv) {
   if (!file.is_known || !is_own_machine()) return become_planner(file, count, arguments);
   PlannedCall planned;
   int exit_status = 0;
-  // a program of exec may be shown at the caller's terminal, which takes a process that has it
-  const bool may_ask =
-      !file.resident.empty() && read_planned_call(count, arguments, file.root, planned) && !(planned.is_exec && isatty(0) == 1);
+  const bool may_ask = !file.resident.empty() && read_planned_call(count, arguments, file.root, planned) && !may_show_terminal(planned);
   if (may_ask && ask_resident(file, planned, count, arguments, exit_status)) return exit_status;
   if (!read_front_call(count, arguments, file.root, call)) return become_planner(file, count, arguments);
   Found found;

@@ -179,7 +179,9 @@ std::string_view resources_of(int argc, const char* const* argv, int command_at)
   for (int at = command_at + 1; at < argc; ++at) {
     const std::string_view word = argv[at];
     const std::string_view name = flag_name(word);
-    if (name.empty()) break;
+    if (word == "--") break;
+    // flags may come after words
+    if (name.empty()) continue;
     const size_t equals = word.find('=');
     // all flags of this command take a value
     if (equals == std::string_view::npos && ++at == argc) break;

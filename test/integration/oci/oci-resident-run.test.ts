@@ -188,6 +188,7 @@ describe('update by a resident planner', () => {
     ['by a file', '', `update --resources '${folder}/resources.json' one`],
     ['by standard input, as containerd does', RESOURCES, 'update --resources=- one'],
     ['by a short flag', RESOURCES, 'update -r - one'],
+    ['by a flag after the word', RESOURCES, 'update one --resources -'],
     ['by a file as standard input', '', `update --resources - one < '${folder}/resources.json'`],
     ['but not by what is wrong', JSON.stringify(wrong), 'update --resources - one'],
     ['but not by a file that is not there', '', 'update --resources /none one'],
