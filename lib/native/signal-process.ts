@@ -20,7 +20,8 @@ function signalHeld(pids: readonly number[], signal: number, meant: (held: reado
   const { addon } = loadNative();
   const held = new Map<number, number>();
   try {
-    for (const pid of pids) {
+    // of a process in another pid namespace the kernel tells 0
+    for (const pid of pids.filter((number) => number > 0)) {
       const fd = addon.openProcess(pid);
       if (fd >= 0) held.set(pid, fd);
       else if (fd !== -constants.errno.ESRCH) throw nativeError(`find the process ${pid}`, 'pidfd_open', -fd);

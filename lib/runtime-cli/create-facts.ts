@@ -134,7 +134,9 @@ export async function createFacts(request: CreateRequest): Promise<CreateFacts> 
     mountMaps,
     groups,
     folders,
-    shown: wanted.map((folder) => (folders.includes(folder) ? folder : { ...folder, path: ownGroup(groups.layout, folder) })),
+    shown: wanted.map((folder) =>
+      folders.includes(folder) ? folder : { ...folder, path: ownGroup(groups.layout, folder), isRuntimes: true },
+    ),
     scope,
     known,
     capabilities,

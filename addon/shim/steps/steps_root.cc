@@ -3,8 +3,11 @@
 
 #include <fcntl.h>
 
-#include <cstdio>
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "../kernel/syscalls.h"
@@ -15,10 +18,11 @@
 namespace nacelle {
 namespace {
 
-// A mount of the kernel's own view of the machine.
-struct KernelMount {
+struct Mount {
   uint64_t id = 0;
+  uint64_t parent = 0;
   std::string path;
+  bool is_kernels = false;  // the kernel's own view of the machine: proc or sysfs
 };
 
 int read_rest_of(int fd, std::string& text) {
@@ -50,7 +54,7 @@ std::string plain_path(const std::string& written) {
 }
 
 // "ID PARENT MAJOR:MINOR ROOT PATH OPTIONS [FIELDS…] - TYPE …" (proc_pid_mountinfo(5)).
-bool read_kernel_mount(const std::string& line, KernelMount& mount) {
+bool read_mount(const std::string& line, Mount& mount) {
   std::vector<std::string> words;
   for (size_t at = 0; at < line.size();) {
     const size_t end = line.find(' ', at);
@@ -60,50 +64,73 @@ bool read_kernel_mount(const std::string& line, KernelMount& mount) {
   }
   size_t bar = 6;
   while (bar < words.size() && words[bar] != "-") ++bar;
-  if (bar + 1 >= words.size() || (words[bar + 1] != "proc" && words[bar + 1] != "sysfs")) return false;
+  if (bar + 1 >= words.size()) return false;
   mount.id = std::strtoull(words[0].c_str(), nullptr, 10);
+  mount.parent = std::strtoull(words[1].c_str(), nullptr, 10);
   mount.path = plain_path(words[4]);
+  mount.is_kernels = words[bar + 1] == "proc" || words[bar + 1] == "sysfs";
   return true;
 }
 
-int kernel_mounts(std::vector<KernelMount>& mounts) {
-  const unique_fd file(open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
-  if (!file) return -errno;
+int read_mounts(int mountinfo, std::vector<Mount>& mounts) {
+  mounts.clear();
+  if (lseek(mountinfo, 0, SEEK_SET) < 0) return -errno;
   std::string text;
-  const int result = read_rest_of(file.get(), text);
+  const int result = read_rest_of(mountinfo, text);
   if (result < 0) return result;
   for (size_t at = 0; at < text.size();) {
     const size_t end = text.find('\n', at);
-    if (end == std::string::npos) return -EPROTO;
-    KernelMount mount;
-    if (read_kernel_mount(text.substr(at, end - at), mount)) mounts.push_back(std::move(mount));
+    Mount mount;
+    if (end == std::string::npos || !read_mount(text.substr(at, end - at), mount)) return -EPROTO;
+    mounts.push_back(std::move(mount));
     at = end + 1;
   }
   return 0;
 }
 
-// Whether a path leads to this mount, and not to one that has the same name below the new root, or lies on it.
-int leads_to(const KernelMount& mount) {
+// Whether a mount is the root itself or lies on what does.
+bool lies_on(const std::vector<Mount>& mounts, uint64_t id, uint64_t root) {
+  // no line of parents is longer than all mounts
+  for (size_t count = 0; count <= mounts.size(); ++count) {
+    if (id == root) return true;
+    const auto found = std::find_if(mounts.begin(), mounts.end(), [id](const Mount& mount) { return mount.id == id; });
+    if (found == mounts.end() || found->parent == id) return false;
+    id = found->parent;
+  }
+  return false;
+}
+
+// Unmounts the last of the host's views that is left. @returns 0 without one, 1 when there may be others, or -errno
+int unmount_last(Context& context, int mountinfo, uint64_t root) {
+  std::vector<Mount> mounts;
+  int result = read_mounts(mountinfo, mounts);
+  if (result < 0) return context.on("/proc/self/mountinfo", result);
+  const auto last = std::find_if(mounts.rbegin(), mounts.rend(),
+                                 [&](const Mount& mount) { return mount.is_kernels && !lies_on(mounts, mount.id, root); });
+  if (last == mounts.rend()) return 0;
   unique_fd fd;
-  int result = opened(checked_int(open(mount.path.c_str(), O_PATH | O_CLOEXEC)), fd);
-  if (result == -ENOENT || result == -ENOTDIR) return 0;
+  result = opened(checked_int(open(last->path.c_str(), O_PATH | O_CLOEXEC)), fd);
   uint64_t id = 0;
   if (result == 0) result = mount_id(fd.get(), id);
-  return result < 0 ? result : id == mount.id;
+  // what lies under another mount would stay, and count as seen by whoever mounts proc anew
+  if (result == 0 && id != last->id) result = -EBUSY;
+  if (result == 0) result = checked_int(umount2(last->path.c_str(), MNT_DETACH));
+  return result < 0 ? context.on(last->path.c_str(), result) : 1;
 }
 
 }  // namespace
 
 int run(Context& context, const args::change_root& a) {
-  std::vector<KernelMount> mounts;
-  int result = kernel_mounts(mounts);
-  if (result < 0) return context.on("/proc/self/mountinfo", result);
-  // the latest first: a mount may lie in one before it
-  for (auto mount = mounts.rbegin(); mount != mounts.rend(); ++mount) {
-    result = leads_to(*mount);
-    if (result < 0) return context.on(mount->path.c_str(), result);
-    if (result > 0 && umount2(mount->path.c_str(), MNT_DETACH) < 0) return context.on(mount->path.c_str(), -errno);
-  }
+  // the file stays when proc itself is unmounted
+  const unique_fd mountinfo(open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
+  if (!mountinfo) return context.on("/proc/self/mountinfo", -errno);
+  uint64_t root = 0;
+  int result = mount_id(context.slots.get(a.root), root);
+  if (result < 0) return result;
+  do {
+    result = unmount_last(context, mountinfo.get(), root);
+  } while (result > 0);
+  if (result < 0) return result;
   if (fchdir(context.slots.get(a.root)) < 0) return -errno;
   if (chroot(".") < 0) return -errno;
   return checked_int(::chdir("/"));

@@ -179,8 +179,11 @@ function amongPeers(table: Table, { subnets, gateways, peerGateways }: RuledNetw
   ];
 }
 
-/** By which IPv4 reaches all in a subnet: its last address, and its first one, as machines of old had it (RFC 1122, 3.2.1.3). */
+/**
+ * By which IPv4 reaches all in a subnet: its last address, and its first one, as machines of old had it (RFC 1122, 3.2.1.3). By the first one IPv6 reaches
+ * the nearest router, which each of the hosts may be (RFC 4291, 2.6.1).
+ */
 function broadcastOf(subnet: Cidr): Address[] {
-  if (subnet.family === 6) return [];
+  if (subnet.family === 6) return [addressAt(subnet, 0n)];
   return [addressAt(subnet, 0n), addressAt(subnet, lastNumber(subnet) + 1n)];
 }

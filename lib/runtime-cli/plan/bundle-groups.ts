@@ -34,6 +34,8 @@ export interface GroupFolder {
   readonly mountPoint: string;
   /** The unit of systemd whose group this is. */
   readonly unit?: string | undefined;
+  /** It is the runtime's own, which the container sees in the place of one that could not be made. */
+  readonly isRuntimes?: boolean | undefined;
 }
 
 /**
@@ -52,6 +54,8 @@ export function groupFolders(layout: GroupLayout, cgroupsPath: string | undefine
       'it names a scope of systemd (slice:prefix:name)',
       'Call the runtime with --systemd-cgroup, or have the engine use its cgroup driver cgroupfs, and a path.',
     );
+  if (/^\/*nacelle-oci(?:\/|$)/.test(wanted))
+    throw invalidOption('linux.cgroupsPath', 'must not be the group of planners that stay, nacelle-oci');
   if (/^\/*$/.test(wanted)) throw invalidOption('linux.cgroupsPath', 'must not be the top of the hierarchies');
   const hierarchies = new Map<string, Hierarchy>();
   for (const hierarchy of [...(layout.unified === null ? [] : [layout.unified]), ...layout.controllers.values()])

@@ -195,28 +195,33 @@ function cgroupSteps(
   slots: Slots,
   { groups, mode, hasCgroupNamespace }: MountFacts,
 ): Step[] {
-  const attributes = options.set;
+  // the runtime's own group is not the container's to change: in there are those of others too
+  const optionsOf = (group: GroupFolder | undefined): MountOptions =>
+    group?.isRuntimes ? { ...options, set: options.set | MOUNT_ATTR.RDONLY, clear: options.clear & ~MOUNT_ATTR.RDONLY } : options;
   if (mode === 'v2') {
-    if (hasCgroupNamespace) return [{ op: 'filesystem', out, type: 'cgroup2', options: [], attributes }, place];
     const own = groups.find(({ version }) => version === 2);
+    const attributes = optionsOf(own).set;
+    if (hasCgroupNamespace) return [{ op: 'filesystem', out, type: 'cgroup2', options: [], attributes }, place];
     return [
       { op: 'clone_mount', out, at: NONE, path: own?.path ?? '', recursive: 0 },
-      ...attributeSteps(out, options, { isNew: false }),
+      ...attributeSteps(out, optionsOf(own), { isNew: false }),
       place,
     ];
   }
-  const writable = attributes & ~MOUNT_ATTR.RDONLY;
+  const writable = options.set & ~MOUNT_ATTR.RDONLY;
   const steps: Step[] = [{ op: 'filesystem', out, type: 'tmpfs', options: ['mode=755'], attributes: writable }, place];
-  for (const { version, controllers, path, mountPoint } of groups) {
+  for (const group of groups) {
+    const { version, controllers, path, mountPoint } = group;
     if (version === 2) continue;
+    const own = optionsOf(group);
     const name = posix.basename(mountPoint);
     const mount = slots.take();
-    if (hasCgroupNamespace) steps.push({ op: 'filesystem', out: mount, type: 'cgroup', options: [...controllers], attributes });
-    else steps.push({ op: 'clone_mount', out: mount, at: NONE, path, recursive: 0 }, ...attributeSteps(mount, options, { isNew: false }));
+    if (hasCgroupNamespace) steps.push({ op: 'filesystem', out: mount, type: 'cgroup', options: [...controllers], attributes: own.set });
+    else steps.push({ op: 'clone_mount', out: mount, at: NONE, path, recursive: 0 }, ...attributeSteps(mount, own, { isNew: false }));
     steps.push({ op: 'attach', mount, root: out, path: name, create: CREATE.folder | CREATE.noLink, ...ANYWHERE });
     if (name.includes(',')) for (const link of name.split(',')) steps.push({ op: 'symlink', root: out, path: link, target: name });
   }
-  if (writable !== attributes) steps.push({ op: 'set_mount', mount: out, recursive: 0, set: MOUNT_ATTR.RDONLY, clear: 0, propagation: 0 });
+  if (writable !== options.set) steps.push({ op: 'set_mount', mount: out, recursive: 0, set: MOUNT_ATTR.RDONLY, clear: 0, propagation: 0 });
   return steps;
 }
 

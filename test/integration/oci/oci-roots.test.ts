@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -31,19 +32,38 @@ describe('a root that is changed without pivot_root(2)', () => {
     );
   });
 
-  it('lets no user namespace mount proc without what is masked', async () => {
-    const script =
-      'busybox unshare -U -r -m -p -f busybox sh -c "busybox mount -t proc proc /data && busybox echo mounted $(busybox ls /data | busybox head -n 1)"; echo over';
-    const bundle = makeBundle(folder, ['sh', '-c', script], (config) => {
+  const mounts = 'busybox unshare -U -r -m -p -f busybox sh -c "busybox mount -t proc proc /data && busybox echo mounted"; echo over';
+  /** A bundle whose program could mount proc, if the kernel found an unmasked one. */
+  const bundleOf = (command: readonly string[]): string => {
+    const bundle = makeBundle(folder, [...command], (config) => {
       config.root = { path: 'rootfs', readonly: false };
       Object.assign(config.linux, { maskedPaths: ['/proc/timer_list'], readonlyPaths: [] });
       // who maps root has to have it
       Object.assign(config.process, { capabilities: rights('CAP_SETFCAP') });
     });
     mkdirSync(join(bundle, 'rootfs/data'), { recursive: true });
-    const call = await oci('run', '--no-pivot', '--bundle', bundle, 'ours');
+    return bundle;
+  };
+
+  it('lets no user namespace mount proc without what is masked', async () => {
+    const call = await oci('run', '--no-pivot', '--bundle', bundleOf(['sh', '-c', mounts]), 'ours');
     expect(call.stdout).toBe('over\n');
     expect(call.stderr).toContain('mount: permission denied');
+  });
+
+  it('nor when the host, which shares its mounts, mounts one later', () => {
+    const later = join(folder, 'later');
+    mkdirSync(later);
+    const command = `'${process.execPath}' '${programFile('nacelle-oci')}' --root '${states}'`;
+    const script = `${command} run -d --no-pivot --bundle '${bundleOf(['busybox', 'sleep', '1000'])}' later > /dev/null < /dev/null
+mount -t proc proc '${later}'
+${command} exec later sh -c '${mounts}' 2>&1
+${command} delete --force later`;
+    const printed = execFileSync('unshare', ['--mount', '--propagation', 'shared', 'sh', '-c', script], {
+      encoding: 'utf8',
+      timeout: 60_000,
+    });
+    expect(printed).toBe('mount: permission denied (are you root?)\nover\n');
   });
 
   it('is entered as any other', async () => {
