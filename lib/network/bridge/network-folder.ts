@@ -46,17 +46,15 @@ export interface Use {
 /** The use of a network that keeps its bridge without a container. */
 export const PERSIST = 'persist';
 
-function lockPath(name: string): string {
-  return join(networkFolder(name), 'lock');
-}
-
-/** The folder of all networks with bridges in the network namespace that this process has them in. */
-function namespaceFolder(): string {
-  return join(runtimeDir(), 'networks', String(networksNamespace()));
+/** The folder of all networks with bridges in the network namespace that this process has them in, or in another one. */
+function namespaceFolder(namespace = networksNamespace()): string {
+  return join(runtimeDir(), 'networks', String(namespace));
 }
 
 export function networkFolder(name: string): string {
-  return remembered(folders, `${networksNamespace()}\0${identityOf(name)}`, () => join(namespaceFolder(), nameWithStore(name)));
+  // looked up once: an ordinary user's namespace may go at any moment
+  const namespace = networksNamespace();
+  return remembered(folders, `${namespace}\0${identityOf(name)}`, () => join(namespaceFolder(namespace), nameWithStore(name)));
 }
 
 /** Who joins a network asks dozens of times for its folder and for its bridge. */
@@ -105,7 +103,8 @@ export function forwardingFolder(): string {
 }
 
 export function useOf(name: string, use: string, text = use): Use {
-  return { path: join(networkFolder(name), 'uses', use), text, lock: lockPath(name), group: bridgeOf(name).index };
+  const folder = networkFolder(name);
+  return { path: join(folder, 'uses', use), text, lock: lockOf(folder), group: bridgeOf(name).index };
 }
 
 /** The use of a container that shares ports of another, and says which. */
@@ -188,19 +187,22 @@ export function hasOwnMacs(name: string): boolean {
   return existsSync(macsFile(name));
 }
 
+function lockOf(folder: string): string {
+  return join(folder, 'lock');
+}
+
 export function makeNetworkFolder(name: string): void {
+  makePartsOf(networkFolder(name));
+}
+
+function makePartsOf(folder: string): void {
   for (const part of ['uses', 'offers']) {
-    const folder = join(networkFolder(name), part);
-    attempt(`make the folder ${folder}`, () => mkdirSync(folder, { recursive: true, mode: 0o700 }));
+    const path = join(folder, part);
+    attempt(`make the folder ${path}`, () => mkdirSync(path, { recursive: true, mode: 0o700 }));
   }
 }
 
-/** Removes the folders of a network that nobody uses. The caller has the network's lock, which goes with them. */
-export function removeNetworkFolder(name: string): void {
-  removeFilesOf(networkFolder(name));
-}
-
-/** The same of a network in any network namespace, by its folder. */
+/** Removes the folder of a network that nobody uses, in any network namespace. The caller has the network's lock, which goes with it. */
 export function removeFilesOf(folder: string): void {
   attempt(`remove ${folder}`, () => {
     try {
@@ -254,9 +256,19 @@ function numberAt(hash: Buffer, offset: number): number {
   return FIRST_OWN_NUMBER + (hash.readUInt32BE(offset) % (FIRST_OWN_NUMBER - 1));
 }
 
-/** Does some work with a network's folders and lock; it must not have the shim leave the bridge, which takes the same lock. */
-export async function withNetwork<T>(name: string, work: () => Promise<T>): Promise<T> {
-  return withRemovable(lockPath(name), () => makeNetworkFolder(name), work);
+/**
+ * Does some work with a network's folders and lock; it must not have the shim leave the bridge, which takes the same lock.
+ *
+ * @param work is told the folder that has the lock. An ordinary user's namespace may go meanwhile, and with it what {@link networkFolder} tells
+ */
+export async function withNetwork<T>(name: string, work: (folder: string) => Promise<T>): Promise<T> {
+  // the same one for the lock and for what is made: the lock of a folder that nobody makes is waited for without an end
+  const folder = networkFolder(name);
+  return withRemovable(
+    lockOf(folder),
+    () => makePartsOf(folder),
+    () => work(folder),
+  );
 }
 
 /** Host steps by which a use ends: the last one removes the bridge. */

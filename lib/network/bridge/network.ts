@@ -18,7 +18,7 @@ import { keepNames } from '../vxlan/remote-names.js';
 import { dropIdleBridge, keepBridge } from './kept-bridge.js';
 import { leaseSchema } from './lease-schema.js';
 import { allNetworks, findNetwork, forgetNetwork, isPluginNetwork, noNetwork, withNetworkFiles, writeNetwork } from './network-file.js';
-import { bridgeOf, isUsed, PERSIST, readUse, removeNetworkFolder, removeSteps, useOf, usesOf, withNetwork } from './network-folder.js';
+import { bridgeOf, isUsed, PERSIST, readUse, removeFilesOf, removeSteps, useOf, usesOf, withNetwork } from './network-folder.js';
 import { type NetworkOptions, networkName, type ParsedNetwork, parseNetworkOptions, parsePluginNetwork } from './network-options.js';
 import { hostAddressesOf, type PluginRecord, settleNetwork, type WrittenRecord } from './network-settings.js';
 import { checkPluginNetwork, createPluginNetwork, nameTaken, pluggedInto, removePluginNetwork } from './plugin-networks.js';
@@ -257,7 +257,7 @@ async function removed(name: string): Promise<'removed' | 'missing' | 'used'> {
   if (isPluginNetwork(name)) return removePluginNetwork(name);
   await dropIdleBridge(name);
   // always in this order: `keepBridge` takes both locks too
-  return withNetwork(name, async () => {
+  return withNetwork(name, async (folder) => {
     const found = await withNetworkFiles(async () => {
       if ((await findNetwork(name)) === null) return 'missing';
       if (isUsed(name)) return 'used';
@@ -267,7 +267,7 @@ async function removed(name: string): Promise<'removed' | 'missing' | 'used'> {
       attempt('forget that the bridge stays', () => rmSync(useOf(name, PERSIST).path, { force: true }));
       return 'removed';
     });
-    removeNetworkFolder(name);
+    removeFilesOf(folder);
     return found;
   });
 }

@@ -9,7 +9,7 @@ import {
   networkFolder,
   offerPath,
   offersOf,
-  removeNetworkFolder,
+  removeFilesOf,
   sharedRulesFile,
   unfinishedOffer,
   useOf,
@@ -112,10 +112,10 @@ describe('the folder of a network', () => {
   it('is removed with what whoever was killed has left of a file, once nobody uses it', () => {
     for (const file of [sharedRulesFile(name), `${sharedRulesFile(name)}.new`]) writeFileSync(file, '{');
     lease();
-    removeNetworkFolder(name);
+    removeFilesOf(networkFolder(name));
     expect(existsSync(useOf(name, keeper).path)).toBe(true);
     rmSync(useOf(name, keeper).path);
-    removeNetworkFolder(name);
+    removeFilesOf(networkFolder(name));
     expect(existsSync(networkFolder(name))).toBe(false);
   });
 });

@@ -1,0 +1,32 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it, vi } from 'vitest';
+import { runtimeDir } from '../../../../lib/native/runtime-dir.js';
+import { networkFolder, removeFilesOf, withNetwork } from '../../../../lib/network/bridge/network-folder.js';
+import { useOwnRecords } from '../../../fixtures/own-records.js';
+
+// An ordinary user's network namespace as processes find it: with a holder, and from the next look on without.
+const seen = vi.hoisted(() => ({ namespaces: [] as number[] }));
+vi.mock('../../../../lib/network/holder/networks-place.js', () => ({ networksNamespace: () => seen.namespaces.shift() ?? 0 }));
+
+useOwnRecords();
+
+it("a network's lock is had, and its folder removed, where the namespace of its bridges goes meanwhile", async () => {
+  seen.namespaces = [7];
+  const folder = await withNetwork('shop', async (locked) => {
+    expect(['lock', 'uses', 'offers'].filter((part) => !existsSync(join(locked, part)))).toEqual([]);
+    removeFilesOf(locked);
+    return locked;
+  });
+  expect(folder).toMatch(/\/networks\/7\/shop@[\da-f]{8}$/);
+  expect(existsSync(join(runtimeDir(), 'networks'))).toBe(false);
+});
+
+it('a folder that was found once is not told for another namespace', () => {
+  seen.namespaces = [8];
+  const first = networkFolder('shop');
+  seen.namespaces = [8];
+  expect([first, networkFolder('shop')].map((path) => path.replace(/@.*/, ''))).toEqual(
+    Array(2).fill(join(runtimeDir(), 'networks', '8', 'shop')),
+  );
+});
