@@ -18,6 +18,8 @@ async function service(name: string, script: string, port: number): Promise<Cont
     user: 'nobody',
     memory: '256m',
     pidsLimit: 64,
+    // an ordinary user may have no control groups: the example goes on without these two limits then
+    onUnsupported: 'report',
     bandwidth: { egress: '10m' },
   });
   await container.start();
