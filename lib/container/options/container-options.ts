@@ -188,7 +188,7 @@ function namesOf(value: unknown): string[] | null {
   return allNames.filter((name) => Object.hasOwn(value, name));
 }
 
-const before = new ParsedBefore<ParsedOptions>();
+const parsedBefore = new ParsedBefore<ParsedOptions>();
 
 /**
  * Checks RunOptions, or ContainerOptions, and fills in the defaults. Makes nothing; of the machine only a profile asks.
@@ -198,10 +198,10 @@ const before = new ParsedBefore<ParsedOptions>();
 export function parseRunOptions(given: unknown): ParsedOptions {
   const folder = workingFolder();
   if (folder === null) return parseAnew(given);
-  let parsed = before.find(given, folder);
+  let parsed = parsedBefore.find(given, folder);
   if (parsed === undefined) {
     parsed = parseAnew(given);
-    before.keep(given, folder, parsed);
+    parsedBefore.keep(given, folder, parsed);
   }
   // whoever lists a container gets its labels
   return { ...parsed, labels: { ...parsed.labels } };

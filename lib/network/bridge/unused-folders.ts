@@ -52,7 +52,7 @@ function removeUnusedIn(folder: string, isGone: boolean): void {
 function removeUnused(folder: string, isGone: boolean): void {
   const lock = join(folder, 'lock');
   attempt(`remove ${folder}`, () => {
-    const fd = openBelow(lock);
+    const fd = openOrMakeLock(lock);
     if (fd === null) return;
     try {
       // whoever has the lock is there, and sees to the folder; one that has gone with the folder locks nothing
@@ -75,7 +75,7 @@ function isRecorded(lock: string): boolean {
 }
 
 /** A process may have been killed before it made the file. `null`: there is no folder. */
-function openBelow(path: string): number | null {
+function openOrMakeLock(path: string): number | null {
   try {
     return openSync(path, 'a+', 0o600);
   } catch (error) {

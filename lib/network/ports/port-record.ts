@@ -105,14 +105,19 @@ export function moveSteps(before: PortsRecord, after: PortsRecord): Step[] {
     const wanted = { address: addressOf(port) };
     return targetOf(before, wanted)?.address !== targetOf(after, wanted)?.address;
   });
-  const [led, leads] = before.isMade ? [ruled(before, moved), ruled(after, moved)] : [[], []];
+  const [ruledBefore, ruledAfter] = before.isMade ? [ruled(before, moved), ruled(after, moved)] : [[], []];
   const what = `lead ${moved.map(written).join(' and ')} to another address`;
   const table = tableOf(before);
   return [
     // at once
-    ...(led.length + leads.length === 0
+    ...(ruledBefore.length + ruledAfter.length === 0
       ? []
-      : [batchStep(before.socket, what, [...removePorts(table, redirects(before, led)), ...addPorts(table, redirects(after, leads))])]),
+      : [
+          batchStep(before.socket, what, [
+            ...removePorts(table, redirects(before, ruledBefore)),
+            ...addPorts(table, redirects(after, ruledAfter)),
+          ]),
+        ]),
     ...moved.map(({ slot }): Step => ({ op: 'stop_ports', host: true, first: slot, last: slot })),
     ...relaySteps(after, moved),
   ];

@@ -57,7 +57,7 @@ export async function learnPeer(name: string, given: NetworkPeer): Promise<void>
       requireFamily(record, host);
       // who tells all hosts the same tells each what is its own
       if (isOwnAddress(host)) return [];
-      const gateway = gatewayOf(name, record, host, of.gateway ?? null);
+      const gateway = newGatewayOf(name, record, host, of.gateway ?? null);
       const told = { mac: of.mac ?? null, names: (of.names ?? []).map((one) => one.toLowerCase()), host };
       const found = addresses.map(({ bytes }, place) => remoteOf(name, record, { address: describe(bytes), place, ...told }));
       await writeNetwork(name, withRemotes(record, { host, gateway }, found));
@@ -89,7 +89,7 @@ function requireFamily(record: VxlanRecord, host: Address): void {
  *
  * @throws NacelleError `ERR_INVALID_OPTION`, `ERR_IN_USE`
  */
-function gatewayOf(name: string, record: VxlanRecord, host: Address, given: Address | null): Address | null {
+function newGatewayOf(name: string, record: VxlanRecord, host: Address, given: Address | null): Address | null {
   const refused = (problem: string): NacelleError => invalidOption('gateway', problem);
   if (record.peerGateways === undefined) {
     if (given === null) return null;
