@@ -113,19 +113,20 @@ export function refuseOfProcess({ apparmorProfile, selinuxLabel }: BundleProcess
   if (selinuxLabel) refuse('process.selinuxLabel', NO_SELINUX);
 }
 
+const IS_CHILD = 'in exec, a user namespace and a joined pid namespace the program is a child of the process that sets it';
+
 /**
- * A process under SCHED_DEADLINE starts no other (sched(7)), and one whose scheduling is reset starts others without it.
+ * What does not come to a program that is a child of the process which sets it: a process under SCHED_DEADLINE starts no other (sched(7)), and one whose
+ * scheduling is reset starts others without it.
  *
- * @throws UnsupportedError where the program is a child of the process that has the rights
+ * @param isChild in `exec`, a user namespace and a joined pid namespace
+ * @throws UnsupportedError
  */
-export function refuseDeadline({ scheduler }: BundleProcess, isChild: boolean): void {
+export function refuseForChild({ scheduler }: BundleProcess, isChild: boolean): void {
   if (isChild && scheduler?.policy === 'SCHED_DEADLINE')
-    refuse('process.scheduler.policy', 'SCHED_DEADLINE lets no process start another, as it takes in a user or a joined pid namespace');
+    refuse('process.scheduler.policy', `SCHED_DEADLINE lets no process start another: ${IS_CHILD}`);
   if (isChild && (scheduler?.flags ?? []).includes('SCHED_FLAG_RESET_ON_FORK'))
-    refuse(
-      'process.scheduler.flags',
-      'SCHED_FLAG_RESET_ON_FORK is lost by the child that the program is in a user or a joined pid namespace',
-    );
+    refuse('process.scheduler.flags', `SCHED_FLAG_RESET_ON_FORK would be lost: ${IS_CHILD}`);
 }
 
 function refuseUnsaidOfProgram(process: BundleProcess): void {

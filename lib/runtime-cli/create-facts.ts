@@ -6,7 +6,7 @@ import { isOwnAlone } from '../host/write-maps.js';
 import { now } from '../native/clock.js';
 import type { BundleConfig, BundleProcess } from '../oci-config/config-schema.js';
 import { schedulerOf } from '../oci-config/process-scheduler.js';
-import { refuseDeadline, refuseUnapplied } from '../oci-config/refused.js';
+import { refuseForChild, refuseUnapplied } from '../oci-config/refused.js';
 import type { Caller } from './caller/caller.js';
 import type { Rights } from './caller/rights.js';
 import { requireMapped, type UserMaps } from './config/bundle-user-maps.js';
@@ -96,7 +96,7 @@ export async function createFacts(request: CreateRequest): Promise<CreateFacts> 
   if (request.noPivot) refuseWithoutPivot(maps, request.rights);
   const mountMaps = mountMapsOf(config.mounts, maps);
   schedulerOf(program);
-  refuseDeadline(program, maps !== null || (linux?.namespaces.some(({ type, path }) => type === 'pid' && path) ?? false));
+  refuseForChild(program, maps !== null || (linux?.namespaces.some(({ type, path }) => type === 'pid' && path) ?? false));
   const console = consoleOf(request.consoleSocket, program, { caller: request.caller, detach: request.detach });
   const capabilities = capabilitySets(program);
   const limits = processLimits(program);

@@ -6,7 +6,7 @@ import { signalProcesses } from '../native/signal-process.js';
 import type { Task } from '../native/task.js';
 import type { BundleProcess } from '../oci-config/config-schema.js';
 import { schedulerOf } from '../oci-config/process-scheduler.js';
-import { refuseDeadline, refuseOfProcess } from '../oci-config/refused.js';
+import { refuseForChild, refuseOfProcess } from '../oci-config/refused.js';
 import { SIGKILL } from '../plan/constants.js';
 import { type Plan, Slots } from '../plan/plan.js';
 import type { Caller } from './caller/caller.js';
@@ -74,7 +74,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
       : readProcess(caller.absolute(request.processFile), { mayWait: caller.pid === pid });
   refuseOfProcess(program);
   schedulerOf(program);
-  refuseDeadline(program, true);
+  refuseForChild(program, true);
   const maps = usersOfRecord(record, linux);
   if (maps !== null) requireMapped(maps, program);
   const console = consoleOf(request.consoleSocket, program, request);
