@@ -86,8 +86,8 @@ function killPlans({ home }: GroupedRecord, config: BundleConfig): Readonly<Reco
 
 function deletePlans({ id, groups, home }: GroupedRecord): Readonly<Record<string, PlanOf>> {
   const kill: FrontStep = { op: 'signal', number: SIGKILL };
-  const empty: FrontStep[] = groups.length === 0 ? [] : [{ op: 'kill_group', path: home }];
-  const remove: FrontStep[] = [...empty, ...groups.map(({ path }): FrontStep => ({ op: 'remove_group', path })), { op: 'remove_state' }];
+  const empty: FrontStep = { op: 'kill_group', path: home };
+  const remove: FrontStep[] = [empty, ...groups.map(({ path }): FrontStep => ({ op: 'remove_group', path })), { op: 'remove_state' }];
   const forced: PlanOf = (status) => [...(status === 'paused' ? [THAW] : []), ...(status === 'stopped' ? [] : [kill]), ...remove];
   return {
     delete: (status) => (status === 'stopped' || status === 'created' ? forced(status) : [refuse(notStopped(id, status))]),

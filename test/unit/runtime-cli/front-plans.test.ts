@@ -90,10 +90,6 @@ describe('what the front does with a container', () => {
     const others = withHooks('prestart', 'createRuntime', 'createContainer', 'startContainer');
     expect([opsOf('start', others), opsOf('delete', others)]).toEqual([opsOf('start'), opsOf('delete')]);
   });
-
-  it('has no groups to remove where there are none', () => {
-    expect(opsOf('delete --force', undefined, { ...record, groups: [] })).toMatchObject({ running: ['signal', 'remove_state'] });
-  });
 });
 
 describe('plans as text', () => {
