@@ -53,21 +53,16 @@ export class GroupShapes {
 
 const ownerIn = ({ name }: GroupRequest, id: string): string => name.slice(0, -id.length);
 
-/** Whether nothing else is asked for. Which files a kernel has does not change. */
+/**
+ * Whether nothing else is asked for. Which files a kernel has does not change; what groups above have may have. All other fields are compared, also those
+ * that a request comes to have later.
+ */
 function isAlike(one: GroupRequest, other: GroupRequest): boolean {
-  return (
-    one.layout === other.layout &&
-    one.limits === other.limits &&
-    one.controllers === other.controllers &&
-    one.deviceRules === other.deviceRules &&
-    one.within === other.within &&
-    one.isFixed === other.isFixed &&
-    (one.devicesAbove ?? null) === (other.devicesAbove ?? null) &&
-    one.leaf === other.leaf &&
-    one.isOptional === other.isOptional &&
-    one.deviceFilter === other.deviceFilter &&
-    // what groups above have may have changed
-    !one.above?.length &&
-    !other.above?.length
-  );
+  if (one.above?.length || other.above?.length) return false;
+  const [fields, others] = [comparedOf(one), comparedOf(other)];
+  return [...new Set([...fields.keys(), ...others.keys()])].every((field) => fields.get(field) === others.get(field));
+}
+
+function comparedOf({ slots: _, name: __, files: ___, above: ____, ...compared }: GroupRequest): ReadonlyMap<string, unknown> {
+  return new Map(Object.entries(compared));
 }

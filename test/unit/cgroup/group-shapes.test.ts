@@ -52,6 +52,20 @@ it.each([
   expect(data(shapes.plan(other(), OTHER))).toEqual(data(planGroup(other())));
 });
 
+it.each([
+  ['limits', { limits: { ...limits } }],
+  ['controllers', { controllers: [...containerControllers] }],
+  ['a leaf', { leaf: 'main' }],
+  ['a feature', { deviceFilter: { available: true, reason: null, fix: null } }],
+  ['a field that a request may come to have', { later: 1 }],
+])('is planned anew for another object or value: %s', (_, more) => {
+  const request = requestFor(hybrid);
+  const shapes = new GroupShapes();
+  const first = shapes.plan(request(ID), ID);
+  expect(shapes.plan({ ...request(OTHER), ...more }, OTHER).reports).not.toBe(first.reports);
+  expect(shapes.plan(request(OTHER), OTHER).reports).toBe(first.reports);
+});
+
 it('is planned anew each time where a file says how', () => {
   let cpus = '0-1';
   const read = (_: string, file: string): string | null => (file.includes('cpus') ? cpus : '0');
