@@ -8,7 +8,7 @@ interface Words {
 const ID = '<container-id>';
 
 /** The commands as their help has them. */
-const commandWords: Readonly<Record<string, Words>> = {
+const commandWords = {
   create: { words: ID, what: 'make a container, whose process waits for start' },
   delete: { words: ID, what: 'undo all that a container has' },
   events: { words: ID, what: 'tell what a container uses, and when memory runs out' },
@@ -24,7 +24,13 @@ const commandWords: Readonly<Record<string, Words>> = {
   start: { words: ID, what: 'let the process of a container run its program' },
   state: { words: ID, what: 'print the state of a container, as JSON' },
   update: { words: ID, what: 'change the limits of a container' },
-};
+} as const satisfies Readonly<Record<string, Words>>;
+
+export type CommandName = keyof typeof commandWords;
+
+export function isCommandName(name: string): name is CommandName {
+  return Object.hasOwn(commandWords, name);
+}
 
 /** Whether the words after a command ask for its help. */
 export function asksForHelp([first]: readonly string[]): boolean {
@@ -32,8 +38,8 @@ export function asksForHelp([first]: readonly string[]): boolean {
 }
 
 /** The help of a command, in the shape of runc's. Pure. */
-export function commandHelp(name: string, flags: FlagTable, short: Readonly<Record<string, string>> = {}): string {
-  const { words, what } = commandWords[name] ?? { words: '', what: '' };
+export function commandHelp(name: CommandName, flags: FlagTable, short: Readonly<Record<string, string>> = {}): string {
+  const { words, what } = commandWords[name];
   const shortOf = new Map(Object.entries(short).map(([letter, flag]) => [flag, letter]));
   const lines = Object.entries(flags).map(([flag, kind]) => {
     const letter = shortOf.get(flag);

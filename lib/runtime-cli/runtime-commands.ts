@@ -8,6 +8,7 @@ import { parseGoDuration } from '../options/go-duration.js';
 import type { Caller } from './caller/caller.js';
 import type { Rights } from './caller/rights.js';
 import { deleteContainer, killContainer, pauseContainer, resumeContainer, signalOf } from './change-container.js';
+import type { CommandName } from './command-help.js';
 import { type Flags, type FlagTable, parseFlags } from './command-line.js';
 import { NO_GROUPS, refusal, usageError } from './config/runtime-error.js';
 import { statsEvent } from './container-stats.js';
@@ -109,7 +110,7 @@ function userOf(flags: Flags): ExecRequest['user'] {
   return { uid: idOf('user', uid), ...(gid === undefined ? {} : { gid: idOf('user', gid) }) };
 }
 
-export const commands: Readonly<Record<string, Command>> = {
+export const commands: Readonly<Record<CommandName, Command>> = {
   create: {
     flags: createFlags,
     short: { b: 'bundle' },
