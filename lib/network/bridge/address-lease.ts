@@ -1,5 +1,4 @@
 import { existsSync, linkSync, unlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { hasCode, invalidOption, NacelleError } from '../../errors.js';
 import { delay, monotonicMs } from '../../native/clock.js';
 import { readIfThere } from '../../native/read-if-there.js';
@@ -9,6 +8,7 @@ import { unlessAborted } from '../../process/abort.js';
 import type { Address, Cidr } from '../address.js';
 import { numbersAfter } from '../ipam/address-numbers.js';
 import { addressAt, inSubnet, numberIn } from '../ipam/subnet.js';
+import { lastAddressIn } from '../network-files.js';
 import { noteOf } from '../noted.js';
 import { ownAddresses } from '../own-addresses.js';
 import { isNetworksLink } from '../own-link.js';
@@ -255,7 +255,7 @@ function nextNumbers(name: string, record: NetworkRecord): Iterable<bigint> {
 }
 
 function lastFile(name: string): string {
-  return join(networkFolder(name), 'last');
+  return lastAddressIn(networkFolder(name));
 }
 
 /** Of a fixed size, over what was there: a file system may write out at once what a file has after it was cut, which takes milliseconds. */

@@ -14,6 +14,7 @@ import type { Step } from '../../plan/steps.js';
 import { withRemovable } from '../../store/removable-lock.js';
 import { networksNamespace } from '../holder/networks-place.js';
 import { FIRST_OWN_NUMBER } from '../link-numbers.js';
+import { lastAddressIn, lockIn, macsIn, offersIn, rulesIn, usesIn } from '../network-files.js';
 import type { TunnelPort } from '../vxlan/tunnel-plan.js';
 
 // What is running of a network, in the runtime folder:
@@ -104,7 +105,7 @@ export function forwardingFolder(): string {
 
 export function useOf(name: string, use: string, text = use): Use {
   const folder = networkFolder(name);
-  return { path: join(folder, 'uses', use), text, lock: lockOf(folder), group: bridgeOf(name).index };
+  return { path: join(usesIn(folder), use), text, lock: lockIn(folder), group: bridgeOf(name).index };
 }
 
 /** The use of a container that shares ports of another, and says which. */
@@ -123,12 +124,12 @@ export function isPortShared(name: string, port: string): boolean {
 
 /** The files of all offers of a network. */
 export function offersOf(name: string): string[] {
-  const folder = join(networkFolder(name), 'offers');
+  const folder = offersIn(networkFolder(name));
   return attempt(`list ${folder}`, () => readdirSync(folder)).map((address) => join(folder, address));
 }
 
 export function offerPath(name: string, address: string): string {
-  return join(networkFolder(name), 'offers', address);
+  return join(offersIn(networkFolder(name)), address);
 }
 
 /**
@@ -153,14 +154,14 @@ export function keeperOfUnfinished(path: string): string | undefined {
 
 /** The names of a network's uses in this process's network namespace. */
 export function usesOf(name: string): string[] {
-  return listIfThere(join(networkFolder(name), 'uses'));
+  return listIfThere(usesIn(networkFolder(name)));
 }
 
 /** Whether a process or a container uses a network, in any network namespace. */
 export function isUsed(name: string): boolean {
   const all = join(runtimeDir(), 'networks');
   return listIfThere(all).some((namespace) =>
-    listIfThere(join(all, namespace, nameWithStore(name), 'uses')).some((use) => use !== PERSIST),
+    listIfThere(usesIn(join(all, namespace, nameWithStore(name)))).some((use) => use !== PERSIST),
   );
 }
 
@@ -169,26 +170,18 @@ export function readUse(name: string, use: string): string | null {
   return readIfThere(useOf(name, use).path);
 }
 
-function macsFile(name: string): string {
-  return join(networkFolder(name), 'macs');
-}
-
 export function sharedRulesFile(name: string): string {
-  return join(networkFolder(name), 'rules');
+  return rulesIn(networkFolder(name));
 }
 
 /** From now on until its bridge goes, neighbours in a network may remember another MAC address for an address than its own. */
 export function markOwnMacs(name: string): void {
-  const path = macsFile(name);
+  const path = macsIn(networkFolder(name));
   attempt(`write ${path}`, () => writeFileSync(path, '', { mode: 0o600 }));
 }
 
 export function hasOwnMacs(name: string): boolean {
-  return existsSync(macsFile(name));
-}
-
-function lockOf(folder: string): string {
-  return join(folder, 'lock');
+  return existsSync(macsIn(networkFolder(name)));
 }
 
 export function makeNetworkFolder(name: string): void {
@@ -196,21 +189,19 @@ export function makeNetworkFolder(name: string): void {
 }
 
 function makePartsOf(folder: string): void {
-  for (const part of ['uses', 'offers']) {
-    const path = join(folder, part);
+  for (const path of [usesIn(folder), offersIn(folder)])
     attempt(`make the folder ${path}`, () => mkdirSync(path, { recursive: true, mode: 0o700 }));
-  }
 }
 
 /** Removes the folder of a network that nobody uses, in any network namespace. The caller has the network's lock, which goes with it. */
 export function removeFilesOf(folder: string): void {
   attempt(`remove ${folder}`, () => {
     try {
-      rmdirSync(join(folder, 'uses'));
-      rmSync(join(folder, 'last'), { force: true });
-      for (const path of [join(folder, 'macs'), ...filesOf(join(folder, 'rules'))]) rmSync(path, { force: true });
-      rmSync(join(folder, 'offers'), { recursive: true, force: true });
-      rmSync(join(folder, 'lock'), { force: true });
+      rmdirSync(usesIn(folder));
+      rmSync(lastAddressIn(folder), { force: true });
+      for (const path of [macsIn(folder), ...filesOf(rulesIn(folder))]) rmSync(path, { force: true });
+      rmSync(offersIn(folder), { recursive: true, force: true });
+      rmSync(lockIn(folder), { force: true });
       for (const path of [folder, dirname(folder), dirname(dirname(folder))]) rmdirSync(path);
     } catch (error) {
       // others have begun to use a network of this name, or of this namespace
@@ -265,7 +256,7 @@ export async function withNetwork<T>(name: string, work: (folder: string) => Pro
   // the same one for the lock and for what is made: the lock of a folder that nobody makes is waited for without an end
   const folder = networkFolder(name);
   return withRemovable(
-    lockOf(folder),
+    lockIn(folder),
     () => makePartsOf(folder),
     () => work(folder),
   );

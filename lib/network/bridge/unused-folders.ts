@@ -9,6 +9,7 @@ import { tryLock } from '../../native/load-addon.js';
 import { listIfThere } from '../../native/read-if-there.js';
 import { runtimeDir } from '../../native/runtime-dir.js';
 import { attempt } from '../../native/system-errors.js';
+import { lockIn, usesIn } from '../network-files.js';
 import { PERSIST, removeFilesOf } from './network-folder.js';
 
 // Folders of networks that nobody uses any more, in whichever network namespace: they are kept for the next container, which follows the address that was
@@ -50,16 +51,16 @@ function removeUnusedIn(folder: string, isGone: boolean): void {
 }
 
 function removeUnused(folder: string, isGone: boolean): void {
-  const lock = join(folder, 'lock');
+  const lock = lockIn(folder);
   attempt(`remove ${folder}`, () => {
     const fd = openOrMakeLock(lock);
     if (fd === null) return;
     try {
       // whoever has the lock is there, and sees to the folder; one that has gone with the folder locks nothing
       if (!tryLock(fd, 'exclusive') || fstatSync(fd).nlink === 0) return;
-      const uses = listIfThere(join(folder, 'uses'));
+      const uses = listIfThere(usesIn(folder));
       if (uses.some((use) => !(isGone && use === PERSIST)) || isRecorded(lock)) return;
-      rmSync(join(folder, 'uses', PERSIST), { force: true });
+      rmSync(join(usesIn(folder), PERSIST), { force: true });
       removeFilesOf(folder);
     } finally {
       closeSync(fd);

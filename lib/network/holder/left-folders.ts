@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { listIfThere } from '../../native/read-if-there.js';
 import { runtimeDir } from '../../native/runtime-dir.js';
 import { attempt } from '../../native/system-errors.js';
+import { usesIn } from '../network-files.js';
 import { findHolders } from './holder-note.js';
 
 // Folders that tell of the networks in a network namespace go with it. Those of one whose holder was killed stay until the next one begins.
@@ -38,5 +39,5 @@ export function removeLeft(fresh: number | null): void {
 }
 
 function isUsed(networks: string): boolean {
-  return listIfThere(networks).some((network) => listIfThere(join(networks, network, 'uses')).length > 0);
+  return listIfThere(networks).some((network) => listIfThere(usesIn(join(networks, network))).length > 0);
 }
