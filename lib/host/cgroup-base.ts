@@ -1,6 +1,7 @@
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { hasCode, UnsupportedError } from '../errors.js';
+import { mayMakeIn, mayWriteFile } from '../native/may-write.js';
 import { isLaunchedShim } from '../native/shim.js';
 import { attempt } from '../native/system-errors.js';
 import { type CgroupLayout, type Hierarchy, parseCgroupLayout, withUnifiedControllers } from './cgroup-layout.js';
@@ -178,7 +179,10 @@ function probe(mayMove: boolean, pid: number = process.pid): GroupLayout {
   const bases = new Map<string, Base>();
   for (const hierarchy of new Set(layout.controllers.values())) {
     if (hierarchy.version === 1)
-      bases.set(hierarchy.mountPoint, chooseV1Base(hierarchy, { writable: mayWrite(hierarchy.ownPath), root: isRoot() }));
+      bases.set(
+        hierarchy.mountPoint,
+        chooseV1Base(hierarchy, { writable: hierarchy.ownPath !== null && mayMakeIn(hierarchy.ownPath), root: isRoot() }),
+      );
   }
   if (!layout.unified) return { ...layout, bases, withheld: null, swap: probeSwap(layout, null) };
   const offered = controllersAt(layout.unified.mountPoint);
@@ -208,7 +212,7 @@ function unifiedBase(
     readOnly,
     ownIsTop,
     mountIsTop: isTop(mountPoint),
-    writable: mayWrite(ownPath) && mayWrite(ownPath === null ? null : join(ownPath, 'cgroup.procs')),
+    writable: ownPath !== null && mayMakeIn(ownPath) && mayWriteFile(join(ownPath, 'cgroup.procs')),
     offered,
     delegated: controllers.length > 0,
     alone: inside.every((pid) => isOurs(pid, self)),
@@ -283,16 +287,6 @@ function parentOf(pid: number): number {
 
 function isRoot(): boolean {
   return process.geteuid?.() === 0;
-}
-
-function mayWrite(path: string | null): boolean {
-  if (path === null) return false;
-  try {
-    accessSync(path, constants.W_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** @param unified where groups of the unified tree are made */

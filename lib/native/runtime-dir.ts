@@ -1,8 +1,9 @@
-import { accessSync, constants, existsSync, lstatSync, mkdirSync, type Stats } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, type Stats } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { env, geteuid } from 'node:process';
 import { errnoOf, hasCode, UnsupportedError } from '../errors.js';
 import { OWN_NAME, SYSTEM_FOLDERS } from '../plan/constants.js';
+import { mayMakeIn } from './may-write.js';
 import { nativeError } from './system-errors.js';
 
 /**
@@ -12,28 +13,28 @@ import { nativeError } from './system-errors.js';
  */
 export function runtimeDir(): string {
   if (env.NACELLE_RUNROOT) return resolve(env.NACELLE_RUNROOT);
-  if (geteuid?.() === 0 && isOwnMachine()) return SYSTEM_FOLDERS.runtime;
+  if (mayUseSystemFolder(SYSTEM_FOLDERS.runtime)) return SYSTEM_FOLDERS.runtime;
   return join(env.XDG_RUNTIME_DIR || sessionFolder() || sharedFolder(), OWN_NAME);
 }
 
-/** Whether root may make what is below /run: looked at once, for it is asked with every run. */
-let mayUseSystem: boolean | undefined;
+/** Answers of {@link mayUseSystemFolder}, which is asked with every run. */
+const answers = new Map<string, boolean>();
 
-function isOwnMachine(): boolean {
-  mayUseSystem ??= mayWrite(SYSTEM_FOLDERS.runtime) ?? mayWrite(dirname(SYSTEM_FOLDERS.runtime)) ?? true;
-  return mayUseSystem;
-}
-
-/** `null` for a folder that is not there. */
-function mayWrite(path: string): boolean | null {
-  if (!existsSync(path)) return null;
-  try {
-    accessSync(path, constants.W_OK);
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
-    return false;
-  }
+/**
+ * Whether this is root who may make what is in one of the system's folders below /run, which need not be there yet: root of a user namespace mostly may not.
+ * The front of `nacelle-oci` asks the same (addon/shim/front/front.cc).
+ *
+ * @throws SyscallError
+ */
+export function mayUseSystemFolder(path: string): boolean {
+  if (geteuid?.() !== 0) return false;
+  const known = answers.get(path);
+  if (known !== undefined) return known;
+  let there = path;
+  while (!existsSync(there) && there !== dirname(there)) there = dirname(there);
+  const answer = mayMakeIn(there);
+  answers.set(path, answer);
+  return answer;
 }
 
 /** The folder where a shim serves that others can find: that of a detached container, or of a user's networks. The shim makes it. */

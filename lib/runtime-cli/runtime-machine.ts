@@ -9,6 +9,7 @@ import { invalidOption, UnsupportedError } from '../errors.js';
 import { inspectGroups } from '../host/cgroup-base.js';
 import { deviceFilter } from '../host/device-filter-support.js';
 import { isNamespaceFile, typeOf } from '../namespace/namespace-files.js';
+import { mayMakeIn, mayWriteFile } from '../native/may-write.js';
 import { readIfThere } from '../native/read-if-there.js';
 import { attempt } from '../native/system-errors.js';
 import { limitsOf } from '../oci-config/bundle-limits.js';
@@ -19,7 +20,7 @@ import type { NamespaceType } from '../plan/namespace-types.js';
 import { bundleProfile, listenedProfile } from '../security/oci-profile/bundle-profile.js';
 import { compiledProfile } from '../security/oci-profile/compiled-profile.js';
 import { ownArchitecture } from '../security/own-architecture.js';
-import { mayWrite, mayWriteFile, type Rights } from './caller/rights.js';
+import type { Rights } from './caller/rights.js';
 import { joinedMapsOf, joinedUsers, type UserMaps, userMapsOf } from './config/bundle-user-maps.js';
 import type { CapabilitySets } from './config/process-facts.js';
 import { refusal } from './config/runtime-error.js';
@@ -225,7 +226,7 @@ export function mayMakeGroup({ path, version, mountPoint }: Pick<GroupFolder, 'p
   let there = path;
   while (!existsSync(there) && there.length > mountPoint.length) there = dirname(there);
   // on v2 a process is moved by who may write to the list of the group that is above both
-  return mayWrite(there) && (version === 1 || mayWriteFile(join(there, 'cgroup.procs')));
+  return mayMakeIn(there) && (version === 1 || mayWriteFile(join(there, 'cgroup.procs')));
 }
 
 /** A folder of groups, opened. */

@@ -129,8 +129,16 @@ Course do_here(const FrontFile& file, const FrontCall& call, Found& found) {
   return course;
 }
 
-// Whether this is root of the machine: the states of others are in a folder of their own (lib/runtime-cli/caller/rights.ts).
-bool is_own_machine() { return geteuid() == 0 && access("/run", W_OK) == 0; }
+// Whether this is root who may make what is in the folder of states, which need not be there yet: others have a folder of
+// their own (mayUseSystemFolder of lib/native/runtime-dir.ts).
+bool may_use_system_folder(std::string folder) {
+  if (geteuid() != 0) return false;
+  while (folder.size() > 1 && access(folder.c_str(), F_OK) < 0) {
+    const size_t slash = folder.rfind('/');
+    folder.resize(slash == std::string::npos || slash == 0 ? 1 : slash);
+  }
+  return access(folder.c_str(), W_OK | X_OK) == 0;
+}
 
 // What the container's process tells until it executes its program, which closes the pipe; what fails is put in words by the planner.
 int hear(const FrontFile& file, const FrontCall& call, int argc, char** argv, Found& found) {
@@ -168,7 +176,7 @@ int front_main(int argc, char** argv) {
   char** arguments = argv + 1;
   const int count = argc - 1;
   FrontCall call;
-  if (!file.is_known || !is_own_machine()) return become_planner(file, count, arguments);
+  if (!file.is_known || !may_use_system_folder(file.root)) return become_planner(file, count, arguments);
   PlannedCall planned;
   int exit_status = 0;
   const bool may_ask = !file.resident.empty() && read_planned_call(count, arguments, file.root, planned) && !may_show_terminal(planned);

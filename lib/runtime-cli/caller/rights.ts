@@ -1,6 +1,7 @@
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { geteuid } from 'node:process';
+import { mayUseSystemFolder } from '../../native/runtime-dir.js';
 import { attempt } from '../../native/system-errors.js';
 import { DEFAULT_ROOT } from '../boot/states-root.js';
 
@@ -57,20 +58,5 @@ export function ownRights(rootless: boolean | null, systemd: boolean): Rights {
  */
 export function defaultRoot(env: Readonly<Record<string, string | undefined>>): string {
   const own = env.XDG_RUNTIME_DIR;
-  return own && (geteuid?.() !== 0 || !mayWrite('/run')) ? join(own, 'nacelle-oci') : DEFAULT_ROOT;
-}
-
-/** Whether this process may make something in a folder. */
-export const mayWrite = (path: string): boolean => isAllowed(path, constants.W_OK | constants.X_OK);
-
-/** Whether this process may write to a file. */
-export const mayWriteFile = (path: string): boolean => isAllowed(path, constants.W_OK);
-
-function isAllowed(path: string, mode: number): boolean {
-  try {
-    accessSync(path, mode);
-    return true;
-  } catch {
-    return false;
-  }
+  return own && !mayUseSystemFolder(DEFAULT_ROOT) ? join(own, 'nacelle-oci') : DEFAULT_ROOT;
 }
