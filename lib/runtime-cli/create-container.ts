@@ -4,7 +4,7 @@ import type { Task } from '../native/task.js';
 import type { NamespaceType } from '../plan/namespace-types.js';
 import { NONE, planOf, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
-import { type CreateFacts, type CreateRequest, createFacts, type KnownBefore, keepsGroups } from './create-facts.js';
+import { type CreateFacts, type CreateRequest, createFacts, type KnownBefore, needsSetgroupsDenied } from './create-facts.js';
 import { writePlans } from './front/write-plans.js';
 import { listenerState } from './listener-state.js';
 import { type MakingShim, makingShim } from './making-shim.js';
@@ -150,7 +150,7 @@ function planInput(
     ...{ ...facts, slots, config, process: program, joined, folder: folder.path, newKeyring, noPivot },
     maps: rights.isUser ? null : facts.maps,
     ...{ bindsDevices: rights.isConfined || facts.maps !== null, isInUsers: rights.isUser },
-    keepsGroups: keepsGroups(rights, facts.maps),
+    deniesSetgroups: needsSetgroupsDenied(rights, facts.maps),
     pidfdSocket: pidfdSocket === null ? null : caller.absolute(pidfdSocket),
     groups: planBundleGroups({ ...groups, slots, folders, resources: linux?.resources }),
     mounts: { sources, procs, mapped, groups: shown, mode: groups.layout.mode, hasCgroupNamespace, devices: linux?.devices ?? [] },

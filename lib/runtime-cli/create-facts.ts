@@ -92,7 +92,7 @@ export async function createFacts(request: CreateRequest): Promise<CreateFacts> 
   const maps = await usersOf(linux);
   if (maps !== null) requireMapped(maps, program);
   if (request.rights.isUser) requireUserNamespace(maps, request);
-  if (keepsGroups(request.rights, maps)) refuseGroups(program);
+  if (needsSetgroupsDenied(request.rights, maps)) refuseGroups(program);
   if (request.noPivot) refuseWithoutPivot(maps, request.rights);
   const mountMaps = mountMapsOf(config.mounts, maps);
   schedulerOf(program);
@@ -167,8 +167,8 @@ function refuseWithoutPivot(maps: UserMaps | null, { isConfined }: Rights): void
 }
 
 /** Whether the kernel lets nobody in the container change groups: an ordinary user who maps the own group alone has to give that up. */
-export function keepsGroups({ isUser, keepsGroups }: Rights, maps: UserMaps | null): boolean {
-  return keepsGroups || (isUser && maps !== null && isOwnAlone(maps.gid, getegid?.() ?? 0));
+export function needsSetgroupsDenied({ isUser, deniesSetgroups }: Rights, maps: UserMaps | null): boolean {
+  return deniesSetgroups || (isUser && maps !== null && isOwnAlone(maps.gid, getegid?.() ?? 0));
 }
 
 /** @throws NacelleError */

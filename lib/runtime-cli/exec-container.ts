@@ -24,7 +24,7 @@ import { planBundleExec } from './plan/bundle-exec-plan.js';
 import { ENTERING_MS } from './plan/bundle-process.js';
 import { joinedGroups, type SubGroups } from './plan/exec-groups.js';
 import { preservedDescriptors, standardStreams } from './preserved-descriptors.js';
-import { closeAll, filterOf, joinedTypes, keepsGroups, openGroups, openNamespacesOf, usersOfRecord } from './runtime-machine.js';
+import { closeAll, filterOf, hasSetgroupsDenied, joinedTypes, openGroups, openNamespacesOf, usersOfRecord } from './runtime-machine.js';
 import { shellStatus } from './runtime-output.js';
 import { startFailure, textOf } from './start-container.js';
 import { configOf, madeRecord, type StateFolder, stateOf, statusOf, writeWhole } from './state/container-state.js';
@@ -106,7 +106,8 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
         pidfdSocket: request.pidfdSocket === null ? null : caller.absolute(request.pidfdSocket),
         preserved: descriptors,
         hasOwnUsers: maps !== null,
-        keepsGroups: request.rights.isConfined && keepsGroups(record),
+        // root of the machine denies setgroups to no container that it makes (needsSetgroupsDenied)
+        deniesSetgroups: request.rights.isConfined && hasSetgroupsDenied(record),
       });
       const task = await startedBy(plan, slots, pipes);
       const { pid } = task;

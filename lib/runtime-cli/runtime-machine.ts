@@ -161,7 +161,7 @@ export function openNamespacesOf(
 }
 
 /** Whether the kernel refuses any change of groups in the user namespace of a process (user_namespaces(7)). */
-export function keepsGroups({ pid, startTime }: Pick<ContainerRecord, 'pid' | 'startTime'>): boolean {
+export function hasSetgroupsDenied({ pid, startTime }: Pick<ContainerRecord, 'pid' | 'startTime'>): boolean {
   const text = readIfThere(`/proc/${pid}/setgroups`);
   requireLiving(pid, startTime);
   return text?.trim() === 'deny';

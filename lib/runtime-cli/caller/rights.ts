@@ -12,7 +12,7 @@ export interface Rights {
   /** Root of a user namespace, as below rootless podman, or an ordinary user: nobody there makes devices, or rules for them. */
   readonly isConfined: boolean;
   /** The kernel refuses any change of groups, to this process and in every user namespace that it makes (user_namespaces(7)). */
-  readonly keepsGroups: boolean;
+  readonly deniesSetgroups: boolean;
   /** A group that may not be made, and that config.json does not name, is left out with its hierarchy. */
   readonly skipsGroups: boolean;
 }
@@ -36,7 +36,12 @@ export function rightsOf({
 }): Rights {
   const isUser = uid !== 0;
   const isConfined = isUser || !isWholeMap(uidMap);
-  return { isUser, isConfined, keepsGroups: setgroups.trim() === 'deny', skipsGroups: rootless ?? (isUser || (isConfined && !systemd)) };
+  return {
+    isUser,
+    isConfined,
+    deniesSetgroups: setgroups.trim() === 'deny',
+    skipsGroups: rootless ?? (isUser || (isConfined && !systemd)),
+  };
 }
 
 /** Whether a map is that of the machine's first user namespace, where nobody has written one. Pure. */

@@ -31,7 +31,7 @@ export interface BundleExecInput extends Pick<BundleProgram, 'linux' | 'capabili
   /** The container has a user namespace of its own. */
   readonly hasOwnUsers: boolean;
   /** The kernel refuses any change of groups in the container's user namespace. */
-  readonly keepsGroups: boolean;
+  readonly deniesSetgroups: boolean;
   /** The runtime's own descriptors that the program gets from 3 on. */
   readonly preserved: readonly number[];
   readonly streams: readonly [number, number, number] | null;
@@ -72,7 +72,7 @@ export function planBundleExec(input: BundleExecInput): Plan {
     ...prioritySteps(process),
     ...(input.hasOwnUsers ? input.limits.map(({ name, resource, hard }): Step => ({ op: 'raise_limit', name, resource, hard })) : []),
     ...[...namespaces].map(([type, fd]): Step => ({ op: 'setns', ns: slots.give(fd), type })),
-    ...(input.hasOwnUsers ? [{ op: 'become_root', groups: input.keepsGroups ? 0 : 1 } as const] : []),
+    ...(input.hasOwnUsers ? [{ op: 'become_root', groups: input.deniesSetgroups ? 0 : 1 } as const] : []),
     { op: 'keyring' },
     ...findBundleUser(process, ANYWHERE, input),
     ...(terminal === null ? [] : [...terminal.make, ...sendTerminal(terminal.master, input.console)]),

@@ -42,7 +42,7 @@ export interface BundleInput extends Pick<BundleProgram, 'capabilities' | 'limit
   /** Nobody makes devices there: the host's are bound. */
   readonly bindsDevices: boolean;
   /** The kernel refuses any change of groups, as one group alone is mapped. */
-  readonly keepsGroups: boolean;
+  readonly deniesSetgroups: boolean;
   /** The container goes on without the runtime. */
   readonly handsOver: boolean;
   /** What hooks of the container's process read, before and after it is created, around the number of the process. */

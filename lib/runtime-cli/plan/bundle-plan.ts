@@ -153,7 +153,7 @@ function namespaceSteps({ newKeyring, config }: BundleInput, isNew: (type: Names
 }
 
 /** The root with all of its mounts, on / but not yet in its place. */
-function rootSteps({ rootfs, maps, keepsGroups, noPivot, config }: BundleInput, root: Slot, mounts: BundleMounts): Step[] {
+function rootSteps({ rootfs, maps, deniesSetgroups, noPivot, config }: BundleInput, root: Slot, mounts: BundleMounts): Step[] {
   return [
     { op: 'clone_mount', out: root, at: NONE, path: rootfs, recursive: 1 },
     { op: 'set_mount', mount: root, recursive: 1, set: 0, clear: 0, propagation: PROPAGATION.private },
@@ -162,7 +162,7 @@ function rootSteps({ rootfs, maps, keepsGroups, noPivot, config }: BundleInput, 
     // what is behind the root stays there: a proc that the host mounts later must not come to it
     ...(noPivot ? [{ op: 'set_propagation', path: '/', propagation: PROPAGATION.private } as const] : []),
     // until here the process could still go where root of the host may, to the sources of binds
-    ...(maps === null ? [] : [{ op: 'become_root', groups: keepsGroups ? 0 : 1 } as const]),
+    ...(maps === null ? [] : [{ op: 'become_root', groups: deniesSetgroups ? 0 : 1 } as const]),
     { op: 'attach_at', mount: root, at: NONE, path: '/' },
     ...mounts.attach,
   ];

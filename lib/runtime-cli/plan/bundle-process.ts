@@ -50,11 +50,11 @@ export interface BundleProgram {
 export function findBundleUser(
   { user: { uid, gid, additionalGids } }: BundleProcess,
   ground: Ground,
-  { keepsGroups }: { readonly keepsGroups: boolean },
+  { deniesSetgroups }: { readonly deniesSetgroups: boolean },
 ): Step[] {
   return [
     { op: 'user', user: `${uid}:${gid}`, apply: 0, ...ground },
-    keepsGroups ? KEEP_GROUPS : { op: 'only_groups', groups: additionalGids.map(String) },
+    deniesSetgroups ? KEEP_GROUPS : { op: 'only_groups', groups: additionalGids.map(String) },
   ];
 }
 

@@ -63,7 +63,7 @@ function planned({
       maps: null,
       isInUsers: false,
       bindsDevices: false,
-      keepsGroups: false,
+      deniesSetgroups: false,
       listenerState: ['{', '}'],
     },
     states: { creating: { before: '{', after: '}' }, created: { before: '{', after: '}' } },
@@ -81,7 +81,7 @@ function execPlanned(filtered: LoadedFilter = filter): Plan {
       ['mnt', 32],
     ]),
     detached: { go: 20, told: 21 },
-    ...{ hasOwnUsers: false, keepsGroups: false, linux: undefined, preserved: [60], listenerState: ['{', '}'] },
+    ...{ hasOwnUsers: false, deniesSetgroups: false, linux: undefined, preserved: [60], listenerState: ['{', '}'] },
   });
 }
 

@@ -15,11 +15,11 @@ describe('the rights of whoever runs the runtime', () => {
     ['an ordinary user who wants groups', { uid: 1000, rootless: false }, { isUser: true, isConfined: true, skipsGroups: false }],
     ['root who does without groups', { rootless: true }, { isUser: false, isConfined: false, skipsGroups: true }],
   ])('are those of %s', (_, changes, rights) => {
-    expect(rightsOf({ ...asks, ...changes })).toEqual({ ...rights, keepsGroups: false });
+    expect(rightsOf({ ...asks, ...changes })).toEqual({ ...rights, deniesSetgroups: false });
   });
 
   it('leave out a change of groups where the kernel refuses it', () => {
-    expect(rightsOf({ ...asks, uidMap: PART, setgroups: 'deny\n' }).keepsGroups).toBe(true);
+    expect(rightsOf({ ...asks, uidMap: PART, setgroups: 'deny\n' }).deniesSetgroups).toBe(true);
   });
 });
 
