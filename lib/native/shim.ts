@@ -16,8 +16,8 @@ export interface CallersShim {
   connection(): Connection;
   /** As {@link endShim}. */
   end(): Promise<void>;
-  /** As {@link shimAgain}. */
-  again(): Promise<void>;
+  /** As {@link ensureShim}. */
+  ensureShim(): Promise<void>;
 }
 
 let callersShim: () => CallersShim | undefined = () => undefined;
@@ -59,8 +59,8 @@ export async function endShim(): Promise<void> {
 }
 
 /** Has a shim there once more after {@link endShim}: this process starts its own where it needs one, another process is asked for it. @throws ShimError */
-export async function shimAgain(): Promise<void> {
-  await callersShim()?.again();
+export async function ensureShim(): Promise<void> {
+  await callersShim()?.ensureShim();
 }
 
 /** The name under which this process's groups and records are made. Starts the shim. */

@@ -1,4 +1,4 @@
-import { shimAgain } from '../native/shim.js';
+import { ensureShim } from '../native/shim.js';
 import { signalsOf } from './caller/forward-signals.js';
 import { deleteContainer } from './change-container.js';
 import { createContainer } from './create-container.js';
@@ -38,7 +38,7 @@ export async function runContainer(
     return shellStatus(end);
   } catch (error) {
     throw await undoneAfter(error, async () => {
-      await shimAgain();
+      await ensureShim();
       await deleteContainer(folder, { force: true, caller: request.caller });
     });
   } finally {

@@ -2,7 +2,7 @@ import { closeSync, constants, openSync, readFileSync, renameSync, writeSync } f
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { hasCode, type SyscallError } from '../errors.js';
-import { shimAgain } from '../native/shim.js';
+import { ensureShim } from '../native/shim.js';
 import { attempt, nativeError } from '../native/system-errors.js';
 import { SIGKILL } from '../plan/constants.js';
 import type { Caller } from './caller/caller.js';
@@ -51,7 +51,7 @@ export async function startContainer(
 async function runPoststart(folder: StateFolder, record: ContainerRecord, { env }: Pick<Caller, 'env'>): Promise<void> {
   const { hooks } = configOf(record);
   try {
-    if (hooks?.poststart?.length) await shimAgain();
+    if (hooks?.poststart?.length) await ensureShim();
     await runHooks('poststart', hooks?.poststart ?? [], JSON.stringify(stateOf(record, 'running')), env);
   } catch (error) {
     throw await undoneAfter(error, () => killContainer(folder, SIGKILL, { all: true }));

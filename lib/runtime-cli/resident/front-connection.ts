@@ -128,7 +128,7 @@ export class FrontConnection implements CallersShim {
   }
 
   /** One that has gone by itself has ended what it did: nothing takes its place. @throws ShimError; SyscallError */
-  async again(): Promise<void> {
+  async ensureShim(): Promise<void> {
     if (this.#shim === null && !(await this.startShim())) throw new ShimError();
   }
 

@@ -71,22 +71,22 @@ describe('the connection of a front', () => {
     const begun = front.startShim();
     says(Message.go);
     expect(await begun).toBe(true);
-    await front.again();
+    await front.ensureShim();
     const ended = front.end();
     says(Message.ended);
     await ended;
-    const again = front.again();
+    const ensured = front.ensureShim();
     says(Message.go);
-    await again;
+    await ensured;
     expect(sent.map(([type]) => type)).toEqual([Message.spawn, Message.wait, Message.spawn]);
     front.close();
   });
 
   it('has no other shim where the front can not start one', async () => {
     const { front, ends } = connected();
-    const again = front.again();
+    const ensured = front.ensureShim();
     ends();
-    await expect(again).rejects.toMatchObject({ code: 'ERR_SHIM_DIED' });
+    await expect(ensured).rejects.toMatchObject({ code: 'ERR_SHIM_DIED' });
   });
 
   it('has no shim once the front has gone, and nothing of another one is ended', async () => {
