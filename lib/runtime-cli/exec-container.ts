@@ -41,7 +41,7 @@ export interface ExecRequest {
   /** Without a group: that of config.json. */
   readonly user: { readonly uid: number; readonly gid?: number } | null;
   readonly additionalGids: readonly number[];
-  /** Added to all sets but the inheritable and the ambient one. */
+  /** Added to all sets but the inheritable one; to the ambient set where config.json lets some be inherited. */
   readonly capabilities: readonly string[];
   readonly noNewPrivileges: boolean;
   readonly terminal: boolean;

@@ -13,7 +13,7 @@ export function requireOwnTerminal(hasTerminal: boolean): void {
   if (!hasTerminal || !isatty(0)) throw usageError('cannot allocate tty: standard input of the runtime is no terminal');
 }
 
-/** The size of the caller's terminal; of 0 where its standard output is none. */
+/** The size of the caller's terminal; 0 × 0 where its standard output is none. */
 export function ownSize(): { readonly columns: number; readonly rows: number } {
   // of a stream that is no terminal Node has no size
   const { columns = 0, rows = 0 }: { readonly columns?: number; readonly rows?: number } = process.stdout;

@@ -42,7 +42,7 @@ export interface NetworkInfo {
   readonly peers: readonly string[];
   /** The option of that name; `null` where none was given. */
   readonly parent: string | null;
-  /** Their own addresses in the first subnet; `null` where they are not known, or the driver is not vxlan. */
+  /** The own addresses of the hosts in `peers`, in the first subnet; `null` where they are not known, or the driver is not vxlan. */
   readonly peerGateways: readonly string[] | null;
   /** Of the drivers macvlan and ipvlan; `null` for others. */
   readonly mode: NonNullable<NetworkOptions['mode']> | null;

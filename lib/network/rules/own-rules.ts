@@ -15,10 +15,7 @@ export interface NamedPort extends Port {
   readonly name: string;
 }
 
-/**
- * Of how many ports that were left it is looked whether they are gone when one is guarded. The kernel may be behind with hundreds, so not of all; and
- * more go than come.
- */
+/** Ports of ended containers that one `guard` checks: each check may wait for the kernel, and four for one that comes empty the list. */
 const LOOKED_AT = 4;
 
 /** ms until it is looked whether the port of a confined container that has ended is gone; twice as long each time after that, up to the last. */

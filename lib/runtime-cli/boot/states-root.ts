@@ -1,6 +1,6 @@
 import { isAbsolute } from 'node:path';
 
-/** Where the states are, unless `--root` says so. */
+/** Root's, unless `--root` says so; those of others who have a folder of their own are there (`defaultRoot`). */
 export const DEFAULT_ROOT = '/run/nacelle-oci';
 
 /**

@@ -257,7 +257,7 @@ export const bundles = [
   attack({
     attack: 'finds capabilities of `exec --cap` in the inheritable set, which a file may raise',
     source: 'CVE-2022-29162',
-    protection: 'flags add nothing to the inheritable and the ambient set',
+    protection: 'flags add nothing to the inheritable set, nor to the ambient one where nothing is inherited',
     as,
     tries: async ({ inheritable }: { inheritable?: string }) => {
       const bundle = bundleOf('busybox sleep 1000', (config) => {
