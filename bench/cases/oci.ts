@@ -15,11 +15,11 @@ import type { Line } from '../table.js';
 /** In the order of a container's life. `run` is of a program that ends at once. */
 const COMMANDS = ['run', 'create', 'state', 'start', 'exec', 'kill', 'delete'] as const;
 
-/** Of runc's time, where there is an aim. */
+/** Of runc's time, where there is an aim. Those of `run` and `exec`, which start Node, are out of reach (docs/oci.md). */
 const TARGETS: Readonly<Record<string, number>> = { run: 1, exec: 0.8, state: 0.5, start: 0.5, kill: 0.5, delete: 0.5 };
 
 const OWN = 'nacelle-oci';
-/** The runtime by which a planner stays, what it does for that, and the aims. */
+/** The runtime with a planner that stays, the commands that the planner does, and their aims. */
 const RESIDENT = 'nacelle-oci --resident';
 const BY_RESIDENT = ['run', 'create', 'exec'] as const;
 const RESIDENT_TARGETS: Readonly<Record<string, number>> = { run: 0.5, exec: 0.8 };
