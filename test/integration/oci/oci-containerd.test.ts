@@ -67,7 +67,7 @@ echo == removed; ctr container delete two; ctr container ls -q; find '${folder}'
         `image=${IMAGE}
 run="$run --cgroup /${GROUP}/one"
 echo == first; ctr run --rm $run $image one sh -c 'echo out; exit 5'; echo $?
-until find '${folder}' -path '*/states/*/@planner' | grep -q .; do :; done
+until find '${folder}' -path '*/states/*/@planner' | grep -q .; do sleep 0.1; done
 echo == second; ctr run --rm $run $image one sh -c 'echo out; exit 5'; echo $?
 echo == detached; ctr run --detach $run $image two; ctr task exec --exec-id in two sh -c 'exit 3'; echo $?
 echo == killed; ctr task kill --signal KILL two; while ctr task ls | grep RUNNING > /dev/null; do :; done; ctr task delete two 2>&1 | grep -o 'exit code [0-9]*'

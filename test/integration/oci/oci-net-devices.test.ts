@@ -14,6 +14,9 @@ const { states } = useRuntimes(folder);
 const SHOW =
   "for link in $(busybox ls /sys/class/net); do echo $link $(busybox ip -o addr show dev $link | busybox awk '{ print $4 }' | busybox sort); done";
 
+/** Shows the folders of containers; a folder of states need not be there. */
+const STATES = `busybox ls '${states}' 2> /dev/null | busybox grep -v '^@'`;
+
 /** Runs a script in a network namespace of its own, with two links. */
 async function withLinks(script: string): Promise<Record<string, string>> {
   const head = `exec 2>&1
@@ -35,10 +38,9 @@ const bundleWith = (netDevices: object, change = (_: { namespaces: { type: strin
 
 describe('network devices of a container', () => {
   it('are moved to it with their addresses, under another name', async () => {
-    const { before, inside, after } = await withLinks(`echo == before; ls /sys/class/net > /dev/null; ip -o link | grep -c "state"
-echo == inside; oci run --bundle ${bundleWith({ one: { name: 'eth0' }, two: {} })} one; echo $?
+    const { inside, after } =
+      await withLinks(`echo == inside; oci run --bundle ${bundleWith({ one: { name: 'eth0' }, two: {} })} one; echo $?
 echo == after; ip -o link`);
-    expect(before).toBeDefined();
     expect(inside).toMatch(/^eth0 192\.0\.2\.5\/24 2001:db8::5\/64 fe80::\S+\nlo 127\.0\.0\.1\/8 ::1\/128\ntwo fe80::\S+\n/);
     expect(inside).toMatch(/\n3\n0\n$/);
     // what is no hardware goes with the namespace that it is in
@@ -58,11 +60,11 @@ echo == after; ip -o link`);
       ],
     ] as const) {
       const { run, left } = await withLinks(
-        `echo == run; oci run --bundle ${bundle} one; echo $?; echo == left; ip -o link show one; oci list -q`,
+        `echo == run; oci run --bundle ${bundle} one; echo $?; echo == left; ip -o link show one; ${STATES}`,
       );
       expect(run).toContain(words);
       expect(run).toMatch(/\n1\n$/);
-      expect(left).toMatch(/^\d+: one@two: .*\n[\s\S]*$/);
+      expect(left).toMatch(/^\d+: one@two: .*\n$/);
     }
   });
 

@@ -37,7 +37,7 @@ describe('podman', () => {
       folder,
       `podman import -q ${archive} local/busybox > /dev/null
 echo == run; podman run --rm ${limits} --tmpfs /data --user 7:8 local/busybox sh -c 'cat /data/file; busybox grep Groups: /proc/self/status; exit 5'; echo $?
-${stays === '' ? '' : `until [ -S '${states}/@planner' ]; do :; done`}
+${stays === '' ? '' : `until [ -S '${states}/@planner' ]; do sleep 0.1; done`}
 echo == missing; podman run --rm ${limits} local/busybox nowhere > /dev/null 2>&1; echo $?
 echo == detached; podman run -d --name one ${limits} local/busybox sh -c 'echo begun; echo failed >&2; busybox sleep 1000' > /dev/null; echo $?
 echo == exec; podman exec -e A=b one sh -c 'echo $A; exit 7'; echo $?

@@ -10,6 +10,7 @@ import { temporaryFolder } from '../../fixtures/temporary.js';
 useLeakCheck();
 const needs = { root: true, tools: ['busybox', 'runc', 'chrt', 'ionice', 'taskset'], capability: { name: 'CAP_SYS_NICE', bit: 23 } };
 const { describe, it } = requires(needs);
+const onTwoProcessors = requires({ ...needs, processors: 2 });
 const folder = temporaryFolder();
 const { oci, runc, states } = useRuntimes(folder);
 const sleeping = ['busybox', 'sleep', '1000'];
@@ -86,7 +87,7 @@ describe('process.scheduler', () => {
 });
 
 describe('the processors', () => {
-  it('are those of the groups, and not those that the caller is bound to, also for `exec`', async () => {
+  onTwoProcessors.it('are those of the groups, and not those that the caller is bound to, also for `exec`', async () => {
     const allowed = (pid: number | 'self'): string =>
       /^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '';
     const [first = ''] = allowed('self').split(/[-,]/);
