@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, lstatSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { specText } from '../../../lib/runtime-cli/runtime-texts.js';
 import { throughUser, USER } from '../../fixtures/become-user.js';
 import { makeBusyboxRoot } from '../../fixtures/busybox-root.js';
+import { isAlive } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { programFile } from '../../fixtures/node.js';
 import { givingIds } from '../../fixtures/ordinary-user.js';
@@ -12,6 +13,7 @@ import { requires } from '../../fixtures/requires.js';
 import { type BundleChange, called, installFront, makeBundle, type RuntimeCall } from '../../fixtures/runtime-bundle.js';
 import { scriptParts } from '../../fixtures/script-parts.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
+import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
 const { describe, it } = requires({
@@ -171,6 +173,13 @@ describe('the runtime as root of a user namespace', () => {
   });
 });
 
+/** Ends the process by which podman keeps its user namespace: it stays behind, a child of the machine's first process. */
+async function endPause(pid: number): Promise<void> {
+  expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8')).toContain('podman');
+  process.kill(pid, 'SIGKILL');
+  await until('the pause process of podman has ended', () => !isAlive(pid));
+}
+
 describe('rootless podman', () => {
   it('runs and enters containers with this runtime', async () => {
     const root = mkdtempSync(join(folder, 'root-'));
@@ -194,10 +203,12 @@ echo == run; podman run --rm ${limits} --user 7:8 local/busybox sh -c 'id -u; bu
 echo == detached; podman run -d --name one ${limits} local/busybox busybox sleep 1000 > /dev/null; echo $?
 echo == exec; podman exec -e A=b one sh -c 'echo $A; exit 7'; echo $?
 echo == removed; podman rm -f -t 0 one > /dev/null; echo $?; podman ps -aq; ls /mnt/run/nacelle-oci
-echo == end; podman unshare rm -rf /mnt/home/store`,
+echo == end; podman unshare rm -rf /mnt/home/store
+echo == pause; cat /mnt/run/tmp/pause.pid`,
       `${givingIds(folder, `tester:${FIRST}:65536`)}\nmount -t tmpfs -o mode=1777 none /dev/shm`,
     );
-    const { run, detached, exec, removed } = scriptParts(stdout);
+    const { run, detached, exec, removed, pause } = scriptParts(stdout);
+    await endPause(Number(pause));
     expect({ run, detached, exec, removed }).toEqual({
       run: `7\n 0 ${USER} 1\n5\n`,
       detached: '0\n',
