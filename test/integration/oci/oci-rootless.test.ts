@@ -76,12 +76,14 @@ echo == ours; cat ours/config.json; echo == theirs; cat theirs/config.json`,
   });
 
   it('creates, enters, tells of and removes a container as runc does', async () => {
+    // runc's exec is done a moment before its program runs, and until then the namespaces of the process can't be read
     const steps = (runtime: string): string => `
 ${runtime} create -b ${usersBundle('busybox sleep 1000')} --pid-file /mnt/run/pid one; echo $?
 ${runtime} state one | busybox grep -E '"(status|owner)"'; ${runtime} start one; echo $?
 ${runtime} exec one sh -c 'id -u; id -g; busybox grep -E "^(Uid|Cap...):" /proc/self/status; busybox ps | busybox grep -c "slee[p]"; exit 9'; echo $?
 ${runtime} exec --user 1 one true 2> /dev/null; test $? -ne 0 && echo refused
 ${runtime} exec -d --pid-file /mnt/run/other one busybox sleep 1001; echo $?
+for _ in $(seq 50); do readlink /proc/$(cat /mnt/run/other)/ns/pid > /dev/null && break; sleep 0.1; done
 test "$(readlink /proc/$(cat /mnt/run/pid)/ns/pid)" = "$(readlink /proc/$(cat /mnt/run/other)/ns/pid)" && echo same
 ${runtime} pause one 2> /dev/null; test $? -ne 0 && echo 'not paused'
 ${runtime} delete one 2> /dev/null; test $? -ne 0 && echo 'not removed'
