@@ -1,22 +1,24 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { toError } from '../errors.js';
-import { DEFAULT_ROOT } from './boot/states-root.js';
 import { usageError } from './config/runtime-error.js';
 import { containerIds, readRecord, type StateFolder, stateFolder, stateOf, statusOf } from './state/container-state.js';
 
+interface ListOptions {
+  readonly format: 'json' | 'table';
+  readonly quiet: boolean;
+  /** `--root` says where the root is: as for runc it has to be there then. */
+  readonly isNamed: boolean;
+}
+
 /**
- * What `list` prints: of containers that are only being made, or that go meanwhile, there is nothing to tell. As for runc a root without a folder is a
- * mistake, unless nobody named it.
+ * What `list` prints: of containers that are only being made, or that go meanwhile, there is nothing to tell.
  *
  * @param tell hears of a folder that is none of a container, and of a record that can't be read: the others are listed all the same
+ * @throws NacelleError `ERR_INVALID_OPTION` for a root that was named and is not there
  */
-export function listContainers(
-  root: string,
-  { format, quiet }: { readonly format: 'json' | 'table'; readonly quiet: boolean },
-  tell: (problem: string) => void,
-): string {
-  if (root !== DEFAULT_ROOT && !existsSync(root)) throw usageError(`open ${root}: no such file or directory`);
+export function listContainers(root: string, { format, quiet, isNamed }: ListOptions, tell: (problem: string) => void): string {
+  if (isNamed && !existsSync(root)) throw usageError(`open ${root}: no such file or directory`);
   const all = containerIds(root).flatMap((id) => {
     try {
       return stateIfMade(stateFolder(root, id));

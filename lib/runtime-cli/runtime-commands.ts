@@ -31,6 +31,8 @@ import { watchEvents } from './watch-events.js';
 interface Called {
   readonly caller: Caller;
   readonly root: string;
+  /** `--root` says where the root is. */
+  readonly isNamed: boolean;
   readonly flags: Flags;
   readonly rights: Rights;
   /** `--systemd-cgroup` */
@@ -204,8 +206,8 @@ export const commands: Readonly<Record<CommandName, Command>> = {
     flags: { format: 'value', quiet: 'switch' },
     short: { f: 'format', q: 'quiet' },
     words: [0, 0],
-    run: ({ root, flags, caller }) => {
-      const text = listContainers(root, { format: formatOf(flags), quiet: flags.has('quiet') }, caller.tell);
+    run: ({ root, isNamed, flags, caller }) => {
+      const text = listContainers(root, { format: formatOf(flags), quiet: flags.has('quiet'), isNamed }, caller.tell);
       // of no containers there is no line
       return text === '' ? 0 : print(text);
     },

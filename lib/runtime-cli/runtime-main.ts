@@ -80,8 +80,9 @@ async function runCommand(name: string, flags: Flags, { version, caller }: { ver
   if (asksForHelp(words)) return print(commandHelp(name, command.flags, command.short));
   const systemd = flags.has('systemd-cgroup');
   const rights = ownRights(rootlessOf(flags.value('rootless')), systemd);
-  const root = caller.absolute(flags.value('root') ?? defaultRoot(caller.env));
-  return command.run({ caller, rights, root, systemd, flags: flagsOf(name, command, words) });
+  const named = flags.value('root');
+  const root = caller.absolute(named ?? defaultRoot(caller.env));
+  return command.run({ caller, rights, root, isNamed: named !== null, systemd, flags: flagsOf(name, command, words) });
 }
 
 /** The words of logrus, which callers read: the last line of level error is what they tell. */

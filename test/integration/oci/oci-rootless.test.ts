@@ -99,6 +99,12 @@ ${runtime} delete one; echo $?; ${runtime} list -q; echo end`;
     expect(left).toBe('');
   });
 
+  it('lists no containers before the first was made, and refuses a root that is not there where it was named', async () => {
+    expect((await asUser('oci list -q; echo $?; oci --root /mnt/run/none list; echo $?')).stdout).toBe(
+      '0\nopen /mnt/run/none: no such file or directory\n1\n',
+    );
+  });
+
   it('has the ids that newuidmap(1) gives, and clocks of its own', async () => {
     const script =
       'busybox tr -s " " < /proc/self/uid_map; busybox id -G; busybox chown 7:8 /made; busybox grep -c 86400 /proc/self/timens_offsets';

@@ -31,7 +31,7 @@ describe('a list of containers', () => {
     writeWhole(join(makeStateFolder(root, 'damaged').path, 'state.json'), '{');
     mkdirSync(join(root, 'no id'));
     const told: string[] = [];
-    const list = listContainers(root, { format: 'json', quiet: false }, (problem) => void told.push(problem));
+    const list = listContainers(root, { format: 'json', quiet: false, isNamed: true }, (problem) => void told.push(problem));
     expect(JSON.parse(list).map(({ id, status, pid }: Record<string, unknown>) => [id, status, pid])).toEqual([
       ['one', 'stopped', 0],
       ['two', 'stopped', 0],
@@ -45,9 +45,16 @@ describe('a list of containers', () => {
 });
 
 describe('a root that is not there', () => {
-  it('is a mistake', () => {
-    const list = () => listContainers(join(folder, 'nowhere'), { format: 'table', quiet: false }, () => {});
-    expect(list).toThrow(`open ${join(folder, 'nowhere')}: no such file or directory`);
+  const list = (isNamed: boolean): string => {
+    return listContainers(join(folder, 'nowhere'), { format: 'json', quiet: false, isNamed }, () => {});
+  };
+
+  it('is a mistake where it was named', () => {
+    expect(() => list(true)).toThrow(`open ${join(folder, 'nowhere')}: no such file or directory`);
+  });
+
+  it('has no containers where it is the default, which a user has elsewhere than root', () => {
+    expect(list(false)).toBe('[]');
   });
 });
 
