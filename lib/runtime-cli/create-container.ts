@@ -48,13 +48,9 @@ interface MadeContainer {
  * Makes a container, whose process then waits for `start`: it is nobody's child but the runtime's, until the runtime has ended. When a step fails nothing
  * is left, but for the folder of its state where the shim has gone.
  *
- * @param isAttached the container ends with this process, which hears of its end by the task
  * @throws NacelleError, with the field of config.json or the step that failed
  */
-export async function createContainer(
-  request: CreateRequest,
-  { isAttached = false }: { readonly isAttached?: boolean } = {},
-): Promise<MadeContainer> {
+export async function createContainer(request: CreateRequest): Promise<MadeContainer> {
   const facts = await createFacts(request);
   const joined = openJoined(facts.config.linux ?? { namespaces: [] }, (type) => type !== 'user' || !request.rights.isUser);
   let procs: ReadonlyMap<number, number> = new Map();
@@ -70,7 +66,7 @@ export async function createContainer(
       try {
         noteGroups(folder, facts.folders);
         if (facts.known.notifies) makeNotifyFolder(folder);
-        return await makeContainer(request, facts, { folder, joined, procs, mapped, isAttached, shim: making });
+        return await makeContainer(request, facts, { folder, joined, procs, mapped, shim: making });
       } catch (error) {
         // nobody hears what a shim that was lost has undone: `delete --force` looks, by what is noted here
         if (hasLostShim(error)) throw error;
@@ -90,18 +86,17 @@ interface Making {
   readonly joined: ReadonlyMap<NamespaceType, number>;
   readonly procs: ReadonlyMap<number, number>;
   readonly mapped: MountFacts['mapped'];
-  readonly isAttached: boolean;
   readonly shim: MakingShim;
 }
 
 /** Carries the plan out. When a step fails, nothing is left but the folder. */
 async function makeContainer(request: CreateRequest, facts: CreateFacts, making: Making): Promise<MadeContainer> {
-  const { folder, isAttached, shim } = making;
+  const { folder, shim } = making;
   const { config, folders } = facts;
   const slots = new Slots();
   const input = planInput(request, facts, { ...making, slots });
   // once the process waits for its start, the shim knows of it no more, and it goes with its group
-  let isShims = isAttached || hasRuntimeHooks(config);
+  let isShims = !request.detach || hasRuntimeHooks(config);
   const undo = (task: Task): Promise<void> => (isShims ? endTask(task, folders) : removeGroups(folders));
   const task = await inScope(
     { name: facts.scope, id: request.id, limits: input.groups.limits },
@@ -114,7 +109,7 @@ async function makeContainer(request: CreateRequest, facts: CreateFacts, making:
       await runHooks('prestart', config.hooks?.prestart ?? [], state, request.caller.env);
       await runHooks('createRuntime', config.hooks?.createRuntime ?? [], state, request.caller.env);
       await task.release();
-      isShims = isAttached;
+      isShims = !request.detach;
     }
     const noted = record();
     if (request.pidFile !== null) writeWhole(request.caller.absolute(request.pidFile), String(noted.pid));
@@ -138,9 +133,9 @@ async function endTask(task: Task, folders: readonly GroupFolder[]): Promise<voi
 }
 
 function planInput(
-  { newKeyring, noPivot, pidfdSocket, caller, rights }: CreateRequest,
+  { newKeyring, noPivot, pidfdSocket, detach, caller, rights }: CreateRequest,
   { config, program, groups, folders, shown, sources, known, scope: _, mountMaps: __, ...facts }: CreateFacts,
-  { folder, joined, procs, mapped, isAttached, slots }: Making & { readonly slots: Slots },
+  { folder, joined, procs, mapped, slots }: Making & { readonly slots: Slots },
 ): BundleInput {
   const { linux } = config;
   const creating = stateAround(known, 'creating');
@@ -155,7 +150,7 @@ function planInput(
     groups: planBundleGroups({ ...groups, slots, folders, resources: linux?.resources }),
     mounts: { sources, procs, mapped, groups: shown, mode: groups.layout.mode, hasCgroupNamespace, devices: linux?.devices ?? [] },
     streams: facts.console === null ? standardStreams(caller) : null,
-    handsOver: !isAttached,
+    handsOver: detach,
     listenerState: listener === null ? [] : listenerState(listener, [creating.before, creating.after]),
     states: { creating, created: stateAround(known, 'created') },
   };

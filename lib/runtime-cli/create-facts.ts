@@ -45,7 +45,7 @@ export interface CreateRequest {
   readonly newKeyring: boolean;
   /** `--no-pivot`: the root is changed without pivot_root(2). */
   readonly noPivot: boolean;
-  /** The runtime does not stay with the container. */
+  /** The runtime does not stay with the container; else that ends with this process, which hears of its end by the task. */
   readonly detach: boolean;
   /** How many descriptors from 3 on the program gets, after those of socket activation. */
   readonly preservedFds: number;

@@ -15,11 +15,9 @@ import { undoneAfter } from './undone-after.js';
  *
  * @returns the exit status of the program, 128 + n for a signal; 0 with `detach`
  */
-export async function runContainer(
-  request: CreateRequest,
-  { detach, keep }: { readonly detach: boolean; readonly keep: boolean },
-): Promise<number> {
-  const { folder, record, task, terminal, letGo } = await createContainer({ ...request, detach }, { isAttached: !detach });
+export async function runContainer(request: CreateRequest, { keep }: { readonly keep: boolean }): Promise<number> {
+  const { detach } = request;
+  const { folder, record, task, terminal, letGo } = await createContainer(request);
   const forget = detach ? () => undefined : request.caller.forwardSignals(signalsOf(task));
   const shown = terminal === null ? null : showTerminal(terminal, record.pid);
   let notifier: Notifier | null = null;

@@ -14,6 +14,7 @@ import { NO_GROUPS, refusal, usageError } from './config/runtime-error.js';
 import { statsEvent } from './container-stats.js';
 import { listContainers } from './containers-table.js';
 import { createContainer } from './create-container.js';
+import type { CreateRequest } from './create-facts.js';
 import { type ExecRequest, execInContainer } from './exec-container.js';
 import { subGroupsOf } from './plan/exec-groups.js';
 import { psTable } from './ps-table.js';
@@ -57,12 +58,12 @@ const createFlags: FlagTable = {
 
 const folderOf = ({ root, flags }: Pick<Called, 'root' | 'flags'>): StateFolder => stateFolder(root, flags.words[0] ?? '');
 
-function createRequest({ caller, rights, root, flags, systemd }: Called) {
+function createRequest({ caller, rights, root, flags, systemd }: Called, { detach }: Pick<CreateRequest, 'detach'>): CreateRequest {
   return {
     ...{ caller, rights, root, systemd, id: flags.words[0] ?? '', bundle: flags.value('bundle') ?? '.', pidFile: flags.value('pid-file') },
     ...{ consoleSocket: flags.value('console-socket'), pidfdSocket: flags.value('pidfd-socket'), newKeyring: !flags.has('no-new-keyring') },
     noPivot: flags.has('no-pivot'),
-    detach: true,
+    detach,
     preservedFds: preservedFdsOf(flags),
   };
 }
@@ -118,7 +119,7 @@ export const commands: Readonly<Record<CommandName, Command>> = {
     short: { b: 'bundle' },
     words: [1, 1],
     run: async (called) => {
-      await (await createContainer(createRequest(called))).letGo();
+      await (await createContainer(createRequest(called, { detach: true }))).letGo();
       return 0;
     },
   },
@@ -137,7 +138,7 @@ export const commands: Readonly<Record<CommandName, Command>> = {
     flags: { ...createFlags, detach: 'switch', keep: 'switch' },
     short: { b: 'bundle', d: 'detach' },
     words: [1, 1],
-    run: (called) => runContainer(createRequest(called), { detach: called.flags.has('detach'), keep: called.flags.has('keep') }),
+    run: (called) => runContainer(createRequest(called, { detach: called.flags.has('detach') }), { keep: called.flags.has('keep') }),
   },
   state: {
     flags: {},

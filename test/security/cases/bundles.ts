@@ -66,19 +66,16 @@ const writableNull: BundleChange = (config) => {
 /** A container that waits for its start, whose process is still the runtime's. */
 async function createdBundle<T>(use: (pid: number) => Promise<T>): Promise<T> {
   const request = { root: statesFolder(), id: 'one', bundle: bundleOf('true'), pidFile: null, consoleSocket: null, pidfdSocket: null };
-  const { folder, record, task } = await createContainer(
-    {
-      ...request,
-      caller: ownCaller(),
-      rights: ROOT_RIGHTS,
-      newKeyring: true,
-      noPivot: false,
-      detach: true,
-      preservedFds: 0,
-      systemd: false,
-    },
-    { isAttached: true },
-  );
+  const { folder, record, task } = await createContainer({
+    ...request,
+    caller: ownCaller(),
+    rights: ROOT_RIGHTS,
+    newKeyring: true,
+    noPivot: false,
+    detach: false,
+    preservedFds: 0,
+    systemd: false,
+  });
   try {
     return await use(record.pid);
   } finally {
