@@ -12,13 +12,13 @@ import type { ConsoleRequest } from './plan/console-of-plan.js';
 export function consoleOf(
   socket: string | null,
   { terminal = false, consoleSize }: BundleProcess,
-  { caller, detach }: { readonly caller: Pick<Caller, 'absolute' | 'hasTerminal'>; readonly detach: boolean },
+  { caller, detach }: { readonly caller: Pick<Caller, 'absolute' | 'hasOwnStreams'>; readonly detach: boolean },
 ): ConsoleRequest | null {
   if (!terminal && socket !== null) throw usageError('cannot use console socket if runc will not detach or allocate tty');
   if (!terminal) return null;
   if (socket === null && detach) throw usageError('cannot allocate tty if runc will detach without setting console socket');
   const given = { columns: consoleSize?.width ?? 0, rows: consoleSize?.height ?? 0 };
   if (socket !== null) return { socket: caller.absolute(socket), ...given };
-  requireOwnTerminal(caller.hasTerminal);
+  requireOwnTerminal(caller.hasOwnStreams);
   return { socket: null, ...(consoleSize === undefined ? ownSize() : given) };
 }

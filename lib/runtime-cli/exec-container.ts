@@ -1,4 +1,3 @@
-import { pid } from 'node:process';
 import { clearTimeout, setTimeout } from '../native/clock.js';
 import { closeDescriptor, streamedPipe } from '../native/load-addon.js';
 import { endShim, start } from '../native/shim.js';
@@ -71,7 +70,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
   const program =
     request.processFile === null
       ? changed(own, request)
-      : readProcess(caller.absolute(request.processFile), { mayWait: caller.pid === pid });
+      : readProcess(caller.absolute(request.processFile), { mayWait: caller.hasOwnStreams });
   refuseOfProcess(program);
   schedulerOf(program);
   refuseForChild(program, true);

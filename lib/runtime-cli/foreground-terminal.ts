@@ -6,11 +6,11 @@ import { usageError } from './config/runtime-error.js';
 /**
  * Refuses a terminal in the foreground where the caller has none that it could be shown at.
  *
- * @param hasTerminal the command is done by the process that was called, and not by a planner that has other streams
+ * @param hasOwnStreams the command is done by the process that was called, and not by a planner that has other streams
  * @throws NacelleError
  */
-export function requireOwnTerminal(hasTerminal: boolean): void {
-  if (!hasTerminal || !isatty(0)) throw usageError('cannot allocate tty: standard input of the runtime is no terminal');
+export function requireOwnTerminal(hasOwnStreams: boolean): void {
+  if (!hasOwnStreams || !isatty(0)) throw usageError('cannot allocate tty: standard input of the runtime is no terminal');
 }
 
 /** The size of the caller's terminal; 0 × 0 where its standard output is none. */

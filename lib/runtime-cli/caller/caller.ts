@@ -9,8 +9,8 @@ export interface Caller {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The process that was started as the runtime. */
   readonly pid: number;
-  /** Whether this process has the caller's own standard streams, of which a terminal may be one. */
-  readonly hasTerminal: boolean;
+  /** This process is the one that was started as the runtime, and has its standard streams, of which a terminal may be one. */
+  readonly hasOwnStreams: boolean;
   /** A path as seen from the caller's working folder, which may have been removed: an absolute one needs none. */
   absolute(path: string): string;
   /** This process's descriptor for one of the caller's; `null`: the caller has none of that number. */
@@ -25,7 +25,7 @@ export interface Caller {
 export const ownCaller = (): Caller => ({
   env,
   pid,
-  hasTerminal: true,
+  hasOwnStreams: true,
   absolute: (path) => resolve(path),
   descriptor: ownDescriptor,
   tell: (text) => void process.stderr.write(`${text}\n`),

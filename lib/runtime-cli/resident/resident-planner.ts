@@ -97,7 +97,7 @@ async function serve(front: FrontConnection, { own, cleared, command }: Serving)
     const fds = new Map(ask.numbers.map((number, index) => [number, message.fds[index] ?? -1]));
     const status = await command(ask.args, {
       env: Object.fromEntries(Object.entries(ask.env).filter(([name]) => !cleared.includes(name))),
-      ...{ pid: front.pid, hasTerminal: false, absolute: (path) => pathOfCaller(front.pid, resolve(ask.cwd, path)) },
+      ...{ pid: front.pid, hasOwnStreams: false, absolute: (path) => pathOfCaller(front.pid, resolve(ask.cwd, path)) },
       descriptor: (number) => fds.get(number) ?? null,
       tell: (text) => void told.push(`${text}\n`),
       forwardSignals: (send) => front.forwardSignals(send),
