@@ -1,9 +1,8 @@
 import { watchGroup } from '../cgroup/events/group-watch.js';
 import { toError } from '../errors.js';
 import { clearTimeout, setTimeout } from '../native/clock.js';
-import { NOT_RUNNING, refusal } from './config/runtime-error.js';
-import { statsOfRecord } from './container-stats.js';
-import { madeRecord, type StateFolder, statusOf } from './state/container-state.js';
+import { countedRecord, statsOfRecord } from './container-stats.js';
+import type { StateFolder } from './state/container-state.js';
 import { pathsOf } from './update-container.js';
 
 export interface WatchOptions {
@@ -17,11 +16,10 @@ export interface WatchOptions {
 /**
  * Tells what a container uses, every interval, and each time that the kernel finds no memory for it, in runc's words, until its groups are gone.
  *
- * @throws NacelleError: 'container not running'
+ * @throws as {@link countedRecord}
  */
 export async function watchEvents(folder: StateFolder, { intervalMs, print, tell }: WatchOptions): Promise<void> {
-  const record = madeRecord(folder);
-  if (statusOf(folder, record) === 'stopped') throw refusal(NOT_RUNNING);
+  const record = countedRecord(folder);
   const look = (): void => {
     try {
       print(statsOfRecord(record));

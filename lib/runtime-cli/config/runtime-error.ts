@@ -13,8 +13,8 @@ export function usageError(message: string): NacelleError {
 /** delete and kill are told apart by these words: containerd and podman take them for success. */
 export const NO_CONTAINER = 'container does not exist';
 export const NOT_RUNNING = 'container not running';
-/** An ordinary user's container may have none. */
-export const NO_GROUPS = 'the container has no control groups: this user may make none';
+/** Whoever may make no groups has containers without, unless config.json names one. */
+export const NO_GROUPS = 'the container has no control groups: it was made without them';
 export const ALREADY_PAUSED = 'container is already paused';
 export const NOT_PAUSED = 'container not paused';
 export const CANNOT_START_STOPPED = 'cannot start a container that has stopped';
