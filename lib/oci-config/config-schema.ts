@@ -61,8 +61,12 @@ const schedulerSchema = z.object({
 /** An offset of a clock (config-linux.md, "Offset for Time Namespace"). */
 const offsetSchema = z.object({ secs: maybe(signed), nanosecs: maybe(unsigned.max(999_999_999)) });
 
-/** Processors; an empty text is none, as Go writes it. */
-const processors = z.string().refine((list) => list === '' || cpuMask(list) !== null, "must be a list of processors such as '0-3,7'");
+/** A list as cpuset(7) writes it; an empty text is none, as Go writes it. */
+function numberList(what: string) {
+  return z.string().refine((list) => list === '' || cpuMask(list) !== null, `must be a list of ${what} such as '0-3,7'`);
+}
+
+const processors = numberList('processors');
 
 /** An id that is missing is root's, as Go's zero is. */
 const idOrRoot = id.nullish().transform((value) => value ?? 0);
@@ -131,9 +135,9 @@ const linkName = z
   .string()
   .refine((name) => /^[^\s/:\0]{1,15}$/.test(name) && name !== '.' && name !== '..', 'must be the name of a network device');
 
-/** MPOL_* and MPOL_F_* (config-linux.md, "Memory policy"). An empty text is no node, as Go writes it. */
+/** MPOL_* and MPOL_F_* (config-linux.md, "Memory policy"). */
 const memoryPolicySchema = z
-  .object({ mode: z.enum(memoryModes), nodes: maybe(processors), flags: list(z.enum(memoryFlags)) })
+  .object({ mode: z.enum(memoryModes), nodes: maybe(numberList('nodes')), flags: list(z.enum(memoryFlags)) })
   .refine(({ mode, nodes, flags }) => !takesNoNodes(mode) || (!nodes && flags.length === 0), {
     ...{ path: ['nodes'], message: 'and flags are for other modes than MPOL_DEFAULT and MPOL_LOCAL' },
   })
