@@ -38,6 +38,7 @@ export async function runEachHook(kind: HookKind, hooks: readonly Hook[], state:
   return failures;
 }
 
+/** Callers match runc's words up to the colon, as in 'error running prestart hook #0: exit status 1', where the reason stands alone after it. */
 function whatOf(kind: HookKind, index: number, { path }: Hook): string {
   return `error running ${kind} hook #${index}: ${path}`;
 }
@@ -65,5 +66,5 @@ async function runHook(what: string, { path, args, env, timeout }: Hook, input: 
   });
   if (result.exitCode === 0) return;
   const said = result.stderr.trim().slice(0, TOLD);
-  throw new NacelleError(`${what} ${result.reason}${said === '' ? '' : `: ${said}`}`, { code: 'ERR_HOOK' });
+  throw new NacelleError(`${what}: ${result.reason}${said === '' ? '' : `: ${said}`}`, { code: 'ERR_HOOK' });
 }

@@ -89,7 +89,7 @@ describe('hooks', () => {
     expect((await oci('create', '--bundle', bundle, 'one')).code).toBe(0);
     const { pid } = JSON.parse((await oci('state', 'one')).stdout);
     const started = await oci('start', 'one');
-    expect(started).toMatchObject({ code: 1, stderr: expect.stringContaining('poststart hook #0: /bin/sh') });
+    expect(started).toMatchObject({ code: 1, stderr: expect.stringContaining('error running poststart hook #0: /bin/sh: ') });
     await until('it has ended', () => (processInfo(pid)?.state ?? 'Z') === 'Z');
     expect(existsSync(join(folder, 'after'))).toBe(false);
     expect(JSON.parse((await oci('state', 'one')).stdout)).toMatchObject({ status: 'stopped' });
@@ -113,7 +113,7 @@ describe('hooks', () => {
     const { code, stderr } = await oci('run', '--bundle', bundle, 'one');
     expect([code, existsSync(ran), readdirSync(states)]).toEqual([0, true, []]);
     expect(stderr.trim().split('\n')).toEqual([
-      expect.stringMatching(/^error running poststop hook #0: .*first$/),
+      expect.stringMatching(/^error running poststop hook #0: \/bin\/sh: .*: first$/),
       expect.stringMatching(/^error running poststop hook #2: /),
     ]);
   });
