@@ -40,7 +40,8 @@ async function lookUp(name: string, inside: string): Promise<NetDevice> {
     const { index } = parseLink(link);
     return { index, name, inside, addresses: lastingAddresses(all, index).map((address) => known(parseCidr(address))) };
   } catch (error) {
-    if (hasCode(error, 'ENODEV')) throw invalidOption(`linux.netDevices.${name}`, 'is no network device of the runtime', error);
+    if (hasCode(error, 'ENODEV'))
+      throw invalidOption(`linux.netDevices.${name}`, "there is no such link in the runtime's network namespace", error);
     throw error;
   }
 }

@@ -17,7 +17,8 @@ export function subGroupsOf(given: readonly string[]): SubGroups {
       found.set(name, text.slice(colon + 1));
     }
   }
-  if (found.has('') && found.size > 1) throw usageError('--cgroup names a group of all controllers: it can not go with others');
+  if (found.has('') && found.size > 1)
+    throw usageError(`invalid --cgroup argument: ${found.get('')} (a group of all controllers can not go with others)`);
   return found;
 }
 

@@ -97,6 +97,7 @@ describe('a program of exec', () => {
       [['--cgroup', '../out'], '../out is not a sub cgroup path'],
       [['--cgroup', 'nothing:sub'], 'unknown controller nothing'],
       [['--cgroup', ',memory:sub'], 'empty controller'],
+      [['--cgroup', 'sub', '--cgroup', 'memory:sub'], 'invalid --cgroup argument: sub (a group of all controllers'],
       [['--apparmor', 'profile'], 'config provided but apparmor not supported'],
       [['--process-label', 'label'], 'selinux label is specified in config, but selinux is disabled or not supported'],
     ] as const)
