@@ -130,7 +130,8 @@ export function planBundleGroups(request: GroupsRequest): BundleGroups {
     return member.slot;
   };
   const place = { layout: rooted(layout, folders), files };
-  const writes = resources === undefined ? [] : [...newMemoryWrites(resources, place), ...resourceWritesOf(resources, place)];
+  const writes =
+    resources === undefined ? [] : [...newMemoryWrites(resources, place), ...resourceWritesOf(ofNew(resources, folders), place)];
   const put = (at: Slot, path: string, value: string): Step => ({ op: 'put', host: true, at, path, bytes: Buffer.from(value) });
   const ofUnified = resources === undefined ? [] : unifiedWrites(resources);
   const home = members.find(({ path }) => path === homeOfGroup(folders)?.path);
@@ -160,6 +161,20 @@ function requireUnified<G>(file: string, { controllers }: GroupLayout, unified: 
   if (unified === undefined || why)
     throw new UnsupportedError(`linux.resources.unified[${JSON.stringify(file)}] of config.json`, `invalid configuration: ${why}`);
   return unified;
+}
+
+/**
+ * What differs from a new group. Engines name the kernel's defaults too: they need no group then. A period without a quota limits nothing, so that nothing is
+ * missing where no group of cpu has it.
+ */
+function ofNew({ memory, cpu, ...others }: Resources, folders: readonly GroupFolder[]): Resources {
+  const hasCpu = folders.some(({ controllers }) => controllers.includes('cpu'));
+  const isBarePeriod = (cpu?.quota ?? 0) <= 0;
+  return {
+    ...others,
+    memory: memory && { ...memory, disableOOMKiller: memory.disableOOMKiller || undefined },
+    cpu: cpu && isBarePeriod && !hasCpu ? { ...cpu, period: undefined } : cpu,
+  };
 }
 
 /** Nothing limits the memory of a new group, so what says so again need not be written. */

@@ -105,6 +105,13 @@ ${runtime} delete one; echo $?; ${runtime} list -q; echo end`;
     );
   });
 
+  it('needs no groups for what engines name of the kernel’s defaults', async () => {
+    const bundle = usersBundle('echo ran', ({ linux }) => {
+      linux.resources = { memory: { disableOOMKiller: false }, cpu: { period: 100_000 } };
+    });
+    expect((await asUser(`oci run -b ${bundle} one; echo $?`)).stdout).toBe('ran\n0\n');
+  });
+
   it('has the ids that newuidmap(1) gives, and clocks of its own', async () => {
     const script =
       'busybox tr -s " " < /proc/self/uid_map; busybox id -G; busybox chown 7:8 /made; busybox grep -c 86400 /proc/self/timens_offsets';

@@ -85,6 +85,43 @@ describe('limits of memory', () => {
   });
 });
 
+describe('the OOM killer', () => {
+  it('is turned off on v1 where that is asked for, and on in no new group, where it is on', () => {
+    expect(limits('v1', { memory: { disableOOMKiller: true } })).toEqual(['memory.oom_control = 1']);
+    expect(limits('v1', { memory: { disableOOMKiller: false } })).toEqual([]);
+  });
+});
+
+describe('a container without groups', () => {
+  const withoutGroups = (resources: object, controllers = ['memory', 'cpu']) =>
+    planBundleGroups({
+      ...{ slots: new Slots(), layout: layoutOf('v1', controllers), files, folders: [], resources: resourcesSchema.parse(resources) },
+      ...{ canFilterDevices: false, isConfined: true, handsOn: () => null },
+    });
+
+  it('has what is so without a group', () => {
+    const { limits } = withoutGroups({ memory: { disableOOMKiller: false }, cpu: { period: 50_000, quota: -1 } });
+    expect(limits).toEqual([]);
+  });
+
+  it.each([
+    [
+      { memory: { disableOOMKiller: true } },
+      'limits of the cgroup controller memory is not supported here: the container has no group of it',
+    ],
+    [
+      { cpu: { period: 50_000, quota: 7000 } },
+      'limits of the cgroup controller cpu is not supported here: the container has no group of it',
+    ],
+  ])('is refused with %j', (resources, words) => {
+    expect(() => withoutGroups(resources)).toThrow(words);
+  });
+
+  it('hears it when the machine does not have the controller', () => {
+    expect(() => withoutGroups({ cpu: { shares: 512 } }, ['memory'])).toThrow('the cgroup controller cpu is not there');
+  });
+});
+
 describe('the weight of block I/O', () => {
   it('is as given for BFQ, and on the scale of io.weight', () => {
     expect(limits('v2', { blockIO: { weight: 505 } })).toEqual(['io.weight = default 5000', 'io.bfq.weight = 505']);

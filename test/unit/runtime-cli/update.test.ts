@@ -43,6 +43,7 @@ describe('what `update` writes', () => {
     ['v1', { memory: { limit: -1 } }, {}, ['memory.memsw.limit_in_bytes=-1', 'memory.limit_in_bytes=-1']],
     ['v2', { memory: { limit: 5, swap: 9, reservation: 2 } }, {}, ['memory.swap.max=4', 'memory.max=5', 'memory.low=2']],
     ['v2', { memory: { limit: -1 } }, {}, ['memory.swap.max=max', 'memory.max=max']],
+    ['v1', { memory: { disableOOMKiller: false } }, {}, ['memory.oom_control=0']],
     ['v1', { cpu: { quota: -1 } }, {}, ['cpu.cfs_quota_us=-1']],
     ['v1', { cpu: { period: 50_000 } }, {}, ['cpu.cfs_period_us=50000']],
     ['v1', { cpu: { quota: 9, period: 8 } }, {}, ['cpu.cfs_quota_us=-1', 'cpu.cfs_period_us=8', 'cpu.cfs_quota_us=9']],
