@@ -2,12 +2,13 @@ import { closeSync } from 'node:fs';
 import { getegid, geteuid } from 'node:process';
 import { launchInUsers } from '../host/container-shim.js';
 import { writeAnyMaps } from '../host/write-maps.js';
-import { delay } from '../native/clock.js';
+import { delay, monotonicMs } from '../native/clock.js';
 import type { Connection } from '../native/connection.js';
 import { endShim, start } from '../native/shim.js';
 import type { StartPlan } from '../native/task.js';
 import type { BundleLinux } from '../oci-config/config-schema.js';
 import type { UserMaps } from './config/bundle-user-maps.js';
+import { refusal } from './config/runtime-error.js';
 import { openJoined } from './runtime-machine.js';
 import { isLiving, processSeen } from './state/process-identity.js';
 
@@ -41,10 +42,28 @@ export async function makingShim(maps: UserMaps | null, linux: BundleLinux | und
   }
 }
 
-/** The shim is no child of this process: nobody but /proc tells when it has gone, and the container's process has its new parent. */
+/** A shim that is asked to end does so at once, unless somebody stops it. */
+const ENDING_MS = 10_000;
+
 async function ended(shim: Connection, startTime: string): Promise<void> {
   const { pid } = shim;
   shim.close();
-  while (isLiving(pid, startTime)) await delay(1);
-  await endShim();
+  try {
+    await untilGone(pid, startTime, ENDING_MS);
+  } finally {
+    await endShim();
+  }
+}
+
+/**
+ * Waits for the end of a shim that is no child of this process: nobody but /proc tells when it has gone, and the container's process has its new parent.
+ *
+ * @throws NacelleError `ERR_STATE` when that takes too long
+ */
+export async function untilGone(pid: number, startTime: string, withinMs: number): Promise<void> {
+  const deadline = monotonicMs() + withinMs;
+  while (isLiving(pid, startTime)) {
+    if (monotonicMs() > deadline) throw refusal(`the container's shim, process ${pid}, does not end: somebody stops it, or it hangs`);
+    await delay(1);
+  }
 }
