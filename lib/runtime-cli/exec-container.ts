@@ -1,3 +1,4 @@
+import { doAll } from '../errors.js';
 import { clearTimeout, setTimeout } from '../native/clock.js';
 import { closeDescriptor, streamedPipe } from '../native/load-addon.js';
 import { endShim, start } from '../native/shim.js';
@@ -28,6 +29,7 @@ import { shellStatus } from './runtime-output.js';
 import { startFailure, textOf } from './start-container.js';
 import { configOf, madeRecord, type StateFolder, stateOf, statusOf, writeWhole } from './state/container-state.js';
 import { isLiving, processSeen } from './state/process-identity.js';
+import { undoneAfter } from './undone-after.js';
 
 export interface ExecRequest {
   readonly caller: Caller;
@@ -110,18 +112,22 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
       });
       const task = await startedBy(plan, slots, pipes);
       const { pid } = task;
+      const startTime = processSeen(pid)?.startTime ?? '';
       const forget = pipes === null ? caller.forwardSignals(signalsOf(task)) : () => undefined;
       const terminal = terminalOfTask(task);
       const shown = terminal === null ? null : showTerminal(terminal, pid);
-      try {
-        if (pipes !== null) await letRun(pipes, pid);
+      const end = (): Promise<void> => doAll([() => shown?.end(), forget]);
+      const untilEnd = async (): Promise<number> => {
+        if (pipes !== null) await letRun(pipes, pid, startTime);
         if (request.pidFile !== null) writeWhole(caller.absolute(request.pidFile), String(pid));
-        if (pipes !== null) return 0;
-        return shellStatus(await task.ended);
-      } finally {
-        await shown?.end();
-        forget();
-      }
+        return pipes === null ? shellStatus(await task.ended) : 0;
+      };
+      const exitStatus = await untilEnd().catch(async (error: unknown) => {
+        // its terminal is shown until it has ended
+        throw await undoneAfter(error, () => doAll([() => killOne(pid, startTime), end]));
+      });
+      await end();
+      return exitStatus;
     } finally {
       closeAll(namespaces.values());
     }
@@ -151,21 +157,25 @@ async function startedBy(plan: Plan, slots: Slots, pipes: Pipes | null): Promise
 }
 
 /** @throws NacelleError when the program could not be run, or whoever is in its pid namespace keeps it from running: then its process is killed */
-async function letRun({ go, told }: Pipes, pid: number): Promise<void> {
-  const startTime = processSeen(pid)?.startTime ?? '';
+async function letRun({ go, told }: Pipes, pid: number, startTime: string): Promise<void> {
   const failure = textOf(told.stream);
   await endShim();
   go.stream.end('0');
   let isLate = false;
   const timer = setTimeout(() => {
     isLate = true;
-    signalProcesses([pid], SIGKILL, (held) => held.filter((number) => isLiving(number, startTime)));
+    killOne(pid, startTime);
     told.stream.destroy();
   }, ENTERING_MS);
   const text = await failure;
   clearTimeout(timer);
   if (isLate) throw refusal('the program does not come to run: somebody stops it');
   if (text !== '') throw startFailure(text);
+}
+
+/** Kills a process, and no other that has its number by now. @throws SyscallError */
+function killOne(pid: number, startTime: string): void {
+  signalProcesses([pid], SIGKILL, (held) => held.filter((number) => isLiving(number, startTime)));
 }
 
 /** The container's own process with what the command line says. @throws NacelleError */

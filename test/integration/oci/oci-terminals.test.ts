@@ -88,6 +88,23 @@ describe('a terminal that nobody could be shown', () => {
   });
 });
 
+describe('a program of exec whose number can not be noted', () => {
+  it('is killed, and the caller’s terminal is given back', async () => {
+    const bundle = makeBundle(folder, ['busybox', 'sleep', '1000']);
+    const pidFile = join(folder, 'none/pid');
+    expect(await oci('run', '-d', '--bundle', bundle, 'one')).toMatchObject({ code: 0 });
+    const { shown, isAsBefore } = await atTerminal(`${OURS} exec -t --pid-file '${pidFile}' one busybox sleep 1001`).over();
+    expect([shown, isAsBefore]).toEqual([expect.stringMatching(/none\/pid[\s\S]*code: 255\r\n$/), true]);
+    expect(await oci('exec', '-d', '--pid-file', pidFile, 'one', 'busybox', 'sleep', '1001')).toMatchObject({
+      code: 255,
+      stderr: expect.stringContaining('none/pid'),
+    });
+    const processes = async (): Promise<unknown[]> => JSON.parse((await oci('ps', '--format', 'json', 'one')).stdout);
+    await until('the first process is alone', async () => (await processes()).length === 1);
+    await oci('delete', '--force', 'one');
+  });
+});
+
 describe('a program of exec where a planner stays', () => {
   it('is shown at the caller’s terminal by a Node that has it', async () => {
     const bundle = makeBundle(folder, ['busybox', 'sleep', '1000']);
