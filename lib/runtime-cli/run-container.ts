@@ -1,3 +1,4 @@
+import { doAll } from '../errors.js';
 import { ensureShim } from '../native/shim.js';
 import { signalsOf } from './caller/forward-signals.js';
 import { deleteContainer } from './change-container.js';
@@ -21,7 +22,8 @@ export async function runContainer(request: CreateRequest, { keep }: { readonly 
   const forget = detach ? () => undefined : request.caller.forwardSignals(signalsOf(task));
   const shown = terminal === null ? null : showTerminal(terminal, record.pid);
   let notifier: Notifier | null = null;
-  try {
+  const end = (): Promise<void> => doAll([() => shown?.end(), forget, () => notifier?.end(), letGo]);
+  const untilEnd = async (): Promise<number> => {
     // a program that ended while the shim is its parent would be reaped here
     if (detach) {
       await letGo();
@@ -29,20 +31,19 @@ export async function runContainer(request: CreateRequest, { keep }: { readonly 
       return 0;
     }
     notifier = await startContainer(folder, request.caller, { isAttached: true });
-    const end = await task.ended;
+    const ended = await task.ended;
     const untold = notifier === null ? null : await lastWord(notifier);
     if (untold !== null) request.caller.tell(untold.message);
     if (!keep) await deleteContainer(folder, { force: true, caller: request.caller });
-    return shellStatus(end);
-  } catch (error) {
-    throw await undoneAfter(error, async () => {
-      await ensureShim();
-      await deleteContainer(folder, { force: true, caller: request.caller });
-    });
-  } finally {
-    await shown?.end();
-    forget();
-    await notifier?.end();
-    await letGo();
-  }
+    return shellStatus(ended);
+  };
+  const remove = async (): Promise<void> => {
+    await ensureShim();
+    await deleteContainer(folder, { force: true, caller: request.caller });
+  };
+  const status = await untilEnd().catch(async (error: unknown) => {
+    throw await undoneAfter(error, () => doAll([remove, end]));
+  });
+  await end();
+  return status;
 }
