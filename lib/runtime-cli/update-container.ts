@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, fstatSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { readGroupFile } from '../cgroup/files/group-files.js';
 import { writeAll } from '../cgroup/update-limits.js';
@@ -9,7 +9,7 @@ import { attempt } from '../native/system-errors.js';
 import { type Resources, resourcesSchema } from '../oci-config/resources-schema.js';
 import type { Caller } from './caller/caller.js';
 import type { Flags } from './command-line.js';
-import { checkedFile } from './config/read-config.js';
+import { checkedFile, textOfFile } from './config/read-config.js';
 import { NOT_RUNNING, refusal, usageError } from './config/runtime-error.js';
 import { type GroupFolder, rooted } from './plan/bundle-groups.js';
 import { unitProperties } from './plan/unit-properties.js';
@@ -20,15 +20,18 @@ import { undoneAfter } from './undone-after.js';
 import { resourcesOfFlags } from './update-flags.js';
 
 /** What the command line of `update` asks for: a file with linux.resources, '-' for standard input, or flags. @throws NacelleError; SyscallError */
-export function askedResources(flags: Flags, caller: Pick<Caller, 'absolute' | 'descriptor'>): Resources {
+export function askedResources(flags: Flags, caller: Pick<Caller, 'absolute' | 'descriptor' | 'hasOwnStreams'>): Resources {
   const file = flags.value('resources');
   const named = resourcesOfFlags(flags);
   if (file !== null && named !== null) throw usageError('--resources names all limits: it can not go with flags for some');
   if (file === null) return named ?? resourcesSchema.parse({});
-  const [path, shown] = file === '-' ? [standardStreams(caller)[0], 'standard input'] : [caller.absolute(file), file];
+  if (file !== '-') return checkedFile(file, textOfFile(caller.absolute(file), caller.hasOwnStreams), resourcesSchema);
+  const [input] = standardStreams(caller);
+  // of another process the front has read what is there, into a file
+  if (!caller.hasOwnStreams && !fstatSync(input).isFile()) throw usageError('standard input is no regular file');
   return checkedFile(
-    shown,
-    attempt(`read ${shown}`, () => readFileSync(path, 'utf8')),
+    'standard input',
+    attempt('read standard input', () => readFileSync(input, 'utf8')),
     resourcesSchema,
   );
 }

@@ -30,7 +30,13 @@ export function readProcess(path: string, { mayWait }: { readonly mayWait: boole
   return checkedFile(path, textOfFile(path, mayWait), processSchema);
 }
 
-function textOfFile(path: string, mayWait: boolean): string {
+/**
+ * The text of a file.
+ *
+ * @param mayWait as for {@link readProcess}
+ * @throws SyscallError; NacelleError `ERR_INVALID_OPTION` for what is no regular file
+ */
+export function textOfFile(path: string, mayWait: boolean): string {
   const { O_RDONLY, O_NONBLOCK, O_NOCTTY } = constants;
   return attempt(`read ${path}`, () => {
     const fd = openSync(path, O_RDONLY | O_NOCTTY | (mayWait ? 0 : O_NONBLOCK));

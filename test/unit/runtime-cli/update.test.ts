@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { GroupLayout } from '../../../lib/host/cgroup-base.js';
@@ -5,7 +7,11 @@ import { resourcesSchema } from '../../../lib/oci-config/resources-schema.js';
 import { parseFlags } from '../../../lib/runtime-cli/command-line.js';
 import { statsOf } from '../../../lib/runtime-cli/plan/stats-shape.js';
 import { updateWrites } from '../../../lib/runtime-cli/plan/update-writes.js';
+import { askedResources } from '../../../lib/runtime-cli/update-container.js';
 import { resourcesOfFlags, updateFlags } from '../../../lib/runtime-cli/update-flags.js';
+import { temporaryFolder } from '../../fixtures/temporary.js';
+
+const temporary = temporaryFolder();
 
 type Layout = GroupLayout['mode'];
 
@@ -142,5 +148,15 @@ describe('the numbers of `events --stats`', () => {
         ],
       },
     });
+  });
+});
+
+describe('a file of limits that another process has named', () => {
+  it('is not waited for where it is a named pipe, which nobody writes to', () => {
+    const pipe = join(temporary, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const flags = parseFlags(['--resources', pipe], updateFlags);
+    const caller = { hasOwnStreams: false, absolute: (path: string) => path, descriptor: () => 0 };
+    expect(() => askedResources(flags, caller)).toThrow(`${pipe} is no regular file`);
   });
 });
