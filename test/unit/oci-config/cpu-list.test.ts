@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cpuMask } from '../../../lib/oci-config/cpu-list.js';
-import { affinitySteps } from '../../../lib/runtime-cli/plan/affinity-steps.js';
+import { affinitySteps, resetAffinity } from '../../../lib/runtime-cli/plan/affinity-steps.js';
 
 describe('a list of processors', () => {
   it.each([
@@ -29,13 +29,13 @@ describe('a list of processors', () => {
     );
   });
 
-  it('is first where the shim runs, then where the process does; an empty one is none', () => {
+  it('is first where the shim runs, then where the process does; without one the process may run on all', () => {
     const { before, after } = affinitySteps({ execCPUAffinity: { initial: '0', final: '1' } });
     expect([before, after]).toEqual([
       [{ op: 'cpu_affinity', host: true, mask: Uint8Array.of(1) }],
       [{ op: 'cpu_affinity', mask: Uint8Array.of(2) }],
     ]);
-    expect(affinitySteps({ execCPUAffinity: { initial: '', final: undefined } })).toEqual({ before: [], after: [] });
-    expect(affinitySteps({ execCPUAffinity: undefined })).toEqual({ before: [], after: [] });
+    expect(affinitySteps({ execCPUAffinity: { initial: '', final: undefined } })).toEqual({ before: [], after: [resetAffinity] });
+    expect(affinitySteps({ execCPUAffinity: undefined })).toEqual({ before: [], after: [resetAffinity] });
   });
 });
