@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { hasCode } from '../errors.js';
 import { attempt } from './system-errors.js';
 
-/** The text of a file; `null` when there is none. @throws SyscallError */
+/** The text of a file; `null` when there is none, or when it was of a process that ended while it was read. @throws SyscallError */
 export function readIfThere(path: string): string | null {
   return attempt(`read ${path}`, () => unlessMissing(() => readFileSync(path, 'utf8')));
 }
@@ -16,7 +16,7 @@ function unlessMissing<T>(read: () => T): T | null {
   try {
     return read();
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) return null;
+    if (hasCode(error, 'ENOENT', 'ESRCH')) return null;
     throw error;
   }
 }
