@@ -30,7 +30,7 @@ describe('podman', () => {
     execFileSync('tar', ['-c', '-C', root, '-f', archive, '.']);
     // in a script, for what podman starts to clean up is not told of the runtime's arguments
     const runtime = join(folder, 'nacelle-oci');
-    const front = stays === '' ? installFront(join(folder, 'front')) : resident.front;
+    const front = stays === '' ? installFront(join(folder, 'cold')) : resident.front;
     writeFileSync(runtime, `#!/bin/sh\nexec '${front}' --root '${states}' "$@"\n`, { mode: 0o755 });
     const limits = `--network=none --cgroup-parent=/${GROUP} --ulimit=nofile=1024:1024 --ulimit=nproc=1000:1000`;
     const printed = podmanScript(
