@@ -39,10 +39,17 @@ describe('signals for processes of which the numbers are known', () => {
     signalProcesses([pid], 10, () => expect.fail('nobody is held'));
   });
 
-  it.each([
-    ['a number that no process has', [0], 10, 'pidfd_open'],
-    ['a signal that there is none of', [process.pid], 999, 'pidfd_send_signal'],
-  ])('are an error for %s', (_, pids, signal, syscall) => {
-    expect(() => signalProcesses(pids, signal, (held) => held)).toThrow(expect.objectContaining({ code: 'EINVAL', syscall }));
+  it('pass over 0, which the kernel tells of a process in another pid namespace', async () => {
+    const { pid, ended } = await sleeper();
+    signalProcesses([0, pid], 10, (held) => {
+      expect(held).toEqual([pid]);
+      return held;
+    });
+    expect(await ended).toEqual([null, 'SIGUSR1']);
+  });
+
+  it('are an error for a signal that there is none of', () => {
+    const signalling = () => signalProcesses([process.pid], 999, (held) => held);
+    expect(signalling).toThrow(expect.objectContaining({ code: 'EINVAL', syscall: 'pidfd_send_signal' }));
   });
 });
