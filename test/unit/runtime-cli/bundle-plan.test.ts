@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { configSchema } from '../../../lib/oci-config/config-schema.js';
 import { NONE, type Plan, Slots, slotsOf } from '../../../lib/plan/plan.js';
+import { MOUNT_ATTR } from '../../../lib/plan/recipe.js';
 import type { Slot, Step } from '../../../lib/plan/steps.js';
 import { capabilitySets, processLimits } from '../../../lib/runtime-cli/config/process-facts.js';
 import { planBundleExec } from '../../../lib/runtime-cli/plan/bundle-exec-plan.js';
+import type { GroupFolder } from '../../../lib/runtime-cli/plan/bundle-groups.js';
 import { planBundle } from '../../../lib/runtime-cli/plan/bundle-plan.js';
 import type { LoadedFilter } from '../../../lib/runtime-cli/plan/bundle-process.js';
 import { specText } from '../../../lib/runtime-cli/runtime-texts.js';
@@ -32,10 +34,12 @@ function planned({
   change = () => undefined,
   joined = true,
   procs = new Map(),
+  groups = [],
 }: {
   change?: Change;
   joined?: boolean;
   procs?: Map<number, number>;
+  groups?: GroupFolder[];
 } = {}) {
   const { config, ...program } = parsed(change);
   const slots = new Slots();
@@ -53,7 +57,7 @@ function planned({
       pidfdSocket: null,
     },
     groups: { prepare: [], join: [], unified: undefined, killGroup: { at: NONE, path: '.' }, undo: [], limits: [] },
-    mounts: { sources: new Map(), groups: [], mode: 'v2', hasCgroupNamespace: true, devices: [], procs, mapped: new Map() },
+    mounts: { sources: new Map(), groups, mode: 'v2', hasCgroupNamespace: true, devices: [], procs, mapped: new Map() },
     joined: new Map(joined ? [['pid', 40]] : []),
     ...{
       newKeyring: true,
@@ -173,5 +177,22 @@ describe('proc', () => {
 
   it('must be there for sysctls', () => {
     expect(() => steps(mountedOn('/elsewhere', {}))).toThrow('linux.sysctl: needs a mount of proc on /proc');
+  });
+});
+
+describe('a mount of the groups', () => {
+  it.each([
+    [true, MOUNT_ATTR.RDONLY],
+    [false, 0],
+  ])('is read-only whatever config.json says where the group is the runtime’s own: %s', (isRuntimes, readOnly) => {
+    const groups = [{ path: '/cg/own', version: 2, controllers: [], mountPoint: '/cg', isRuntimes } as const];
+    const change: Change = (config) => {
+      config.mounts = [{ destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: ['rw'] }];
+    };
+    const steps = planned({ change, joined: false, groups }).plan.stages[0]?.steps ?? [];
+    const attributes = steps.flatMap((step) =>
+      step.op === 'filesystem' && step.type === 'cgroup2' ? [Number(step.attributes) & MOUNT_ATTR.RDONLY] : [],
+    );
+    expect(attributes).toEqual([readOnly]);
   });
 });

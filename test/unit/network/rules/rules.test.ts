@@ -115,6 +115,17 @@ describe('a confined port', () => {
     const peers = (requests: Request[]): number => words(requests).filter((one) => one.endsWith('the chain confined_peers')).length;
     expect(peers(confineBridged(bridged, { ...network, gateways }))).toBe(peers(confineBridged(bridged, network)) + 1);
   });
+
+  it('is not let to the address of any router among several hosts, by which IPv6 reaches one of them', () => {
+    const subnets = [cidrOf('fd00:1::/64')];
+    const bytesOf = (request: Request): string => Buffer.from(encodeRequest(request)).toString('hex');
+    const anycast = bytesOf(addRule({ table: bridged, name: 'confined_peers' }, daddrIn(cidrOf('fd00:1::/128')), drop));
+    const has = (more: object): boolean =>
+      confineBridged(bridged, { ...network, subnets, ...more })
+        .map(bytesOf)
+        .includes(anycast);
+    expect([has({ peerGateways: [addressOf('fd00:1::9')] }), has({})]).toEqual([true, false]);
+  });
 });
 
 describe('the rules that a container’s own shim holds', () => {
