@@ -11,6 +11,9 @@ import { NONE, type Plan, type Slots } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { resourceWritesOf, swapWrites } from './resource-writes.js';
 
+/** Where a planner that stays goes where the top of the hierarchies takes no process (addon/shim/front/own_groups.cc). */
+const PLANNERS = 'nacelle-oci';
+
 /** The groups of a container: one folder in each hierarchy, of the same path. */
 export interface BundleGroups {
   /** Host: make the folders, put the limits. */
@@ -54,18 +57,19 @@ export function groupFolders(layout: GroupLayout, cgroupsPath: string | undefine
       'it names a scope of systemd (slice:prefix:name)',
       'Call the runtime with --systemd-cgroup, or have the engine use its cgroup driver cgroupfs, and a path.',
     );
-  if (/^\/*nacelle-oci(?:\/|$)/.test(wanted))
-    throw invalidOption('linux.cgroupsPath', 'must not be the group of planners that stay, nacelle-oci');
   if (/^\/*$/.test(wanted)) throw invalidOption('linux.cgroupsPath', 'must not be the top of the hierarchies');
   const hierarchies = new Map<string, Hierarchy>();
   for (const hierarchy of [...(layout.unified === null ? [] : [layout.unified]), ...layout.controllers.values()])
     hierarchies.set(hierarchy.mountPoint, hierarchy);
-  return [...hierarchies.values()].map(({ mountPoint, ownPath, version, controllers }) => ({
+  const folders = [...hierarchies.values()].map(({ mountPoint, ownPath, version, controllers }) => ({
     path: join(wanted.startsWith('/') ? mountPoint : relativeTo(layout.mode, mountPoint, ownPath ?? mountPoint), wanted),
     version,
     controllers,
     mountPoint,
   }));
+  if (folders.some(({ path, mountPoint }) => `${path}/`.startsWith(`${join(mountPoint, PLANNERS)}/`)))
+    throw invalidOption('linux.cgroupsPath', `must not be the group of planners that stay, /${PLANNERS}`);
+  return folders;
 }
 
 /** Whether engines mean a scope of systemd by it, which they ask for together with --systemd-cgroup: 'SLICE:PREFIX:NAME', without a slice the default. */

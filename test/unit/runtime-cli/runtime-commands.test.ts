@@ -248,6 +248,7 @@ describe('cgroupsPath', () => {
     ['a', ['/cg/unified/me/a', '/cg/memory/own/a', '/cg/freezer/a']],
     ['', ['/cg/unified/me/id', '/cg/memory/own/id', '/cg/freezer/id']],
     [undefined, ['/cg/unified/me/id', '/cg/memory/own/id', '/cg/freezer/id']],
+    ['/nacelle-oci-2', ['/cg/unified/nacelle-oci-2', '/cg/memory/nacelle-oci-2', '/cg/freezer/nacelle-oci-2']],
   ])('%j', (path, expected) => {
     const folders = groupFolders(layout, path, 'id');
     expect(folders.map((folder) => folder.path)).toEqual(expected);
@@ -255,7 +256,7 @@ describe('cgroupsPath', () => {
     expect(freezerOf(folders)?.path).toBe(expected[2]);
   });
 
-  it.each(['/', '//', '../x', '/a/../..'])('is refused: %j', (path) => {
+  it.each(['/', '//', '../x', '/a/../..', '/nacelle-oci', '/./nacelle-oci/x', '//nacelle-oci'])('is refused: %j', (path) => {
     expect(() => groupFolders(layout, path, 'id')).toThrow('linux.cgroupsPath');
   });
 });
