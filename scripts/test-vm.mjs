@@ -68,7 +68,10 @@ function runs(args) {
 /** The command by which each runs another one. */
 const BY = { root: [], user: ['scripts/vm/as-user'], hybrid: [], systemd: ['scripts/vm/in-session'], manager: [] };
 /** What is done before, as a script. */
-const BEFORE = { hybrid: 'mkdir /run/networks; mount -t cgroup -o net_cls,net_prio networks /run/networks; ' };
+const BEFORE = {
+  root: 'mount -t securityfs securityfs /sys/kernel/security; ',
+  hybrid: 'mkdir /run/networks; mount -t cgroup -o net_cls,net_prio networks /run/networks; ',
+};
 
 /** The machines, and who runs in each. A v1 hierarchy stays for good once it has had groups: so the last of a machine has it. */
 const MACHINES = [

@@ -19,7 +19,7 @@ export function wrongField(path: string, problem: string): NacelleError {
 
 /** Refuses what the runtime does not apply. Pure. @throws UnsupportedError */
 export function refuseUnapplied(config: BundleConfig): void {
-  const { mounts, process, linux } = config;
+  const { mounts, linux } = config;
   for (const [index, mount] of mounts.entries()) {
     const at = `mounts[${index}]`;
     const { remount, copyUp, superblock, data } = parseMountOptions(mount.options);
@@ -28,7 +28,6 @@ export function refuseUnapplied(config: BundleConfig): void {
     if (copyUp && mount.type !== 'tmpfs') refuse(`${at}.options`, 'only a tmpfs gets what is below it (tmpcopyup)');
   }
   refuseMountData({ mounts, linux });
-  if (process !== undefined) refuseOfProcess(process);
   if (linux !== undefined) refuseUnappliedOfLinux(linux, mounts);
   refuseNames(config);
 }
@@ -46,9 +45,6 @@ export function refuseUnsaid(config: BundleConfig): void {
   refuseNames(config);
 }
 
-/** With runc's words, and true of kernels too that have these modules. */
-const NO_APPARMOR = 'config provided but apparmor not supported by this runtime';
-const NO_SELINUX = 'selinux label is specified in config, but selinux is disabled or not supported by this runtime';
 const NOT_APPLIED = 'this runtime does not apply the field';
 const NO_OPTION = 'no option of a container says it';
 const OWN_MOUNTS = 'a container has a mount namespace of its own';
@@ -68,11 +64,10 @@ function refuseNames({ hostname, domainname, linux }: BundleConfig): void {
 
 const NO_LEAVES = 'the kernel has no such file since Linux 5.0';
 
-function refuseShared({ namespaces, timeOffsets, mountLabel, intelRdt, resources }: BundleLinux): void {
+function refuseShared({ namespaces, timeOffsets, intelRdt, resources }: BundleLinux): void {
   if (!namespaces.some(({ type, path }) => type === 'mount' && !path)) refuse('linux.namespaces', OWN_MOUNTS);
   if (Object.keys(timeOffsets ?? {}).length > 0 && !namespaces.some(({ type, path }) => type === 'time' && !path))
     refuse('linux.timeOffsets', 'clocks are set in a new time namespace alone, and linux.namespaces has none');
-  if (mountLabel) refuse('linux.mountLabel', NO_SELINUX);
   if (intelRdt !== undefined) refuse('linux.intelRdt', 'intelRdt is specified in config, but Intel RDT is not supported or enabled');
   const { blockIO, memory } = resources ?? {};
   if (blockIO?.leafWeight) refuse('linux.resources.blockIO.leafWeight', NO_LEAVES);
@@ -107,12 +102,6 @@ function refuseMountData({ mounts, linux }: Pick<BundleConfig, 'mounts' | 'linux
   }
 }
 
-/** What the runtime does not apply of a process, which `exec` has alone. @throws UnsupportedError */
-export function refuseOfProcess({ apparmorProfile, selinuxLabel }: BundleProcess): void {
-  if (apparmorProfile) refuse('process.apparmorProfile', NO_APPARMOR);
-  if (selinuxLabel) refuse('process.selinuxLabel', NO_SELINUX);
-}
-
 const IS_CHILD = 'in exec, a user namespace and a joined pid namespace the program is a child of the process that sets it';
 
 /**
@@ -142,9 +131,10 @@ function refuseUnsaidOfProgram(process: BundleProcess): void {
   if (scheduler !== undefined && scheduler.flags.length > 0) refuse('process.scheduler.flags', 'no option says them');
 }
 
-function refuseUnsaidOfLinux({ rootfsPropagation, personality, memoryPolicy, netDevices, resources, cgroupsPath }: BundleLinux): void {
+function refuseUnsaidOfLinux({ rootfsPropagation, mountLabel, personality, memoryPolicy, netDevices, resources, cgroupsPath }: BundleLinux): void {
   if (rootfsPropagation && !['private', 'rprivate'].includes(rootfsPropagation))
     refuse('linux.rootfsPropagation', 'mounts in the root are private');
+  if (mountLabel) refuse('linux.mountLabel', NO_OPTION);
   if (personality !== undefined) refuse('linux.personality', NO_OPTION);
   if (resources?.memory?.disableOOMKiller) refuse('linux.resources.memory.disableOOMKiller', NO_OPTION);
   if (memoryPolicy !== undefined) refuse('linux.memoryPolicy', NO_OPTION);

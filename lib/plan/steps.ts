@@ -119,6 +119,7 @@ export type Step =
   | { readonly op: 'cpu_affinity'; readonly host?: boolean; readonly mask: Uint8Array; }
   | { readonly op: 'personality'; readonly host?: never; readonly persona: number | bigint; }
   | { readonly op: 'oom_score_adj'; readonly host?: never; readonly value: string; }
+  | { readonly op: 'security_attribute'; readonly host?: never; readonly what: string; readonly name: string; readonly value: string; }
   | { readonly op: 'umask'; readonly host?: never; readonly mask: number | bigint; }
   | { readonly op: 'setsid'; readonly host?: never; }
   | { readonly op: 'keyring'; readonly host?: never; }
@@ -296,6 +297,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'cpu_affinity', call: 'sched_setaffinity', what: 'set the processors', fields: [['BYTES', 'mask']] },
   { op: 'personality', call: 'personality', what: 'set the execution domain', fields: [['NUM', 'persona']] },
   { op: 'oom_score_adj', call: 'write', what: 'set oomScoreAdj', fields: [['STR', 'value']] },
+  { op: 'security_attribute', call: 'write', what: '{what}', fields: [['STR', 'what'], ['STR', 'name'], ['STR', 'value']] },
   { op: 'umask', call: 'umask', what: 'set the umask', fields: [['NUM', 'mask']] },
   { op: 'setsid', call: 'setsid', what: 'start a session', fields: [] },
   { op: 'keyring', call: 'keyctl', what: 'start a session keyring', fields: [] },

@@ -134,7 +134,7 @@ async function endTask(task: Task, folders: readonly GroupFolder[]): Promise<voi
 
 function planInput(
   { newKeyring, noPivot, pidfdSocket, detach, caller, rights }: CreateRequest,
-  { config, program, groups, folders, shown, sources, known, scope: _, mountMaps: __, ...facts }: CreateFacts,
+  { config, program, groups, folders, shown, sources, known, mountLabel, scope: _, mountMaps: __, ...facts }: CreateFacts,
   { folder, joined, procs, mapped, slots }: Making & { readonly slots: Slots },
 ): BundleInput {
   const { linux } = config;
@@ -148,7 +148,10 @@ function planInput(
     deniesSetgroups: needsSetgroupsDenied(rights, facts.maps),
     pidfdSocket: pidfdSocket === null ? null : caller.absolute(pidfdSocket),
     groups: planBundleGroups({ ...groups, slots, folders, resources: linux?.resources }),
-    mounts: { sources, procs, mapped, groups: shown, mode: groups.layout.mode, hasCgroupNamespace, devices: linux?.devices ?? [] },
+    mounts: {
+      ...{ sources, procs, mapped, groups: shown, mode: groups.layout.mode, hasCgroupNamespace },
+      ...{ devices: linux?.devices ?? [], label: mountLabel },
+    },
     streams: facts.console === null ? standardStreams(caller) : null,
     handsOver: detach,
     listenerState: listener === null ? [] : listenerState(listener, [creating.before, creating.after]),

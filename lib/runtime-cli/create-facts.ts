@@ -2,6 +2,7 @@ import { userInfo } from 'node:os';
 import { getegid } from 'node:process';
 import { hasCode, invalidOption, NacelleError, UnsupportedError } from '../errors.js';
 import type { GroupLayout } from '../host/cgroup-base.js';
+import { securityModules } from '../host/security-modules.js';
 import { isOwnAlone } from '../host/write-maps.js';
 import { now } from '../native/clock.js';
 import type { BundleConfig, BundleProcess } from '../oci-config/config-schema.js';
@@ -14,6 +15,7 @@ import { mountMapsOf } from './config/mount-maps.js';
 import { capabilitySets, processLimits } from './config/process-facts.js';
 import { readConfig } from './config/read-config.js';
 import { usageError } from './config/runtime-error.js';
+import { mountLabelOf, type ProgramLabels, programLabels } from './config/security-labels.js';
 import { consoleOf } from './console-request.js';
 import { netDevicesOf } from './net-devices.js';
 import { NOTIFY_VARIABLE, notifyAddress, notifyMount } from './notify-socket.js';
@@ -60,6 +62,9 @@ export type KnownBefore = Omit<ContainerRecord, 'pid' | 'startTime'>;
 export interface CreateFacts extends Pick<BundleProgram, 'capabilities' | 'limits' | 'filter'> {
   readonly config: BundleConfig;
   readonly program: BundleProcess;
+  readonly labels: ProgramLabels;
+  /** SELinux's label of new mounts. */
+  readonly mountLabel: string | null;
   readonly maps: UserMaps | null;
   readonly rootfs: string;
   readonly netDevices: readonly NetDevice[];
@@ -86,6 +91,8 @@ export async function createFacts(request: CreateRequest): Promise<CreateFacts> 
   const { linux } = config;
   if (config.process === undefined)
     throw new NacelleError('process of config.json is missing: a container needs one', { code: 'ERR_INVALID_OPTION' });
+  const modules = securityModules();
+  const [labels, mountLabel] = [programLabels(config.process, modules), mountLabelOf(linux, modules)];
   const { descriptors: preserved, env } = preservedDescriptors(request.preservedFds, request.caller);
   const notifies = notifyAddress(request.caller.env) !== null;
   const program = { ...config.process, env: [...config.process.env, ...env, ...(notifies ? [NOTIFY_VARIABLE] : [])] };
@@ -125,6 +132,8 @@ export async function createFacts(request: CreateRequest): Promise<CreateFacts> 
   return {
     config: mounted,
     program,
+    labels,
+    mountLabel,
     maps,
     rootfs,
     netDevices,

@@ -1,4 +1,5 @@
 import { doAll } from '../errors.js';
+import { securityModules } from '../host/security-modules.js';
 import { clearTimeout, setTimeout } from '../native/clock.js';
 import { closeDescriptor, streamedPipe } from '../native/load-addon.js';
 import { endShim, start } from '../native/shim.js';
@@ -6,7 +7,7 @@ import { signalProcesses } from '../native/signal-process.js';
 import type { Task } from '../native/task.js';
 import type { BundleProcess } from '../oci-config/config-schema.js';
 import { schedulerOf } from '../oci-config/process-scheduler.js';
-import { refuseForChild, refuseOfProcess } from '../oci-config/refused.js';
+import { refuseForChild } from '../oci-config/refused.js';
 import { SIGKILL } from '../plan/constants.js';
 import { type Plan, Slots } from '../plan/plan.js';
 import type { Caller } from './caller/caller.js';
@@ -16,6 +17,7 @@ import { requireMapped } from './config/bundle-user-maps.js';
 import { capabilitySets, processLimits } from './config/process-facts.js';
 import { readProcess } from './config/read-config.js';
 import { refusal, usageError } from './config/runtime-error.js';
+import { programLabels } from './config/security-labels.js';
 import { consoleOf } from './console-request.js';
 import { terminalOfTask } from './create-container.js';
 import { showTerminal } from './foreground-terminal.js';
@@ -73,7 +75,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
     request.processFile === null
       ? changed(own, request)
       : readProcess(caller.absolute(request.processFile), { mayWait: caller.hasOwnStreams });
-  refuseOfProcess(program);
+  const labels = programLabels(program, securityModules());
   schedulerOf(program);
   refuseForChild(program, true);
   const maps = usersOfRecord(record, linux);
@@ -95,6 +97,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
         slots,
         listenerState: filter?.listener ? listenerState(filter.listener, [JSON.stringify(stateOf(record, status))]) : [],
         process: program,
+        labels,
         linux,
         groups,
         namespaces,

@@ -157,6 +157,13 @@ int run(Context&, const args::personality& a) { return checked_int(::personality
 
 int run(Context&, const args::oom_score_adj& a) { return write_procfs(AT_FDCWD, "/proc/self/oom_score_adj", a.value.text, a.value.size); }
 
+int run(Context&, const args::security_attribute& a) {
+  char path[NAME_MAX + 1];
+  const int length = snprintf(path, sizeof path, "/proc/self/attr/%.*s", static_cast<int>(a.name.size), a.name.text);
+  if (length < 0 || static_cast<size_t>(length) >= sizeof path) return -ENAMETOOLONG;
+  return write_procfs(AT_FDCWD, path, a.value.text, a.value.size);
+}
+
 int run(Context&, const args::umask& a) {
   ::umask(static_cast<mode_t>(a.mask));
   return 0;

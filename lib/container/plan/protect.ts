@@ -10,6 +10,8 @@ const { RDONLY, NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
 interface Input {
   readonly table: Paths;
   readonly slots: Slots;
+  /** Further options of the file system that covers folders. */
+  readonly folderOptions?: readonly string[];
 }
 
 export interface Protection {
@@ -36,10 +38,10 @@ type Paths = Pick<MountTable, 'maskedPaths' | 'readonlyPaths'>;
  * Read-only and masked paths of the container. Each is looked for below the mount that it is on, never by a path from the root: others
  * may write to the root, and move a mount point away while the container is set up.
  */
-export function planProtection({ table, slots }: Input): Protection {
+export function planProtection({ table, slots, folderOptions = [] }: Input): Protection {
   const empty = slots.take();
   return {
-    make: table.maskedPaths.length === 0 ? [] : [emptyFolder(empty)],
+    make: table.maskedPaths.length === 0 ? [] : [emptyFolder(empty, folderOptions)],
     protect: (places, file) => [...cover(table, { places, file, folder: empty }), ...requireKernels(places)],
     protectInParts: (places, file, { slots: own, isRootShared }) => {
       const [kernels, others] = [only(table, (path) => isKernels(places, path)), only(table, (path) => !isKernels(places, path))];
@@ -49,7 +51,7 @@ export function planProtection({ table, slots }: Input): Protection {
         first: [
           ...cover(kernels, { places, file, folder: empty }),
           ...requireKernels(places),
-          ...(others.maskedPaths.length === 0 ? [] : [emptyFolder(folder)]),
+          ...(others.maskedPaths.length === 0 ? [] : [emptyFolder(folder, folderOptions)]),
         ],
         rest: [...cover(others, { places, file, folder }), ...(isRootShared ? requireKernels(places) : [])],
       };
@@ -115,6 +117,6 @@ function requireMount(places: readonly Place[], path: string): Step[] {
 }
 
 /** One empty read-only tmpfs serves all masked folders. */
-function emptyFolder(out: Slot): Step {
-  return { op: 'filesystem', out, type: 'tmpfs', options: ['size=0', 'mode=755'], attributes: RDONLY | NOSUID | NODEV | NOEXEC };
+function emptyFolder(out: Slot, options: readonly string[]): Step {
+  return { op: 'filesystem', out, type: 'tmpfs', options: ['size=0', 'mode=755', ...options], attributes: RDONLY | NOSUID | NODEV | NOEXEC };
 }

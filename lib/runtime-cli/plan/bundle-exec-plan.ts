@@ -3,6 +3,7 @@ import type { BundleProcess } from '../../oci-config/config-schema.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
 import { ANYWHERE, type Plan, planOf, type Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
+import type { ProgramLabels } from '../config/security-labels.js';
 import { affinitySteps } from './affinity-steps.js';
 import type { GroupFolder } from './bundle-groups.js';
 import {
@@ -16,6 +17,7 @@ import {
   sendTerminal,
 } from './bundle-process.js';
 import type { ConsoleRequest } from './console-of-plan.js';
+import { keyLabelSteps, programLabelSteps } from './label-steps.js';
 import { prioritySteps } from './priority-steps.js';
 
 /** Everything that the plan of a program in a container depends on. */
@@ -24,6 +26,7 @@ export interface BundleExecInput extends Pick<BundleProgram, 'linux' | 'capabili
   /** What is sent with the filter's listener, cut where the number of the process stands. */
   readonly listenerState: readonly string[];
   readonly process: BundleProcess;
+  readonly labels: ProgramLabels;
   /** The container's groups, as descriptors of their folders. */
   readonly groups: readonly (Pick<GroupFolder, 'version'> & { readonly fd: number })[];
   /** Descriptors of those of the container's namespaces that are not the runtime's own; that of mounts comes last. */
@@ -70,6 +73,8 @@ export function planBundleExec(input: BundleExecInput): Plan {
     ...affinity.after,
     ...(process.oomScoreAdj === undefined ? [] : [{ op: 'oom_score_adj', value: String(process.oomScoreAdj) } as const]),
     ...prioritySteps(process),
+    ...keyLabelSteps(input.labels),
+    ...programLabelSteps(input.labels),
     ...(input.hasOwnUsers ? input.limits.map(({ name, resource, hard }): Step => ({ op: 'raise_limit', name, resource, hard })) : []),
     ...[...namespaces].map(([type, fd]): Step => ({ op: 'setns', ns: slots.give(fd), type })),
     ...(input.hasOwnUsers ? [{ op: 'become_root', groups: input.deniesSetgroups ? 0 : 1 } as const] : []),

@@ -2,6 +2,7 @@ import type { BundleConfig, BundleProcess } from '../../oci-config/config-schema
 import type { NamespaceType } from '../../plan/namespace-types.js';
 import type { Slots } from '../../plan/plan.js';
 import type { UserMaps } from '../config/bundle-user-maps.js';
+import type { ProgramLabels } from '../config/security-labels.js';
 import type { BundleGroups } from './bundle-groups.js';
 import type { MountFacts } from './bundle-mounts.js';
 import type { BundleProgram } from './bundle-process.js';
@@ -13,6 +14,7 @@ export interface BundleInput extends Pick<BundleProgram, 'capabilities' | 'limit
   readonly slots: Slots;
   readonly config: BundleConfig;
   readonly process: BundleProcess;
+  readonly labels: ProgramLabels;
   /** An absolute path of the host. */
   readonly rootfs: string;
   readonly groups: BundleGroups;

@@ -9,6 +9,7 @@ import { ANYWHERE, NONE, type Slots } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { GroupFolder } from './bundle-groups.js';
+import { labelOptions } from './label-steps.js';
 
 /** What is known of the host about the mounts. */
 export interface MountFacts {
@@ -23,6 +24,8 @@ export interface MountFacts {
   readonly pidns: Slot;
   /** Mounts of proc that were made in that namespace, by the mount's number: on a kernel that makes none from outside (before Linux 6.17). */
   readonly procs: ReadonlyMap<number, number>;
+  /** SELinux's label of new file systems. */
+  readonly label: string | null;
   /** Binds with maps of ids, by the mount's number. */
   readonly mapped: ReadonlyMap<number, MappedMount>;
 }
@@ -82,7 +85,7 @@ export function planBundleMounts(
     } else if (type === 'cgroup') {
       attach.push(...cgroupSteps({ out, place, options }, slots, facts));
     } else if (type === 'tmpfs') {
-      attach.push(...tmpfsSteps({ out, root, target, options: filesystemOptions(mount, options) }, options), place);
+      attach.push(...tmpfsSteps({ out, root, target, options: filesystemOptions(mount, options, facts) }, options), place);
     } else if (made !== undefined) {
       // that one has more attributes than are asked for
       attach.push(...attributeSteps(out, { ...options, clear: options.clear | (JOINED_PROC & ~options.set) }, { isNew: false }), place);
@@ -90,7 +93,7 @@ export function planBundleMounts(
       attach.push(
         type === 'proc' && facts.pidns !== NONE
           ? { op: 'proc', out, pidns: facts.pidns, attributes: options.set }
-          : { op: 'filesystem', out, type, options: filesystemOptions(mount, options), attributes: options.set },
+          : { op: 'filesystem', out, type, options: filesystemOptions(mount, options, facts), attributes: options.set },
         ...attributeSteps(out, options, { isNew: true }),
         place,
       );
@@ -141,9 +144,9 @@ export function kindOf({ type, destination }: BundleMount, { bind }: MountOption
 }
 
 /** fsconfig(2) takes the source of a file system as an option too. That of proc, tmpfs and others of the kernel's own is a name alone, for /proc/mounts. */
-function filesystemOptions({ source }: BundleMount, { data, superblock }: MountOptions): string[] {
+function filesystemOptions({ source, type = '' }: BundleMount, { data, superblock }: MountOptions, { label }: MountFacts): string[] {
   const named = source ? [`source=${source}`] : [];
-  return [...named, ...superblock.filter((word) => !unapplied.has(word)), ...data];
+  return [...named, ...superblock.filter((word) => !unapplied.has(word)), ...data, ...labelOptions(label, type, data)];
 }
 
 /**
@@ -193,7 +196,7 @@ function attributeSteps(mount: Slot, options: MountOptions, { isNew }: { readonl
 function cgroupSteps(
   { out, place, options }: { readonly out: Slot; readonly place: Step; readonly options: MountOptions },
   slots: Slots,
-  { groups, mode, hasCgroupNamespace }: MountFacts,
+  { groups, mode, hasCgroupNamespace, label }: MountFacts,
 ): Step[] {
   // the runtime's own group is not the container's to change: in there are those of others too
   const optionsOf = (group: GroupFolder | undefined): MountOptions =>
@@ -209,7 +212,7 @@ function cgroupSteps(
     ];
   }
   const writable = options.set & ~MOUNT_ATTR.RDONLY;
-  const steps: Step[] = [{ op: 'filesystem', out, type: 'tmpfs', options: ['mode=755'], attributes: writable }, place];
+  const steps: Step[] = [{ op: 'filesystem', out, type: 'tmpfs', options: ['mode=755', ...labelOptions(label, 'tmpfs', [])], attributes: writable }, place];
   for (const group of groups) {
     const { version, controllers, path, mountPoint } = group;
     if (version === 2) continue;

@@ -16,6 +16,7 @@ import type { BundleInput } from './bundle-input.js';
 import { type BundleMounts, planBundleMounts } from './bundle-mounts.js';
 import { bundleProgramSteps, ENTERING_MS, findBundleUser, returnedTerminal, sendProcess, sendTerminal } from './bundle-process.js';
 import { stagesOf } from './bundle-stages.js';
+import { keyLabelSteps, labelOptions, programLabelSteps } from './label-steps.js';
 import { netDeviceSteps } from './net-device-steps.js';
 import { prioritySteps } from './priority-steps.js';
 
@@ -45,7 +46,7 @@ export function planBundle(input: BundleInput): Plan {
   const ofStart = hookSteps(config.hooks?.startContainer, created, input.states.created);
   // in a pid namespace that is joined the program's process is another one, which is not there yet
   const ofProcess = [...ofStart.describe, ...sendProcess(input.pidfdSocket, 'standard')];
-  const protection = planBundleProtection(config.linux, mounts, slots);
+  const protection = planBundleProtection(config.linux, mounts, slots, labelOptions(input.mounts.label, 'tmpfs', []));
   const listening = input.filter?.listener ? { slot: slots.take(), state: input.listenerState } : null;
   const cwd = { create: 1, ...groundOf(mounts.places, process.cwd) } as const;
   const program = bundleProgramSteps(
@@ -61,6 +62,7 @@ export function planBundle(input: BundleInput): Plan {
     ...(pid === undefined ? ofProcess : []),
     ...(hasRuntimeHooks(config) ? [{ op: 'park' } as const] : []),
     ...ofCreation.run,
+    ...programLabelSteps(input.labels),
     input.noPivot ? { op: 'change_root', root } : { op: 'pivot', root, between: 0 },
     ...propagationOf(config.linux, root),
     ...findBundleUser(process, groundOf(mounts.places, '/etc/passwd', '/etc/group'), input),
@@ -141,11 +143,11 @@ const FROM_THE_HOST: Step = { op: 'set_propagation', path: '/', propagation: PRO
 /** Binds are to be peers of what they show: they are taken while the container's own mounts are that still. */
 const isShared = ({ linux }: BundleConfig): boolean => linux?.rootfsPropagation === 'shared' || linux?.rootfsPropagation === 'rshared';
 
-function namespaceSteps({ newKeyring, config }: BundleInput, isNew: (type: NamespaceType) => boolean): Step[] {
+function namespaceSteps({ newKeyring, config, labels }: BundleInput, isNew: (type: NamespaceType) => boolean): Step[] {
   return [
     ...(isNew('cgroup') ? [{ op: 'unshare', flags: CLONE.cgroup } as const] : []),
     { op: 'setsid' },
-    ...(newKeyring ? [{ op: 'keyring' } as const] : []),
+    ...(newKeyring ? [...keyLabelSteps(labels), { op: 'keyring' } as const] : []),
     ...(isNew('net') ? [{ op: 'link_up', name: 'lo' } as const] : []),
     { op: 'unshare', flags: CLONE.mnt },
     ...(isShared(config) ? [] : [FROM_THE_HOST]),
@@ -173,10 +175,11 @@ function planBundleProtection(
   linux: BundleLinux | undefined,
   mounts: BundleMounts,
   slots: Slots,
+  folderOptions: readonly string[],
 ): { readonly make: readonly Step[]; readonly protect: readonly Step[] } {
   const { maskedPaths = [], readonlyPaths = [] } = linux ?? {};
   const nullDevice = slots.take();
-  const { make, protect } = planProtection({ table: { maskedPaths, readonlyPaths }, slots });
+  const { make, protect } = planProtection({ table: { maskedPaths, readonlyPaths }, slots, folderOptions });
   const open: Step[] = maskedPaths.length > 0 ? [{ op: 'open_in_root', out: nullDevice, ...mounts.nullDevice, flags: O_PATH }] : [];
   return { make: [...open, ...make], protect: protect(mounts.places, nullDevice) };
 }

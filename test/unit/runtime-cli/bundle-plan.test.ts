@@ -4,6 +4,7 @@ import { NONE, type Plan, Slots, slotsOf } from '../../../lib/plan/plan.js';
 import { MOUNT_ATTR } from '../../../lib/plan/recipe.js';
 import type { Slot, Step } from '../../../lib/plan/steps.js';
 import { capabilitySets, processLimits } from '../../../lib/runtime-cli/config/process-facts.js';
+import { programLabels } from '../../../lib/runtime-cli/config/security-labels.js';
 import { planBundleExec } from '../../../lib/runtime-cli/plan/bundle-exec-plan.js';
 import type { GroupFolder } from '../../../lib/runtime-cli/plan/bundle-groups.js';
 import { planBundle } from '../../../lib/runtime-cli/plan/bundle-plan.js';
@@ -23,7 +24,8 @@ function parsed(change: Change) {
   const config = configSchema.parse(text);
   const { process } = config;
   if (process === undefined) throw new Error('the spec has no process');
-  return { config, process, capabilities: capabilitySets(process), limits: processLimits(process) };
+  const labels = programLabels(process, { apparmor: 'apparmor/exec', selinux: true });
+  return { config, process, labels, capabilities: capabilitySets(process), limits: processLimits(process) };
 }
 
 const filter = { filter: new Uint8Array(8), flags: 0, listener: null };
@@ -57,7 +59,7 @@ function planned({
       pidfdSocket: null,
     },
     groups: { prepare: [], join: [], unified: undefined, killGroup: { at: NONE, path: '.' }, undo: [], limits: [] },
-    mounts: { sources: new Map(), groups, mode: 'v2', hasCgroupNamespace: true, devices: [], procs, mapped: new Map() },
+    mounts: { sources: new Map(), groups, mode: 'v2', hasCgroupNamespace: true, devices: [], procs, mapped: new Map(), label: config.linux?.mountLabel ?? null },
     joined: new Map(joined ? [['pid', 40]] : []),
     ...{
       newKeyring: true,

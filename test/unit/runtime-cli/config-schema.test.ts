@@ -88,7 +88,6 @@ describe('config.json', () => {
     [['linux', 'namespaces'], [{ type: 'mount' }], 'hostname of config.json'],
     [['linux', 'resources', 'memory'], { kernel: 1 }, 'linux.resources.memory.kernel of config.json'],
     [['linux', 'intelRdt'], { closID: 'a' }, 'linux.intelRdt of config.json'],
-    [['process', 'apparmorProfile'], 'docker-default', 'process.apparmorProfile of config.json'],
     [['mounts', 0, 'options'], ['tmpcopyup'], 'mounts[0].options of config.json'],
     [
       ['mounts', 1, 'options'],
@@ -98,7 +97,6 @@ describe('config.json', () => {
     [['mounts', 6, 'options'], ['ro', 'nsdelegate'], 'mounts[6].options of config.json is not supported here'],
     [['linux', 'timeOffsets'], { monotonic: { secs: 1 } }, 'linux.timeOffsets of config.json'],
     [['linux', 'personality'], { domain: 'LINUX', flags: ['NO_RANDOM'] }, 'linux.personality.flags of config.json'],
-    [['process', 'selinuxLabel'], 'a:b:c', 'process.selinuxLabel of config.json'],
   ] as const)('is refused for what can not be kept: %j', (path, value, message) => {
     expect(() => refuseUnapplied(read(withValue(path, value)))).toThrow(message);
   });

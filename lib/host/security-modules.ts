@@ -1,0 +1,28 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { hasCode } from '../errors.js';
+
+/** Security modules of the kernel that confine a program from its execve on. */
+export interface SecurityModules {
+  /** The file below /proc/self/attr that takes the profile, AppArmor's own since Linux 5.8; `null`: AppArmor is not enabled. */
+  readonly apparmor: 'apparmor/exec' | 'exec' | null;
+  /** SELinux is enabled, and its file system is mounted. */
+  readonly selinux: boolean;
+}
+
+/** What this kernel has (Documentation/admin-guide/LSM). @throws when a file of /sys can't be read */
+export function securityModules(): SecurityModules {
+  return { apparmor: enabledIn('/sys/module/apparmor/parameters/enabled') ? appArmorFile() : null, selinux: existsSync('/sys/fs/selinux/enforce') };
+}
+
+function appArmorFile(): 'apparmor/exec' | 'exec' {
+  return existsSync('/proc/self/attr/apparmor/exec') ? 'apparmor/exec' : 'exec';
+}
+
+function enabledIn(path: string): boolean {
+  try {
+    return readFileSync(path, 'latin1').startsWith('Y');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return false;
+    throw error;
+  }
+}
