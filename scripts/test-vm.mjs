@@ -40,7 +40,7 @@ const HYBRID = ['test/integration/every-limit.test.ts', '-t', 'on this machine']
 /** What needs the systemd of a user. */
 const SYSTEMD = ['test/systemd/scopes.test.ts'];
 /** What needs the systemd of the machine, as root. */
-const MANAGER = ['test/systemd/oci-scopes.test.ts'];
+const MANAGER = ['test/systemd/oci-scopes.test.ts', 'test/systemd/oci-selinux.test.ts'];
 
 /** Where the programs that tests start are bundled. */
 const PROGRAMS = 'build/test-programs';
@@ -70,6 +70,7 @@ const BY = { root: [], user: ['scripts/vm/as-user'], hybrid: [], systemd: ['scri
 /** What is done before, as a script. */
 const BEFORE = {
   root: 'mount -t securityfs securityfs /sys/kernel/security; ',
+  manager: 'mountpoint -q /sys/fs/selinux || mount -t selinuxfs selinuxfs /sys/fs/selinux; ',
   hybrid: 'mkdir /run/networks; mount -t cgroup -o net_cls,net_prio networks /run/networks; ',
 };
 

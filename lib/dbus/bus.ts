@@ -4,7 +4,7 @@ import { toError } from '../errors.js';
 import { clearTimeout, setTimeout } from '../native/clock.js';
 import { Deferred } from '../native/deferred.js';
 import { connectLocal } from '../native/load-addon.js';
-import { afterAuth, authRequest, BEGIN } from './auth.js';
+import { AUTH, afterAuth, BEGIN } from './auth.js';
 import { DBusError, malformed } from './dbus-error.js';
 import { decodeMessage, encodeMessage, HEAD_BYTES, lengthOf, type Message } from './message.js';
 import { strangeness } from './peer.js';
@@ -60,7 +60,7 @@ export class Bus {
     }
     const bus = new Bus(stream, options);
     try {
-      stream.write(authRequest(uid));
+      stream.write(AUTH);
       await bus.#admitted.promise;
       stream.write(BEGIN);
       // a program that is no bus has no names

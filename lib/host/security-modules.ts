@@ -11,7 +11,10 @@ export interface SecurityModules {
 
 /** What this kernel has (Documentation/admin-guide/LSM). @throws when a file of /sys can't be read */
 export function securityModules(): SecurityModules {
-  return { apparmor: enabledIn('/sys/module/apparmor/parameters/enabled') ? appArmorFile() : null, selinux: existsSync('/sys/fs/selinux/enforce') };
+  return {
+    apparmor: enabledIn('/sys/module/apparmor/parameters/enabled') ? appArmorFile() : null,
+    selinux: existsSync('/sys/fs/selinux/enforce'),
+  };
 }
 
 function appArmorFile(): 'apparmor/exec' | 'exec' {

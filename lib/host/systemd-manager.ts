@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { Bus } from '../dbus/bus.js';
 import { DBusError } from '../dbus/dbus-error.js';
 import type { Message } from '../dbus/message.js';
-import type { Value, Variant } from '../dbus/value.js';
+import { isVariant, type Value, type Variant } from '../dbus/value.js';
 import { hasCode, toError } from '../errors.js';
 import { Deferred } from '../native/deferred.js';
 
@@ -61,6 +61,15 @@ export class SystemdManager {
   /** Calls a method of the manager. @throws DBusError */
   call(member: string, signature: string, body: readonly Value[]): Promise<readonly Value[]> {
     return this.#bus.call({ ...SYSTEMD, member, signature, body });
+  }
+
+  /** The group below which its units have theirs, from the top of the hierarchy: '/user.slice/…' of a user's systemd, '' of the machine's. @throws DBusError */
+  async controlGroup(): Promise<string> {
+    const get = { interface: 'org.freedesktop.DBus.Properties', member: 'Get', signature: 'ss', body: [SYSTEMD.interface, 'ControlGroup'] };
+    const [property] = await this.#bus.call({ ...SYSTEMD, ...get });
+    const group = property !== undefined && isVariant(property) ? property.value : undefined;
+    if (typeof group !== 'string') throw new DBusError('D-Bus: systemd gave no ControlGroup');
+    return group;
   }
 
   /** Calls a method that queues a job, and waits for the job's end. @throws DBusError: systemd refuses, or the job does not end as 'done' */

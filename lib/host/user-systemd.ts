@@ -71,20 +71,22 @@ function propertiesOf({ description, pids }: ScopeRequest): UnitProperty[] {
 
 /** @param until by the clock of `performance`, for all sockets together @throws UnsupportedError: none answers */
 async function connect(until: number): Promise<SystemdManager> {
-  const { sockets, failures } = socketsOf(runtimeFolder());
+  const { sockets, failures } = userSockets();
   const reached = await SystemdManager.connect(sockets, until);
   if (reached.manager !== null) return reached.manager;
   throw noScope([...failures, ...reached.failures]);
 }
 
-interface Sockets {
+/** Where the systemd of a user may be reached. */
+export interface UserSockets {
   readonly sockets: readonly ManagerSocket[];
   /** Of an address that is none. */
   readonly failures: Error[];
 }
 
 /** systemd's own socket, which serves where no bus is installed, then the buses of the session and of the user. */
-function socketsOf(runtime: string): Sockets {
+export function userSockets(): UserSockets {
+  const runtime = runtimeFolder();
   const own = { socket: join(runtime, 'systemd/private'), isBus: false };
   const withBuses = (buses: readonly string[]) => [own, ...[...new Set(buses)].map((socket) => ({ socket, isBus: true }))];
   const users = join(runtime, 'bus');

@@ -14,6 +14,9 @@ const MASKED_PROC =
 
 const MOVED = 'Where the host has just mounted or unmounted something there, try it again: without root its root is shown in parts';
 
+const FAR_GROUP =
+  "This user may not move a process from the group of this one to that of the container (cgroups(7), delegation): run under 'systemd-run --user --scope'";
+
 const NEEDS_ROOT = 'It needs root, or CAP_SYS_ADMIN: run it with sudo for example';
 
 /** What is known of a failure. */
@@ -100,6 +103,7 @@ export function forClone(errno: number): string | null {
     return `${inDocker}; as another user than root, Ubuntu's AppArmor may forbid user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns)`;
   if (errno === ENOSPC) return 'A limit on namespaces is reached: see /proc/sys/user/max_*_namespaces, and 32 levels of nesting';
   if (errno === ENOMEM) return 'A pid namespace that is joined has ended with its process 1, or the machine is out of memory';
+  if (errno === EACCES) return FAR_GROUP;
   if (errno === ENOSYS) return 'The kernel is too old (clone3 needs Linux 5.3), or an outer seccomp filter hides the call';
   return errno === EINVAL ? 'The kernel lacks one of the namespace types' : null;
 }

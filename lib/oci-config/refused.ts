@@ -131,7 +131,15 @@ function refuseUnsaidOfProgram(process: BundleProcess): void {
   if (scheduler !== undefined && scheduler.flags.length > 0) refuse('process.scheduler.flags', 'no option says them');
 }
 
-function refuseUnsaidOfLinux({ rootfsPropagation, mountLabel, personality, memoryPolicy, netDevices, resources, cgroupsPath }: BundleLinux): void {
+function refuseUnsaidOfLinux({
+  rootfsPropagation,
+  mountLabel,
+  personality,
+  memoryPolicy,
+  netDevices,
+  resources,
+  cgroupsPath,
+}: BundleLinux): void {
   if (rootfsPropagation && !['private', 'rprivate'].includes(rootfsPropagation))
     refuse('linux.rootfsPropagation', 'mounts in the root are private');
   if (mountLabel) refuse('linux.mountLabel', NO_OPTION);

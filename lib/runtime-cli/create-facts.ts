@@ -3,6 +3,7 @@ import { getegid } from 'node:process';
 import { hasCode, invalidOption, NacelleError, UnsupportedError } from '../errors.js';
 import type { GroupLayout } from '../host/cgroup-base.js';
 import { securityModules } from '../host/security-modules.js';
+import { groupOfUnits } from '../host/systemd-units.js';
 import { isOwnAlone } from '../host/write-maps.js';
 import { now } from '../native/clock.js';
 import type { BundleConfig, BundleProcess } from '../oci-config/config-schema.js';
@@ -29,6 +30,7 @@ import { preservedDescriptors } from './preserved-descriptors.js';
 import { filterOf, groupFacts, mayMakeGroup, rootOf, sourcesOf, usersOf } from './runtime-machine.js';
 import { type ContainerRecord, isFrozen, stateFolder } from './state/container-state.js';
 import { processesIn } from './state/group-processes.js';
+import { systemdOf } from './systemd-scopes.js';
 
 /** The newest version of the spec that this runtime follows. */
 export const OCI_VERSION = '1.3.0';
@@ -98,7 +100,7 @@ export async function createFacts(request: CreateRequest): Promise<CreateFacts> 
   const program = { ...config.process, env: [...config.process.env, ...env, ...(notifies ? [NOTIFY_VARIABLE] : [])] };
   const maps = await usersOf(linux);
   if (maps !== null) requireMapped(maps, program);
-  if (request.rights.isUser) requireUserNamespace(maps, request);
+  if (request.rights.isUser) requireUserNamespace(maps);
   if (needsSetgroupsDenied(request.rights, maps)) refuseGroups(program);
   if (request.noPivot) refuseWithoutPivot(maps, request.rights);
   const mountMaps = mountMapsOf(config.mounts, maps);
@@ -116,8 +118,11 @@ export async function createFacts(request: CreateRequest): Promise<CreateFacts> 
   if (notify !== null) sources.set(config.mounts.length, { path: notify.source, isFile: false });
   const netDevices = await netDevicesOf(linux, request.rights);
   const groups = { ...(await groupFacts(linux?.resources, request.caller.pid)), isConfined: request.rights.isConfined };
-  const scope = request.systemd ? scopeNameOf(linux?.cgroupsPath, request.id) : null;
-  const wanted = scope === null ? groupFolders(groups.layout, linux?.cgroupsPath, request.id) : scopeFolders(groups.layout, scope);
+  const scope = request.systemd ? scopeNameOf(linux?.cgroupsPath, request.id, systemdOf(request.rights)) : null;
+  const wanted =
+    scope === null
+      ? groupFolders(groups.layout, linux?.cgroupsPath, request.id)
+      : scopeFolders(groups.layout, scope, await groupOfUnits(scope.of));
   const folders = request.rights.skipsGroups && !linux?.cgroupsPath ? wanted.filter(mayMakeGroup) : wanted;
   const home = homeOfGroup(folders);
   const freezer = freezerOf(folders);
@@ -159,10 +164,9 @@ function refuseFrozenGroup(freezer: GroupFolder): void {
   if (isFrozen({ freezer })) throw new NacelleError(`container's cgroup unexpectedly frozen: ${freezer.path}`, { code: 'ERR_STATE' });
 }
 
-/** What an ordinary user's container has to have, in runc's words. @throws NacelleError; UnsupportedError */
-function requireUserNamespace(maps: UserMaps | null, { systemd }: Pick<CreateRequest, 'systemd'>): void {
+/** What an ordinary user's container has to have, in runc's words. @throws NacelleError */
+function requireUserNamespace(maps: UserMaps | null): void {
   if (maps === null) throw usageError('rootless container requires user namespaces: linux.namespaces of config.json has none');
-  if (systemd) throw new UnsupportedError('--systemd-cgroup of an ordinary user', "the machine's systemd makes scopes for root alone");
 }
 
 /** In a user namespace the host's mounts are locked, and whoever sees them may mount proc anew, without what is masked. @throws UnsupportedError */

@@ -16,7 +16,7 @@ export function featuresText(): string {
       linux: {
         namespaces: [...namespaceNames].sort(),
         capabilities: capabilityNames.map((name) => `CAP_${name}`),
-        cgroup: { v1: true, v2: true, systemd: true, systemdUser: false, rdma: true },
+        cgroup: { v1: true, v2: true, systemd: true, systemdUser: true, rdma: true },
         seccomp: {
           enabled: true,
           actions: Object.keys(actionNames),

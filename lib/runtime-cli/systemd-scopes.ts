@@ -1,6 +1,7 @@
-import { startMachineScope, stopUnit } from '../host/machine-systemd.js';
+import { type SystemdOwner, startScopeUnit, stopUnit } from '../host/systemd-units.js';
 import { during } from '../native/host-work.js';
 import { planOf } from '../plan/plan.js';
+import type { Rights } from './caller/rights.js';
 import type { GroupFolder } from './plan/bundle-groups.js';
 import { type ScopeName, scopeUnit } from './plan/systemd-scope.js';
 import type { UnitLimits } from './plan/unit-properties.js';
@@ -30,13 +31,13 @@ export async function inScope<T>(
   const made: T[] = [];
   try {
     return await during(waiting, new Map(), async ({ pid }) => {
-      await startMachineScope(scopeUnit(name, { id, pid, limits }));
+      await startScopeUnit(name.of, scopeUnit(name, { id, pid, limits }));
       try {
         const one = await make();
         made.push(one);
         return one;
       } catch (error) {
-        throw await undoneAfter(error, () => stopUnit(name.unit));
+        throw await undoneAfter(error, () => stopUnit(name.of, name.unit));
       }
     });
   } catch (error) {
@@ -45,7 +46,10 @@ export async function inScope<T>(
   }
 }
 
+/** The systemd that whoever has these rights asks for scopes. */
+export const systemdOf = ({ isConfined }: Pick<Rights, 'isConfined'>): SystemdOwner => (isConfined ? 'user' : 'machine');
+
 /** Stops the units whose groups these are. @throws DBusError; UnsupportedError: systemd is gone */
-export async function stopUnits(folders: readonly Pick<GroupFolder, 'unit'>[]): Promise<void> {
-  for (const { unit } of folders) if (unit !== undefined) await stopUnit(unit);
+export async function stopUnits(folders: readonly Pick<GroupFolder, 'unit' | 'unitOf'>[]): Promise<void> {
+  for (const { unit, unitOf = 'machine' } of folders) if (unit !== undefined) await stopUnit(unitOf, unit);
 }

@@ -4,7 +4,7 @@ import { readGroupFile } from '../cgroup/files/group-files.js';
 import { writeAll } from '../cgroup/update-limits.js';
 import { UnsupportedError } from '../errors.js';
 import { inspectGroups } from '../host/cgroup-base.js';
-import { setUnitProperties, withSystemd } from '../host/machine-systemd.js';
+import { setUnitProperties, withSystemd } from '../host/systemd-units.js';
 import { attempt } from '../native/system-errors.js';
 import { type Resources, resourcesSchema } from '../oci-config/resources-schema.js';
 import type { Caller } from './caller/caller.js';
@@ -72,7 +72,8 @@ export async function updateContainer(folder: StateFolder, resources: Resources)
     write();
     return;
   }
-  await withSystemd(async (systemd) => {
+  const [owner = 'machine'] = record.groups.flatMap(({ unitOf }) => unitOf ?? []);
+  await withSystemd(owner, async (systemd) => {
     // the kernel says first whether the limits can be had
     const putBack = write();
     try {

@@ -18,6 +18,8 @@ const DISK = 8 * 1024 ** 3;
 const CPU = 'max,la57=off';
 /** The kernel's defences are for processors that run ahead, which an emulator does not; its other clock is a device, which Node asks all the time. */
 const FAST = 'mitigations=off init_on_alloc=0 tsc=reliable';
+/** On a host that is busy the emulated timer may not tick while the kernel tries whether it does, and the kernel would panic. */
+const PATIENT = 'no_timer_check';
 const SIGNALS = ['SIGINT', 'SIGTERM'];
 /** How many times longer a test may wait before it gives up. */
 const PATIENCE = 3;
@@ -56,7 +58,7 @@ export async function runInMachine(kernel, script, { collect = () => {}, minutes
     const files = start(VIRTIOFSD, [`--socket-path=${folder}/socket`, '-o', 'source=/,cache=always,sandbox=chroot']);
     processes.push(files);
     await untilThere(`${folder}/socket`, files);
-    const machine = start(QEMU, qemuArguments(kernel, folder));
+    const machine = start(QEMU, qemuArguments(kernel, folder, systemd ? 'security=selinux' : ''));
     processes.push(machine);
     machine.child.stdout.pipe(process.stdout);
     const end = () => machine.child.kill('SIGKILL');
@@ -84,7 +86,8 @@ export async function runInMachine(kernel, script, { collect = () => {}, minutes
   }
 }
 
-function qemuArguments({ image, modules }, folder) {
+/** @param more parameters of the kernel, which has one of AppArmor, its default, and SELinux */
+function qemuArguments({ image, modules }, folder, more) {
   return [
     ...['-machine', 'q35', '-accel', process.env.NACELLE_VM_ACCEL ?? 'tcg,thread=multi', '-cpu', CPU, '-smp', '2'],
     ...['-m', MEMORY, '-object', `memory-backend-memfd,id=memory,size=${MEMORY},share=on`, '-numa', 'node,memdev=memory'],
@@ -94,7 +97,7 @@ function qemuArguments({ image, modules }, folder) {
     ...['-chardev', `socket,id=files,path=${folder}/socket`, '-device', 'vhost-user-fs-pci,chardev=files,tag=host'],
     ...['-drive', `file=${folder}/disk,format=raw,if=virtio,cache=unsafe`],
     ...['-kernel', image, '-initrd', `${folder}/initrd`],
-    ...['-append', `console=ttyS0 quiet panic=-1 work=${folder} project="${root}" modules="${modules}" ${FAST}`],
+    ...['-append', `console=ttyS0 quiet panic=-1 work=${folder} project="${root}" modules="${modules}" ${FAST} ${PATIENT} ${more}`],
   ];
 }
 

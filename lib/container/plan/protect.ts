@@ -118,5 +118,11 @@ function requireMount(places: readonly Place[], path: string): Step[] {
 
 /** One empty read-only tmpfs serves all masked folders. */
 function emptyFolder(out: Slot, options: readonly string[]): Step {
-  return { op: 'filesystem', out, type: 'tmpfs', options: ['size=0', 'mode=755', ...options], attributes: RDONLY | NOSUID | NODEV | NOEXEC };
+  return {
+    op: 'filesystem',
+    out,
+    type: 'tmpfs',
+    options: ['size=0', 'mode=755', ...options],
+    attributes: RDONLY | NOSUID | NODEV | NOEXEC,
+  };
 }

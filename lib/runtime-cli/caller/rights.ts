@@ -40,7 +40,7 @@ export function rightsOf({
     isUser,
     isConfined,
     deniesSetgroups: setgroups.trim() === 'deny',
-    skipsGroups: rootless ?? (isUser || (isConfined && !systemd)),
+    skipsGroups: rootless ?? (isConfined && !systemd),
   };
 }
 

@@ -16,7 +16,7 @@ const NO_SELINUX = 'selinux label is specified in config, but selinux is disable
 
 /** A program that is less confined than it was asked to be is worse than none. Pure. @throws UnsupportedError where the kernel has not the module */
 export function programLabels(
-  { apparmorProfile, selinuxLabel }: Pick<BundleProcess, 'apparmorProfile' | 'selinuxLabel'>,
+  { apparmorProfile, selinuxLabel }: Partial<Pick<BundleProcess, 'apparmorProfile' | 'selinuxLabel'>>,
   modules: SecurityModules,
 ): ProgramLabels {
   if (apparmorProfile && modules.apparmor === null) refuse('process.apparmorProfile', NO_APPARMOR);

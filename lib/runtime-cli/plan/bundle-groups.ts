@@ -5,6 +5,7 @@ import type { GroupFiles, Place, Write } from '../../cgroup/limits/group-write.j
 import { invalidOption, UnsupportedError } from '../../errors.js';
 import type { GroupLayout } from '../../host/cgroup-base.js';
 import type { Hierarchy } from '../../host/cgroup-layout.js';
+import type { SystemdOwner } from '../../host/systemd-units.js';
 import { deviceRulesOf, unifiedWrites } from '../../oci-config/bundle-limits.js';
 import type { Resources } from '../../oci-config/resources-schema.js';
 import { NONE, type Plan, type Slots } from '../../plan/plan.js';
@@ -37,6 +38,8 @@ export interface GroupFolder {
   readonly mountPoint: string;
   /** The unit of systemd whose group this is. */
   readonly unit?: string | undefined;
+  /** Whose systemd has the unit; without: that of the machine. */
+  readonly unitOf?: SystemdOwner | undefined;
   /** It is the runtime's own, which the container sees in the place of one that could not be made. */
   readonly isRuntimes?: boolean | undefined;
 }

@@ -212,7 +212,10 @@ function cgroupSteps(
     ];
   }
   const writable = options.set & ~MOUNT_ATTR.RDONLY;
-  const steps: Step[] = [{ op: 'filesystem', out, type: 'tmpfs', options: ['mode=755', ...labelOptions(label, 'tmpfs', [])], attributes: writable }, place];
+  const steps: Step[] = [
+    { op: 'filesystem', out, type: 'tmpfs', options: ['mode=755', ...labelOptions(label, 'tmpfs', [])], attributes: writable },
+    place,
+  ];
   for (const group of groups) {
     const { version, controllers, path, mountPoint } = group;
     if (version === 2) continue;

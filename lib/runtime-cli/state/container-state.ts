@@ -24,6 +24,8 @@ const groupSchema = z.object({
   controllers: z.array(z.string()).readonly(),
   /** The unit of systemd whose group this is. */
   unit: z.string().optional(),
+  /** Whose systemd has the unit; without: that of the machine. */
+  unitOf: z.enum(['machine', 'user']).optional(),
 });
 
 /** What is known of a container between two commands. The number rises when a field changes its meaning. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { afterAuth, authRequest } from '../../../lib/dbus/auth.js';
+import { afterAuth } from '../../../lib/dbus/auth.js';
 import { unixSocketsIn } from '../../../lib/dbus/bus-address.js';
 
 describe('the address of a bus', () => {
@@ -22,9 +22,10 @@ describe('the address of a bus', () => {
 });
 
 describe('what comes before the first message', () => {
-  it('names the user in hexadecimal digits of its decimal ones', () => {
-    // the example of the specification
-    expect(authRequest(1000).toString('latin1')).toBe('\0AUTH EXTERNAL 31303030\r\n');
+  it('passes over the question about the user, which was answered ahead', () => {
+    expect(afterAuth(Buffer.from('DATA\r\nOK 1234\r\nl'))?.toString()).toBe('l');
+    expect(afterAuth(Buffer.from('DATA\r\nOK'))).toBeNull();
+    expect(() => afterAuth(Buffer.from('DATA\r\nREJECTED EXTERNAL\r\n'))).toThrow('the bus refuses this user: REJECTED EXTERNAL');
   });
 
   it('waits for the end of the line, and leaves what follows', () => {

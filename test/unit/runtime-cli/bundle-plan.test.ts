@@ -59,7 +59,16 @@ function planned({
       pidfdSocket: null,
     },
     groups: { prepare: [], join: [], unified: undefined, killGroup: { at: NONE, path: '.' }, undo: [], limits: [] },
-    mounts: { sources: new Map(), groups, mode: 'v2', hasCgroupNamespace: true, devices: [], procs, mapped: new Map(), label: config.linux?.mountLabel ?? null },
+    mounts: {
+      sources: new Map(),
+      groups,
+      mode: 'v2',
+      hasCgroupNamespace: true,
+      devices: [],
+      procs,
+      mapped: new Map(),
+      label: config.linux?.mountLabel ?? null,
+    },
     joined: new Map(joined ? [['pid', 40]] : []),
     ...{
       newKeyring: true,

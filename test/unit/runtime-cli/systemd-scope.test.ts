@@ -25,8 +25,13 @@ describe('the scope that cgroupsPath names', () => {
       '/cg/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1_2.slice/cri-containerd-abc.scope',
     ],
   ])('%j', (path, slice, unit, folder) => {
-    expect(scopeNameOf(path, 'id')).toEqual({ slice, unit });
-    expect(scopeFolders(layout, { slice, unit })).toEqual([{ path: folder, version: 2, controllers: ['memory'], mountPoint: '/cg', unit }]);
+    const name = { slice, unit, of: 'machine' } as const;
+    expect(scopeNameOf(path, 'id')).toEqual(name);
+    const group = { version: 2, controllers: ['memory'], mountPoint: '/cg', unit };
+    expect(scopeFolders(layout, name, '')).toEqual([{ path: folder, ...group, unitOf: 'machine' }]);
+    expect(scopeFolders(layout, { ...name, of: 'user' }, '/u/s')).toEqual([
+      { path: folder.replace('/cg', '/cg/u/s'), ...group, unitOf: 'user' },
+    ]);
   });
 
   it.each([
@@ -50,8 +55,12 @@ describe('the scope that cgroupsPath names', () => {
     expect(() => scopeNameOf(path, 'id')).toThrow('linux.cgroupsPath');
   });
 
+  it('is in user.slice of a user’s systemd where no slice is named', () => {
+    expect(scopeNameOf(':libpod:abc', 'id', 'user')).toEqual({ slice: 'user.slice', unit: 'libpod-abc.scope', of: 'user' });
+  });
+
   it('is refused where v1 has controllers', () => {
-    expect(() => scopeFolders({ ...layout, mode: 'hybrid' }, scopeNameOf(undefined, 'id'))).toThrow('on pure cgroup v2 alone');
+    expect(() => scopeFolders({ ...layout, mode: 'hybrid' }, scopeNameOf(undefined, 'id'), '')).toThrow('on pure cgroup v2 alone');
   });
 
   it('is below the group, whatever it is', () => {
@@ -64,7 +73,7 @@ describe('the scope that cgroupsPath names', () => {
         } catch {
           return;
         }
-        const [folder] = scopeFolders(layout, named);
+        const [folder] = scopeFolders(layout, named, '');
         expect(folder?.path.startsWith('/cg/')).toBe(true);
         expect(folder?.path.split('/')).not.toContain('..');
         expect(folder?.path.endsWith(`/${named.unit}`)).toBe(true);

@@ -2,46 +2,56 @@ import { performance } from 'node:perf_hooks';
 import { DBusError } from '../dbus/dbus-error.js';
 import { oneOf, UnsupportedError } from '../errors.js';
 import { SystemdManager, type UnitProperty } from './systemd-manager.js';
+import { userSockets } from './user-systemd.js';
 
 /** How long systemd may take for all that is asked by one connection, in ms: on a machine that boots it has other units to start. */
 const TIMEOUT = 30_000;
 
 /** systemd's own socket, which serves where no bus runs, then the bus of the machine. Both are root's. */
-const SOCKETS = [
+const MACHINE_SOCKETS = [
   { socket: '/run/systemd/private', isBus: false },
   { socket: '/run/dbus/system_bus_socket', isBus: true },
 ];
 
-/** A scope of the machine's systemd (systemd.scope(5)). */
-export interface MachineScope {
+/** That of the machine, which serves root alone, or that of the user. */
+export type SystemdOwner = 'machine' | 'user';
+
+/** A scope that systemd makes (systemd.scope(5)). */
+export interface ScopeUnit {
   /** With '.scope' at its end. */
   readonly unit: string;
   readonly properties: readonly UnitProperty[];
 }
 
 /**
- * Does some work with the systemd of this machine.
+ * Does some work with a systemd.
  *
  * @throws UnsupportedError: there is none; DBusError: it refuses
  */
-export async function withSystemd<T>(work: (systemd: SystemdManager) => Promise<T>): Promise<T> {
-  const { manager, failures } = await SystemdManager.connect(SOCKETS, performance.now() + TIMEOUT);
-  if (manager === null) throw noSystemd(failures);
+export async function withSystemd<T>(owner: SystemdOwner, work: (systemd: SystemdManager) => Promise<T>): Promise<T> {
+  const { sockets, failures } = owner === 'user' ? userSockets() : { sockets: MACHINE_SOCKETS, failures: [] };
+  const reached = await SystemdManager.connect(sockets, performance.now() + TIMEOUT);
+  if (reached.manager === null) throw noSystemd(owner, [...failures, ...reached.failures]);
   try {
-    return await work(manager);
+    return await work(reached.manager);
   } finally {
-    manager.close();
+    reached.manager.close();
   }
 }
 
+/** The group below which a systemd has those of its units, from the top of the hierarchy. @throws as {@link withSystemd} */
+export function groupOfUnits(owner: SystemdOwner): Promise<string> {
+  return withSystemd(owner, (systemd) => systemd.controlGroup());
+}
+
 /** Has systemd make a scope; when this resolves its processes are in its group. @throws as {@link withSystemd} */
-export function startMachineScope({ unit, properties }: MachineScope): Promise<void> {
-  return withSystemd((systemd) => systemd.startUnit(unit, properties));
+export function startScopeUnit(owner: SystemdOwner, { unit, properties }: ScopeUnit): Promise<void> {
+  return withSystemd(owner, (systemd) => systemd.startUnit(unit, properties));
 }
 
 /** Ends a scope and has systemd forget it, also one that failed. One that is not there is success. @throws as {@link withSystemd} */
-export async function stopUnit(unit: string): Promise<void> {
-  await withSystemd(async (systemd) => {
+export async function stopUnit(owner: SystemdOwner, unit: string): Promise<void> {
+  await withSystemd(owner, async (systemd) => {
     await unlessGone(() => systemd.job('StopUnit', 'ss', [unit, 'replace']));
     await unlessGone(() => systemd.call('ResetFailedUnit', 's', [unit]));
   });
@@ -62,13 +72,13 @@ async function unlessGone(work: () => Promise<unknown>): Promise<void> {
   }
 }
 
-function noSystemd(failures: readonly Error[]): UnsupportedError {
+function noSystemd(owner: SystemdOwner, failures: readonly Error[]): UnsupportedError {
   const feature = 'a scope of systemd';
   const cause = oneOf(failures);
   if (cause === undefined)
     return new UnsupportedError(
       feature,
-      'this machine has no systemd: there is no socket /run/systemd/private',
+      owner === 'user' ? 'this user has no systemd' : 'this machine has no systemd: there is no socket /run/systemd/private',
       'Have the engine use its cgroup driver cgroupfs.',
     );
   return new UnsupportedError(feature, cause.message, null, { cause });
