@@ -9,7 +9,8 @@ import { checkDirective } from '../../../lib/build/lint/check-directive.js';
 import { lint } from '../../../lib/build/lint/lint.js';
 import type { BaseImage } from '../../../lib/build/lint/stage-rules.js';
 import type { Platform } from '../../../lib/image/formats/platform.js';
-import { LINT_ROWS, type LintRow } from './lint-rows.js';
+import type { LintRow } from './lint-row.js';
+import { LINT_ROWS } from './lint-rows.js';
 
 const here = { os: 'linux', architecture: 'amd64' };
 const base: BaseImage = { variables: new Map([['PATH', '/bin']]), hasShell: false, triggers: [], platform: here };
