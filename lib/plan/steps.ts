@@ -113,7 +113,7 @@ export type Step =
   | { readonly op: 'rlimit'; readonly host?: never; readonly name: string; readonly resource: number | bigint; readonly soft: number | bigint; readonly hard: number | bigint; }
   | { readonly op: 'raise_limit'; readonly host?: never; readonly name: string; readonly resource: number | bigint; readonly hard: number | bigint; }
   | { readonly op: 'scheduler'; readonly host?: never; readonly policy: number | bigint; readonly nice: number | bigint; readonly priority: number | bigint; readonly runtime: number | bigint; readonly deadline: number | bigint; readonly period: number | bigint; }
-  | { readonly op: 'schedule'; readonly host?: never; readonly policy: number | bigint; readonly flags: number | bigint; readonly nice: number | bigint; readonly priority: number | bigint; readonly runtime: number | bigint; readonly deadline: number | bigint; readonly period: number | bigint; }
+  | { readonly op: 'scheduler_with_flags'; readonly host?: never; readonly policy: number | bigint; readonly flags: number | bigint; readonly nice: number | bigint; readonly priority: number | bigint; readonly runtime: number | bigint; readonly deadline: number | bigint; readonly period: number | bigint; }
   | { readonly op: 'memory_policy'; readonly host?: never; readonly mode: number | bigint; readonly nodes: Uint8Array; }
   | { readonly op: 'io_priority'; readonly host?: never; readonly priority: number | bigint; }
   | { readonly op: 'cpu_affinity'; readonly host?: boolean; readonly mask: Uint8Array; }
@@ -291,7 +291,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'rlimit', call: 'prlimit', what: 'set ulimit {name}', fields: [['STR', 'name'], ['NUM', 'resource'], ['NUM', 'soft'], ['NUM', 'hard']] },
   { op: 'raise_limit', call: 'prlimit', what: 'raise ulimit {name}', fields: [['STR', 'name'], ['NUM', 'resource'], ['NUM', 'hard']] },
   { op: 'scheduler', call: 'sched_setattr', what: 'set the scheduler', fields: [['NUM', 'policy'], ['NUM', 'nice'], ['NUM', 'priority'], ['NUM', 'runtime'], ['NUM', 'deadline'], ['NUM', 'period']] },
-  { op: 'schedule', call: 'sched_setattr', what: 'set the scheduler', fields: [['NUM', 'policy'], ['NUM', 'flags'], ['NUM', 'nice'], ['NUM', 'priority'], ['NUM', 'runtime'], ['NUM', 'deadline'], ['NUM', 'period']] },
+  { op: 'scheduler_with_flags', call: 'sched_setattr', what: 'set the scheduler', fields: [['NUM', 'policy'], ['NUM', 'flags'], ['NUM', 'nice'], ['NUM', 'priority'], ['NUM', 'runtime'], ['NUM', 'deadline'], ['NUM', 'period']] },
   { op: 'memory_policy', call: 'set_mempolicy', what: 'set the memory policy', fields: [['NUM', 'mode'], ['BYTES', 'nodes']] },
   { op: 'io_priority', call: 'ioprio_set', what: 'set the I/O priority', fields: [['NUM', 'priority']] },
   { op: 'cpu_affinity', call: 'sched_setaffinity', what: 'set the processors', fields: [['BYTES', 'mask']] },

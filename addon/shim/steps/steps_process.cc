@@ -137,7 +137,7 @@ int run(Context&, const args::raise_limit& a) {
 
 int run(Context& context, const args::scheduler& a) { return set_scheduler(context, a, 0); }
 
-int run(Context& context, const args::schedule& a) { return set_scheduler(context, a, a.flags); }
+int run(Context& context, const args::scheduler_with_flags& a) { return set_scheduler(context, a, a.flags); }
 
 int run(Context&, const args::memory_policy& a) {
   // the kernel counts one bit less than it is told of
