@@ -38,19 +38,23 @@ bool leave_all() {
   return sys_close_range(3, ~0U, 0) == 0;
 }
 
-// Whether whoever gets the orphans of this process does not wait for their end. conmon (8) is such a parent and does, before it ends and
-// its container is removed; of others that is not known. Waits until this process is an orphan.
-bool has_patient_parent(int orphaned) {
-  constexpr std::string_view kPatient[] = {"systemd", "containerd-shim"};  // a name has 15 bytes there
-  constexpr size_t kMostName = 64;
+// Waits until the parent of this process has ended, and so closed the pipe: another process has adopted this one then.
+void await_adoption(int orphaned) {
   char byte = 0;
   while (read(orphaned, &byte, 1) < 0 && errno == EINTR) continue;
+}
+
+// Whether the process that has adopted this one goes on and ends without waiting for its orphans' end. conmon(8) does wait, before it ends
+// and its container is removed; of others that is not known.
+bool adopter_leaves_orphans_alone() {
+  constexpr std::string_view kSuch[] = {"systemd", "containerd-shim"};  // a name has 15 bytes there
+  constexpr size_t kMostName = 64;
   const pid_t parent = getppid();
   if (parent == 1) return true;
   std::string name;
   if (read_text(AT_FDCWD, ("/proc/" + std::to_string(parent) + "/comm").c_str(), kMostName, name) < 0) return false;
-  for (const std::string_view patient : kPatient) {
-    if (name == std::string(patient) + '\n') return true;
+  for (const std::string_view such : kSuch) {
+    if (name == std::string(such) + '\n') return true;
   }
   return false;
 }
@@ -80,7 +84,8 @@ void start_resident(const FrontFile& file, const std::string& root) {
   // a process that has begun a session could take a terminal: its child can't
   if (setsid() < 0 || fork() != 0) _exit(0);
   waits.reset();
-  if (!has_patient_parent(orphaned.get()) || !leave_all()) _exit(0);
+  await_adoption(orphaned.get());
+  if (!adopter_leaves_orphans_alone() || !leave_all()) _exit(0);
   take_usual_ranks();
   if (!leave_groups()) _exit(0);
   const char* arguments[] = {file.node.c_str(), file.script.c_str(), "--root", root.c_str(), "planner", file.resident.c_str(), nullptr};
