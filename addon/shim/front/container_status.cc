@@ -9,8 +9,8 @@
 #include <ctime>
 
 #include "../kernel/syscalls.h"
+#include "../kernel/whole_text.h"
 #include "lines.h"
-#include "whole_text.h"
 
 namespace nacelle {
 namespace {

@@ -15,6 +15,7 @@
 #include "../kernel/file_io.h"
 #include "../kernel/memfd.h"
 #include "../kernel/syscalls.h"
+#include "../kernel/whole_text.h"
 #include "front_call.h"
 #include "front_file.h"
 #include "front_plans.h"
@@ -23,7 +24,6 @@
 #include "play.h"
 #include "refusal.h"
 #include "resident.h"
-#include "whole_text.h"
 
 namespace nacelle {
 namespace {

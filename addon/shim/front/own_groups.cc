@@ -7,10 +7,12 @@
 #include <cerrno>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "../kernel/file_io.h"
-#include "lines.h"
-#include "whole_text.h"
+#include "../kernel/mountinfo.h"
+#include "../kernel/text_lines.h"
+#include "../kernel/whole_text.h"
 
 namespace nacelle {
 namespace {
@@ -18,18 +20,8 @@ namespace {
 constexpr size_t kMostTold = 4 * 1024 * 1024;
 constexpr char kOwnGroup[] = "/nacelle-oci";
 
-// Where a line of /proc/self/mountinfo (proc_pid_mountinfo(5)) has the top of a hierarchy mounted; empty for all else. A path with spaces
-// is written otherwise there, and then not found.
-std::string top_of(std::string_view line) {
-  const size_t end = line.find(" - ");
-  if (end == std::string_view::npos) return {};
-  std::string_view type = line.substr(end + 3);
-  const std::string_view kind = take_word(type);
-  if (kind != "cgroup" && kind != "cgroup2") return {};
-  for (int skipped = 0; skipped < 3; ++skipped) take_word(line);
-  if (take_word(line) != "/") return {};
-  return std::string(take_word(line));
-}
+// The top of a hierarchy of groups.
+bool is_top(const MountInfo& mount) { return (mount.type == "cgroup" || mount.type == "cgroup2") && mount.root == "/"; }
 
 int enter(const std::string& group) {
   const unique_fd processes(open((group + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
@@ -54,13 +46,13 @@ bool is_own(std::string_view line) {
 }  // namespace
 
 bool leave_groups() {
-  std::string mounts, groups;
-  if (read_text(AT_FDCWD, "/proc/self/mountinfo", kMostTold, mounts) < 0) return false;
-  Lines mounted(mounts);
-  for (std::string_view line; mounted.next(line);) {
-    const std::string top = top_of(line);
-    if (!top.empty()) enter_top(top);
+  const unique_fd mountinfo(open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
+  std::vector<MountInfo> mounts;
+  if (!mountinfo || read_mountinfo(mountinfo.get(), mounts) < 0) return false;
+  for (const MountInfo& mount : mounts) {
+    if (is_top(mount)) enter_top(mount.path);
   }
+  std::string groups;
   if (read_text(AT_FDCWD, "/proc/self/cgroup", kMostTold, groups) < 0) return false;
   Lines left(groups);
   for (std::string_view line; left.next(line);) {

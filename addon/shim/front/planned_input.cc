@@ -9,8 +9,8 @@
 #include <string_view>
 
 #include "../kernel/memfd.h"
+#include "../kernel/whole_text.h"
 #include "front_call.h"
-#include "whole_text.h"
 
 namespace nacelle {
 namespace {

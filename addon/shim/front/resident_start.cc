@@ -15,8 +15,8 @@
 
 #include "../kernel/file_io.h"
 #include "../kernel/syscalls.h"
+#include "../kernel/whole_text.h"
 #include "own_groups.h"
-#include "whole_text.h"
 
 namespace nacelle {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <cerrno>
 
-#include "../kernel/unique_fd.h"
+#include "unique_fd.h"
 
 namespace nacelle {
 
