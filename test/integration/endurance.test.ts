@@ -17,7 +17,6 @@ function held(): Record<string, number> {
   return {
     descriptors: entries('/proc/self/fd').length,
     threads: kib('self', 'Threads'),
-    mounts: mounts().length,
     'descriptors of the shim': entries(`/proc/${shim}/fd`).length,
     'threads of the shim': kib(shim, 'Threads'),
     'mounts of the shim': mounts(shim).length,

@@ -60,7 +60,9 @@ function leftOf(known: readonly string[], knownMounts: readonly string[]): strin
   );
   const groups = cgroupFolders().filter((path) => path.includes(`/${GROUP}/nacelle/`));
   const running = inGroup().map((pid) => `process ${pid} (${readText(`/proc/${pid}/comm`)?.trim()})`);
+  // others mount elsewhere
   const mounted = mounts()
+    .filter(({ target }) => [store, runtimeDir()].some((own) => target.startsWith(`${own}/`)))
     .map(({ target, type }) => `mount ${type} on ${target}`)
     .filter((mount) => !knownMounts.includes(mount));
   return [...files, ...names, ...inStore, ...groups, ...running, ...mounted].filter((thing) => !isKnown(thing));
