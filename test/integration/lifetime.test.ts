@@ -32,7 +32,7 @@ import { until } from '../fixtures/until.js';
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['busybox'] });
 const seed = Number(process.env.NACELLE_SEED ?? 1);
-const kills = Number(process.env.NACELLE_KILLS ?? 20);
+const kills = Number(process.env.NACELLE_KILLS ?? 10);
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const isThere = (info: ProcessInfo): boolean => isAlive(info.pid) && processInfo(info.pid)?.startTime === info.startTime;

@@ -135,7 +135,7 @@ export const elsewhere: readonly Elsewhere[] = [
   ),
   row('leads set-up from one mount into another', 'links', 'container/links-between-mounts.test.ts', 'leads no set-up there'),
   row('is started from a Worker that ends', 'lifetime', 'workers.test.ts', 'takes its own containers along'),
-  row('SIGKILL of Node, or of Node and the shim, at 20 instants', 'lifetime', 'lifetime.test.ts', 'SIGKILL of Node'),
+  row('SIGKILL of Node, or of Node and the shim, at random instants', 'lifetime', 'lifetime.test.ts', 'SIGKILL of Node'),
   row(
     'sends frames with the MAC or IP address of another, or as a router',
     'ARP and neighbour spoofing',

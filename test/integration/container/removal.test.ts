@@ -18,7 +18,7 @@ const asRoot = requires({ root: true, tools: ['busybox', 'gcc'] });
 const program = findTool('gcc') ? compile('attack') : '';
 const LONG = { timeout: 300_000 };
 /** So many that the removal can be found while it goes on. */
-const CROWD = ['crowd', '100000'];
+const CROWD = ['crowd', '50000'];
 const store = join(temporaryFolder(), 'store');
 const uppers = (): string[] => readdirSync(join(store, 'containers'));
 beforeEach(() => {

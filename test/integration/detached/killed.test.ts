@@ -20,7 +20,7 @@ useLeakCheck();
 useDetached();
 const { it } = requires({ root: true, tools: ['busybox', 'tar'] });
 const seed = Number(process.env.NACELLE_SEED ?? 1);
-const kills = 2 * Number(process.env.NACELLE_KILLS ?? 10);
+const kills = 2 * Number(process.env.NACELLE_KILLS ?? 5);
 const store = join(temporaryFolder(), 'store');
 const GROUP = `nacelle-test-${process.pid}-detached`;
 

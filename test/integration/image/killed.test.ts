@@ -54,7 +54,7 @@ async function openIfThere(name: string): Promise<void> {
   }
 }
 
-const kills = Number(process.env.NACELLE_KILLS ?? 20);
+const kills = Number(process.env.NACELLE_KILLS ?? 10);
 
 it(`a process that is killed at ${kills} moments leaves a store that is whole`, { timeout: 1_800_000 }, async () => {
   const layout = layoutOf({ 'app:one': [files, { one: '1' }], 'app:two': [files, { two: '2' }] }, folder);

@@ -17,7 +17,7 @@ const { describe, it } = requires({ root: true, tools: ['busybox', 'runc'] });
 const folder = temporaryFolder();
 const { oci, states } = useRuntimes(folder);
 
-const kills = Number(process.env.NACELLE_KILLS ?? 10);
+const kills = Number(process.env.NACELLE_KILLS ?? 5);
 
 /** What there is of containers: their states, and groups below those of this process's bundles. */
 function left(): string[] {

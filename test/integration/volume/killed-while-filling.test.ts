@@ -25,7 +25,7 @@ afterEach(() => {
 });
 
 const below = (path: string): string[] => (existsSync(path) ? readdirSync(path) : []);
-const kills = Number(process.env.NACELLE_KILLS ?? 20);
+const kills = Number(process.env.NACELLE_KILLS ?? 10);
 
 it(`a process that is killed at ${kills} moments leaves a volume whole, empty or not made`, { timeout: 1_800_000 }, async () => {
   const root = join(folder, 'root');
