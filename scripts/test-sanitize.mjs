@@ -88,19 +88,16 @@ const INSTRUMENTED = [
     'group-add hostile-image hostile-program limits links-between-mounts mounts namespaces regressions security',
   ),
   ...integration('container/', 'undo untrusted update userns ways-out'),
-  ...integration(
-    '',
-    'below forged-answers forged-netlink landlock leaks network nftables nftables-bytes owner rootless seccomp veth-owner',
-  ),
+  ...integration('', 'below forged-answers forged-netlink landlock leaks network nftables owner rootless seccomp veth-owner'),
   ...integration('image/', 'commit disk host-changes rootless'),
   ...integration('volume/', 'first-use in-containers'),
-  ...integration('', 'build-mounts build-secrets'),
+  ...integration('', 'build-mounts'),
   // addon/shim/supervisor
   ...integration('container/', 'cancel ended exec-tree health lifecycle pool prewarm pump restart streams tty wait-for'),
   ...integration('detached/', 'connect detached events faults half-made logs lying-shim note spare-shim stdin terminal two-handles'),
   'test/integration/reap.test.ts',
   // addon/shim/relay, addon/shim/modes and addon/shim/names
-  ...integration('', 'loopback-ports ports rootless-ports'),
+  ...integration('', 'loopback-ports rootless-ports'),
   ...integration('container/', 'connect host-ports later-mounts'),
   'test/integration/names/containers.test.ts',
 ];
