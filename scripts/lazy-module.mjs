@@ -12,7 +12,7 @@ const compilerOptions = {
 };
 
 /** In a bundle of somebody else's that is no CommonJS, there is no file name. */
-const OWN_URL = "(typeof __filename === 'undefined' ? undefined : require('node:url').pathToFileURL(__filename).href)";
+export const OWN_URL = "(typeof __filename === 'undefined' ? undefined : require('node:url').pathToFileURL(__filename).href)";
 
 const isRequire = (node) => node && ts.isCallExpression(node) && ts.isIdentifier(node.expression) && node.expression.text === 'require';
 

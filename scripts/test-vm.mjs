@@ -17,11 +17,11 @@ const AS_ROOT = [
   'test/integration/events.test.ts',
   'test/integration/every-limit.test.ts',
   'test/integration/freeze.test.ts',
-  'test/integration/features.test.ts',
+  'test/integration/features-groups.test.ts',
   'test/integration/container/causes.test.ts',
   'test/integration/container/controllers.test.ts',
   'test/integration/container/limits.test.ts',
-  'test/integration/container/scheduler.test.ts',
+  'test/integration/container/cpu-shares.test.ts',
   'test/integration/container/update.test.ts',
 ];
 /** What an older kernel may do in another way, which takes as long as all the others: with --kernel, for `npm run soak`. */
@@ -120,7 +120,8 @@ async function main() {
     // a machine that was ended in the middle of a run has an empty one
     reports.push(...texts.filter((text) => text !== '').map((text) => JSON.parse(text)));
   };
-  if (!(await bundleForTests(PROGRAMS)) || !transformAhead(wanted)) return false;
+  await bundleForTests(PROGRAMS);
+  if (!transformAhead(wanted)) return false;
   let succeeded = true;
   for (const { systemd, all } of MACHINES) {
     if (!all.some((who) => wanted[who]?.length > 0)) continue;

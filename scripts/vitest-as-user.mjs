@@ -43,7 +43,7 @@ export function withIds(folder) {
  * @param groups whether groups were handed over to the user
  */
 export async function vitestAsUser(project, args, { before = () => '', groups = false } = {}) {
-  if (!(await bundleForTests(PROGRAMS))) return false;
+  await bundleForTests(PROGRAMS);
   const scratch = mkdtempSync(join(tmpdir(), 'nacelle-test-'));
   try {
     const target = args.find((arg) => arg.startsWith(REPORT))?.slice(REPORT.length);
