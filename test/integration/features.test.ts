@@ -11,7 +11,6 @@ useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['unshare', 'setpriv', 'mount'] });
 
 const elsewhere = (through: string[], env: Record<string, string> = {}) => runNode<Features>('features', [], { through, env });
-const _inShell = (script: string) => ['sh', '-ec', `${script}\nexec "$@"`, 'sh'];
 
 // what stays open in Node and in the shim from the first use on
 beforeAll(async () => {
