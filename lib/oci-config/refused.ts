@@ -39,7 +39,7 @@ export function refuseUnsaid(config: BundleConfig): void {
     if (list.length > 0) refuse(`hooks.${kind}`, 'a container has no hooks', 'Have its maker do the work before create, or after wait.');
   }
   if (process !== undefined) refuseUnsaidOfProgram(process);
-  if (linux === undefined) refuse('linux.namespaces', OWN_MOUNTS);
+  if (linux === undefined || !hasOwnMounts(linux)) refuse('linux.namespaces', OWN_MOUNTS);
   refuseShared(linux);
   refuseUnsaidOfLinux(linux);
   refuseNames(config);
@@ -48,6 +48,11 @@ export function refuseUnsaid(config: BundleConfig): void {
 const NOT_APPLIED = 'this runtime does not apply the field';
 const NO_OPTION = 'no option of a container says it';
 const OWN_MOUNTS = 'a container has a mount namespace of its own';
+
+/** Whether a container has a mount namespace of its own: else that of the runtime, or one that is joined by path. Pure. */
+export function hasOwnMounts(linux: Pick<BundleLinux, 'namespaces'> | undefined): boolean {
+  return linux?.namespaces.some(({ type, path }) => type === 'mount' && !path) ?? false;
+}
 
 /** Maps of ids of a mount. @param at where the mount is in config.json */
 export function refuseMaps(at: string, { options, uidMappings, gidMappings }: BundleConfig['mounts'][number]): void {
@@ -65,7 +70,6 @@ function refuseNames({ hostname, domainname, linux }: BundleConfig): void {
 const NO_LEAVES = 'the kernel has no such file since Linux 5.0';
 
 function refuseShared({ namespaces, timeOffsets, intelRdt, resources }: BundleLinux): void {
-  if (!namespaces.some(({ type, path }) => type === 'mount' && !path)) refuse('linux.namespaces', OWN_MOUNTS);
   if (Object.keys(timeOffsets ?? {}).length > 0 && !namespaces.some(({ type, path }) => type === 'time' && !path))
     refuse('linux.timeOffsets', 'clocks are set in a new time namespace alone, and linux.namespaces has none');
   if (intelRdt !== undefined) refuse('linux.intelRdt', 'intelRdt is specified in config, but Intel RDT is not supported or enabled');
@@ -83,6 +87,8 @@ function refuseUnappliedOfLinux(linux: BundleLinux, mounts: BundleConfig['mounts
   const pid = namespaces.findIndex(({ type, path }) => type === 'pid' && (path ?? '') !== '');
   if (pid >= 0 && namespaces.some(({ type }) => type === 'user'))
     refuse(`linux.namespaces[${pid}]`, 'a container with a user namespace joins no pid namespace');
+  if (!hasOwnMounts(linux) && namespaces.some(({ type }) => type === 'user'))
+    refuse('linux.namespaces', 'a container with a user namespace has no rights over a mount namespace of others');
   refuseShared(linux);
   if (personality !== undefined && personality.flags.length > 0) refuse('linux.personality.flags', 'the specification has none');
   for (const [index, { leafWeight }] of (resources?.blockIO?.weightDevice ?? []).entries())

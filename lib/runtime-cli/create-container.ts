@@ -4,6 +4,7 @@ import type { Task } from '../native/task.js';
 import type { NamespaceType } from '../plan/namespace-types.js';
 import { NONE, planOf, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
+import { keepsGroups } from './config/process-facts.js';
 import { type CreateFacts, type CreateRequest, createFacts, type KnownBefore, needsSetgroupsDenied } from './create-facts.js';
 import { writePlans } from './front/write-plans.js';
 import { listenerState } from './listener-state.js';
@@ -16,7 +17,7 @@ import type { MappedMount, MountFacts } from './plan/bundle-mounts.js';
 import { hasRuntimeHooks, planBundle } from './plan/bundle-plan.js';
 import { standardStreams } from './preserved-descriptors.js';
 import { runHooks } from './run-hooks.js';
-import { closeAll, openJoined, procsOf } from './runtime-machine.js';
+import { closeAll, openShared, procsOf } from './runtime-machine.js';
 import {
   type ContainerRecord,
   type ContainerStatus,
@@ -52,7 +53,7 @@ interface MadeContainer {
  */
 export async function createContainer(request: CreateRequest): Promise<MadeContainer> {
   const facts = await createFacts(request);
-  const joined = openJoined(facts.config.linux ?? { namespaces: [] }, (type) => type !== 'user' || !request.rights.isUser);
+  const joined = openShared(facts.config.linux, (type) => type !== 'user' || !request.rights.isUser);
   let procs: ReadonlyMap<number, number> = new Map();
   let mapped: ReadonlyMap<number, MappedMount> = new Map();
   let shim: MakingShim | null = null;
@@ -145,7 +146,7 @@ function planInput(
     ...{ ...facts, slots, config, process: program, joined, folder: folder.path, newKeyring, noPivot },
     maps: rights.isUser ? null : facts.maps,
     ...{ bindsDevices: rights.isConfined || facts.maps !== null, isInUsers: rights.isUser },
-    deniesSetgroups: needsSetgroupsDenied(rights, facts.maps),
+    keepsGroups: keepsGroups(config) || needsSetgroupsDenied(rights, facts.maps),
     pidfdSocket: pidfdSocket === null ? null : caller.absolute(pidfdSocket),
     groups: planBundleGroups({ ...groups, slots, folders, resources: linux?.resources }),
     mounts: {

@@ -42,6 +42,8 @@ export interface CreateRequest {
   readonly root: string;
   readonly id: string;
   readonly bundle: string;
+  /** The file in the place of config.json, by an absolute path or one that begins in the bundle. */
+  readonly config?: string;
   readonly pidFile: string | null;
   readonly consoleSocket: string | null;
   /** A socket that gets a pidfd of the container's process. */
@@ -88,7 +90,7 @@ export interface CreateFacts extends Pick<BundleProgram, 'capabilities' | 'limit
 /** Reads a bundle and looks at the host, before anything is made. @throws NacelleError, with the field of config.json or what is missing here */
 export async function createFacts(request: CreateRequest): Promise<CreateFacts> {
   const bundle = request.caller.absolute(request.bundle);
-  const { config, json } = readConfig(bundle);
+  const { config, json } = readConfig(bundle, request.config);
   refuseUnapplied(config);
   const { linux } = config;
   if (config.process === undefined)

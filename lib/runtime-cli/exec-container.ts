@@ -14,7 +14,7 @@ import type { Caller } from './caller/caller.js';
 import { signalsOf } from './caller/forward-signals.js';
 import type { Rights } from './caller/rights.js';
 import { requireMapped } from './config/bundle-user-maps.js';
-import { capabilitySets, processLimits } from './config/process-facts.js';
+import { capabilitySets, keepsGroups, processLimits } from './config/process-facts.js';
 import { readProcess } from './config/read-config.js';
 import { refusal, usageError } from './config/runtime-error.js';
 import { programLabels } from './config/security-labels.js';
@@ -26,7 +26,16 @@ import { planBundleExec } from './plan/bundle-exec-plan.js';
 import { ENTERING_MS } from './plan/bundle-process.js';
 import { joinedGroups, type SubGroups } from './plan/exec-groups.js';
 import { preservedDescriptors, standardStreams } from './preserved-descriptors.js';
-import { closeAll, filterOf, hasSetgroupsDenied, joinedTypes, openGroups, openNamespacesOf, usersOfRecord } from './runtime-machine.js';
+import {
+  closeAll,
+  filterOf,
+  hasSetgroupsDenied,
+  joinedTypes,
+  openGroups,
+  openNamespacesOf,
+  openRootOf,
+  usersOfRecord,
+} from './runtime-machine.js';
 import { shellStatus } from './runtime-output.js';
 import { startFailure, textOf } from './start-container.js';
 import { configOf, madeRecord, type StateFolder, stateOf, statusOf, writeWhole } from './state/container-state.js';
@@ -88,7 +97,9 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
   const groups = openGroups(joinedGroups(record.groups, request.groups));
   try {
     const namespaces = openNamespacesOf(record, joinedTypes(linux), request.rights);
+    let root: number | null = null;
     try {
+      root = openRootOf(record, linux);
       const slots = new Slots();
       const pipes = request.detach ? waitingPipes() : null;
       const detached = pipes === null ? null : { go: pipes.go.other, told: pipes.told.other };
@@ -101,6 +112,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
         linux,
         groups,
         namespaces,
+        root,
         capabilities,
         filter,
         limits,
@@ -111,7 +123,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
         preserved: descriptors,
         hasOwnUsers: maps !== null,
         // root of the machine denies setgroups to no container that it makes (needsSetgroupsDenied)
-        deniesSetgroups: request.rights.isConfined && hasSetgroupsDenied(record),
+        keepsGroups: keepsGroups(record) || (request.rights.isConfined && hasSetgroupsDenied(record)),
       });
       const task = await startedBy(plan, slots, pipes);
       const { pid } = task;
@@ -132,7 +144,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
       await end();
       return exitStatus;
     } finally {
-      closeAll(namespaces.values());
+      closeAll([...namespaces.values(), ...(root === null ? [] : [root])]);
     }
   } finally {
     closeAll(groups.map(({ fd }) => fd));

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { getegid, geteuid } from 'node:process';
-import { hasCode } from '../errors.js';
+import { doAll, hasCode, toError } from '../errors.js';
 import { inspectGroups } from '../host/cgroup-base.js';
 import { attempt } from '../native/system-errors.js';
 import { parseGoDuration } from '../options/go-duration.js';
@@ -22,7 +22,7 @@ import { runContainer } from './run-container.js';
 import { print } from './runtime-output.js';
 import { featuresText, specText } from './runtime-texts.js';
 import { failureTold, startDetached } from './start-container.js';
-import { madeRecord, type StateFolder, stateFolder, stateOf, statusOf } from './state/container-state.js';
+import { containerIds, madeRecord, type StateFolder, stateFolder, stateOf, statusOf } from './state/container-state.js';
 import { processesIn } from './state/group-processes.js';
 import { askedResources, updateContainer } from './update-container.js';
 import { updateFlags } from './update-flags.js';
@@ -52,15 +52,31 @@ interface Command {
 const MANY = Number.POSITIVE_INFINITY;
 
 const createFlags: FlagTable = {
-  ...{ bundle: 'value', 'console-socket': 'value', 'pid-file': 'value', 'pidfd-socket': 'value' },
+  ...{ bundle: 'value', config: 'value', 'console-socket': 'value', 'pid-file': 'value', 'pidfd-socket': 'value' },
   ...{ 'no-pivot': 'switch', 'no-new-keyring': 'switch', 'preserve-fds': 'value' },
 };
 
 const folderOf = ({ root, flags }: Pick<Called, 'root' | 'flags'>): StateFolder => stateFolder(root, flags.words[0] ?? '');
 
+/** The containers whose ids an expression is found in. @throws NacelleError `ERR_INVALID_OPTION` */
+function foldersLike({ root, flags }: Pick<Called, 'root' | 'flags'>): StateFolder[] {
+  const [text = ''] = flags.words;
+  const like = expression(text);
+  return containerIds(root).flatMap((id) => (like.test(id) ? [stateFolder(root, id)] : []));
+}
+
+function expression(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch (error) {
+    throw usageError(`invalid value for flag -regex: ${toError(error).message}`);
+  }
+}
+
 function createRequest({ caller, rights, root, flags, systemd }: Called, { detach }: Pick<CreateRequest, 'detach'>): CreateRequest {
   return {
     ...{ caller, rights, root, systemd, id: flags.words[0] ?? '', bundle: flags.value('bundle') ?? '.', pidFile: flags.value('pid-file') },
+    config: flags.value('config') || 'config.json',
     ...{ consoleSocket: flags.value('console-socket'), pidfdSocket: flags.value('pidfd-socket'), newKeyring: !flags.has('no-new-keyring') },
     noPivot: flags.has('no-pivot'),
     detach,
@@ -159,11 +175,13 @@ export const commands: Readonly<Record<CommandName, Command>> = {
     },
   },
   delete: {
-    flags: { force: 'switch' },
+    flags: { force: 'switch', regex: 'switch' },
     short: { f: 'force' },
     words: [1, 1],
     run: async (called) => {
-      await deleteContainer(folderOf(called), { force: called.flags.has('force'), caller: called.caller });
+      const options = { force: called.flags.has('force'), caller: called.caller };
+      const folders = called.flags.has('regex') ? foldersLike(called) : [folderOf(called)];
+      await doAll(folders.map((folder) => () => deleteContainer(folder, options)));
       return 0;
     },
   },

@@ -16,6 +16,8 @@ import { limitsOf } from '../oci-config/bundle-limits.js';
 import { parseMountOptions } from '../oci-config/bundle-mount-options.js';
 import type { BundleConfig, BundleLinux } from '../oci-config/config-schema.js';
 import { namespaceTypeOf } from '../oci-config/namespace-names.js';
+import { hasOwnMounts } from '../oci-config/refused.js';
+import { O_PATH } from '../plan/constants.js';
 import type { NamespaceType } from '../plan/namespace-types.js';
 import { bundleProfile, listenedProfile } from '../security/oci-profile/bundle-profile.js';
 import { compiledProfile } from '../security/oci-profile/compiled-profile.js';
@@ -78,6 +80,13 @@ export function openJoined(
   }
 }
 
+/** Opens the namespaces that are joined by path, and that of this process's own mounts where a container has the same. @throws as {@link openJoined} */
+export function openShared(linux: BundleLinux | undefined, isWanted: (type: NamespaceType) => boolean): Map<NamespaceType, number> {
+  const shared = openJoined(linux ?? { namespaces: [] }, isWanted);
+  if (!hasOwnMounts(linux) && !shared.has('mnt')) shared.set('mnt', openSync('/proc/self/ns/mnt', 'r'));
+  return shared;
+}
+
 /** The ids of a container with a user namespace of its own, or one that is joined; `null`: it has none. @throws NacelleError; SyscallError */
 export async function usersOf(linux: BundleLinux | undefined): Promise<UserMaps | null> {
   if (linux === undefined || joinedUsers(linux) === null) return userMapsOf(linux);
@@ -124,7 +133,9 @@ export async function procsOf({ mounts }: BundleConfig, pid: number | undefined)
 
 /** The types of the namespaces that config.json joins by path, which the container's user namespace may not have rights over. */
 export function joinedTypes(linux: BundleLinux | undefined): ReadonlySet<NamespaceType> {
-  return new Set((linux?.namespaces ?? []).flatMap(({ type, path }) => (path && type !== 'user' ? [namespaceTypeOf[type]] : [])));
+  return new Set(
+    (linux?.namespaces ?? []).flatMap(({ type, path }) => (path && type !== 'user' && type !== 'mount' ? [namespaceTypeOf[type]] : [])),
+  );
 }
 
 /**
@@ -156,6 +167,23 @@ export function openNamespacesOf(
   } catch (error) {
     closeAll(opened.values());
     requireLiving(pid, startTime);
+    throw error;
+  }
+}
+
+/**
+ * The root of a process that is in a mount namespace of others, which knows nothing of it; `null`: of one whose namespace has that as its root.
+ *
+ * @throws NacelleError when the process has ended
+ */
+export function openRootOf({ pid, startTime }: Pick<ContainerRecord, 'pid' | 'startTime'>, linux: BundleLinux | undefined): number | null {
+  if (hasOwnMounts(linux)) return null;
+  const root = attempt('open the root of the container', () => openSync(`/proc/${pid}/root`, O_PATH | constants.O_DIRECTORY));
+  try {
+    requireLiving(pid, startTime);
+    return root;
+  } catch (error) {
+    closeSync(root);
     throw error;
   }
 }

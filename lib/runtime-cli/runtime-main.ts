@@ -20,7 +20,7 @@ import { print } from './runtime-output.js';
 
 const globalFlags: FlagTable = {
   ...{ root: 'value', log: 'value', 'log-format': 'value', debug: 'switch' },
-  ...{ 'systemd-cgroup': 'switch', rootless: 'value', version: 'switch', help: 'switch' },
+  ...{ 'systemd-cgroup': 'switch', 'cgroup-manager': 'value', rootless: 'value', version: 'switch', help: 'switch' },
 };
 
 /** Of runc, those that this runtime does not have: each is refused by its name. */
@@ -30,7 +30,7 @@ const USAGE = `NAME:
    nacelle-oci - an OCI runtime
 
 USAGE:
-   nacelle-oci [--root DIR] [--log FILE] [--log-format text|json] [--systemd-cgroup] [--rootless auto|true|false] [--debug] COMMAND [flags] [words]
+   nacelle-oci [--root DIR] [--log FILE] [--log-format text|json] [--systemd-cgroup | --cgroup-manager cgroupfs|systemd] [--rootless auto|true|false] [--debug] COMMAND [flags] [words]
 
 COMMANDS:
    create, start, run, state, kill, delete, exec, list, ps, pause, resume, update, events,
@@ -78,11 +78,23 @@ async function runCommand(name: string, flags: Flags, { version, caller }: { ver
   if (!isCommandName(name)) throw usageError(`No help topic for '${name}'`);
   const command = commands[name];
   if (asksForHelp(words)) return print(commandHelp(name, command.flags, command.short));
-  const systemd = flags.has('systemd-cgroup');
+  const systemd = flags.has('systemd-cgroup') || isSystemd(flags.value('cgroup-manager'));
   const rights = ownRights(rootlessOf(flags.value('rootless')), systemd);
   const named = flags.value('root');
   const root = caller.absolute(named ?? defaultRoot(caller.env));
   return command.run({ caller, rights, root, isNamed: named !== null, systemd, flags: flagsOf(name, command, words) });
+}
+
+/** What crun's flag says in the place of runc's `--systemd-cgroup`. @throws NacelleError `ERR_INVALID_OPTION` */
+function isSystemd(manager: string | null): boolean {
+  if (manager === 'disabled')
+    throw new UnsupportedError(
+      '--cgroup-manager disabled',
+      "a container's limits, and its end as a whole, are those of its control groups",
+    );
+  if (manager !== null && manager !== 'cgroupfs' && manager !== 'systemd')
+    throw usageError(`unknown cgroup manager ${JSON.stringify(manager)}`);
+  return manager === 'systemd';
 }
 
 /** The words of logrus, which callers read: the last line of level error is what they tell. */

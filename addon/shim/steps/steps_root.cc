@@ -49,6 +49,12 @@ int unmount_last(Context& context, int mountinfo, uint64_t root) {
   return result < 0 ? context.on(last->path.c_str(), result) : 1;
 }
 
+int enter(int root) {
+  if (fchdir(root) < 0) return -errno;
+  if (chroot(".") < 0) return -errno;
+  return checked_int(::chdir("/"));
+}
+
 }  // namespace
 
 int run(Context& context, const args::change_root& a) {
@@ -62,9 +68,9 @@ int run(Context& context, const args::change_root& a) {
     result = unmount_last(context, mountinfo.get(), root);
   } while (result > 0);
   if (result < 0) return result;
-  if (fchdir(context.slots.get(a.root)) < 0) return -errno;
-  if (chroot(".") < 0) return -errno;
-  return checked_int(::chdir("/"));
+  return enter(context.slots.get(a.root));
 }
+
+int run(Context& context, const args::enter_root& a) { return enter(context.slots.get(a.root)); }
 
 }  // namespace nacelle

@@ -30,6 +30,11 @@ export function capabilitySets({ capabilities }: Pick<BundleProcess, 'capabiliti
   return { bounding, effective, permitted, inheritable, ambient, unknown: [...unknown] };
 }
 
+/** Whether the process has the supplementary groups of the runtime in the place of its own, as crun has it and podman asks of it with keep-groups. Pure. */
+export function keepsGroups({ annotations }: { readonly annotations?: Readonly<Record<string, string>> | undefined }): boolean {
+  return annotations?.['run.oci.keep_original_groups'] === '1';
+}
+
 /** Resource limits by the kernel's names. @throws NacelleError `ERR_INVALID_OPTION` for a name that the kernel does not have. Pure. */
 export function processLimits({ rlimits }: Pick<BundleProcess, 'rlimits'>): Rlimit[] {
   return rlimits.flatMap(({ type, soft, hard }, index) => {

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import type * as z from 'zod';
 import { NacelleError } from '../../errors.js';
 import { attempt } from '../../native/system-errors.js';
@@ -9,13 +9,13 @@ import { type BundleConfig, type BundleProcess, processSchema } from '../../oci-
 import { exactJson, withNumbers } from '../../oci-config/exact-json.js';
 
 /**
- * Reads config.json of a bundle, once: what is kept of a container is what was checked.
+ * Reads the config.json of a bundle, once: what is kept of a container is what was checked.
  *
  * @returns the file checked, and as it is, with exact numbers
  * @throws SyscallError; NacelleError `ERR_INVALID_OPTION`, by the path of the field, or of a file that is no regular one
  */
-export function readConfig(bundle: string): { readonly config: BundleConfig; readonly json: unknown } {
-  const path = join(bundle, 'config.json');
+export function readConfig(bundle: string, file = 'config.json'): { readonly config: BundleConfig; readonly json: unknown } {
+  const path = resolve(bundle, file);
   const json = exactJson(path, textOfFile(path, false));
   return { config: checkedConfig(path, json), json };
 }

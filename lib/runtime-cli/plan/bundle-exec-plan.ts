@@ -31,10 +31,12 @@ export interface BundleExecInput extends Pick<BundleProgram, 'linux' | 'capabili
   readonly groups: readonly (Pick<GroupFolder, 'version'> & { readonly fd: number })[];
   /** Descriptors of those of the container's namespaces that are not the runtime's own; that of mounts comes last. */
   readonly namespaces: ReadonlyMap<NamespaceType, number>;
+  /** The container's root, where its mount namespace has another one; `null`: it has that. */
+  readonly root: number | null;
   /** The container has a user namespace of its own. */
   readonly hasOwnUsers: boolean;
-  /** The kernel refuses any change of groups in the container's user namespace. */
-  readonly deniesSetgroups: boolean;
+  /** The process keeps the runtime's groups: the kernel refuses any change in the container's user namespace, or an annotation asks for that. */
+  readonly keepsGroups: boolean;
   /** The runtime's own descriptors that the program gets from 3 on. */
   readonly preserved: readonly number[];
   readonly streams: readonly [number, number, number] | null;
@@ -77,7 +79,8 @@ export function planBundleExec(input: BundleExecInput): Plan {
     ...programLabelSteps(input.labels),
     ...(input.hasOwnUsers ? input.limits.map(({ name, resource, hard }): Step => ({ op: 'raise_limit', name, resource, hard })) : []),
     ...[...namespaces].map(([type, fd]): Step => ({ op: 'setns', ns: slots.give(fd), type })),
-    ...(input.hasOwnUsers ? [{ op: 'become_root', groups: input.deniesSetgroups ? 0 : 1 } as const] : []),
+    ...(input.root === null ? [] : [{ op: 'enter_root', root: slots.give(input.root) } as const]),
+    ...(input.hasOwnUsers ? [{ op: 'become_root', groups: input.keepsGroups ? 0 : 1 } as const] : []),
     { op: 'keyring' },
     ...findBundleUser(process, ANYWHERE, input),
     ...(terminal === null ? [] : [...terminal.make, ...sendTerminal(terminal.master, input.console)]),

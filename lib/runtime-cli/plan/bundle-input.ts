@@ -43,8 +43,8 @@ export interface BundleInput extends Pick<BundleProgram, 'capabilities' | 'limit
   readonly isInUsers: boolean;
   /** Nobody makes devices there: the host's are bound. */
   readonly bindsDevices: boolean;
-  /** The kernel refuses any change of groups, as one group alone is mapped. */
-  readonly deniesSetgroups: boolean;
+  /** The process keeps the runtime's groups: the kernel refuses any change, as one group alone is mapped, or an annotation asks for that. */
+  readonly keepsGroups: boolean;
   /** The container goes on without the runtime. */
   readonly handsOver: boolean;
   /** What hooks of the container's process read, before and after it is created, around the number of the process. */

@@ -6,7 +6,7 @@ import type { BundleConfig, BundleLinux } from '../../oci-config/config-schema.j
 import { namespaceTypeOf } from '../../oci-config/namespace-names.js';
 import { CLONE, O_PATH, O_RDWR, PROPAGATION, S_IFIFO } from '../../plan/constants.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
-import { NONE, type Plan, planOf, REFUSE_DESCRIPTORS, type Slots } from '../../plan/plan.js';
+import { ANYWHERE, NONE, type Plan, planOf, REFUSE_DESCRIPTORS, type Slots } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { resolveSysctls } from '../../security/sysctls.js';
@@ -49,9 +49,11 @@ export function planBundle(input: BundleInput): Plan {
   const protection = planBundleProtection(config.linux, mounts, slots, labelOptions(input.mounts.label, 'tmpfs', []));
   const listening = input.filter?.listener ? { slot: slots.take(), state: input.listenerState } : null;
   const cwd = { create: 1, ...groundOf(mounts.places, process.cwd) } as const;
+  const leaving = leaveMounts(input);
   const program = bundleProgramSteps(
     { ...input, listening, linux: config.linux, streams, hasTerminal: terminal !== null, passed, maySchedule: input.maps === null },
-    { cwd, wait: [start.wait, ...ofStart.run] },
+    // what the root was made of is other mounts by then
+    { cwd: leaving.length === 0 ? cwd : { create: 0, ...ANYWHERE }, wait: [start.wait, ...ofStart.run] },
   );
   const inside: Step[] = [
     ...namespaceSteps(input, isNew),
@@ -77,6 +79,7 @@ export function planBundle(input: BundleInput): Plan {
     ...(config.root.readonly
       ? [{ op: 'set_mount', mount: root, recursive: 0, set: MOUNT_ATTR.RDONLY, clear: 0, propagation: 0 } as const]
       : []),
+    ...leaving,
   ];
   const kept = [...start.kept, created];
   return planOf({
@@ -129,7 +132,7 @@ function fifoStep(root: Slot, path: string): Step {
 function hostRightsSteps({ slots, process, joined, maps, limits }: BundleInput): Step[] {
   return [
     ...[...joined]
-      .filter(([type]) => type !== 'pid' && type !== 'user')
+      .filter(([type]) => type !== 'pid' && type !== 'user' && type !== 'mnt')
       .map(([type, fd]): Step => ({ op: 'setns', ns: slots.give(fd), type })),
     ...(process.oomScoreAdj === undefined ? [] : [{ op: 'oom_score_adj', value: String(process.oomScoreAdj) } as const]),
     ...(maps === null ? [] : prioritySteps(process)),
@@ -155,7 +158,7 @@ function namespaceSteps({ newKeyring, config, labels }: BundleInput, isNew: (typ
 }
 
 /** The root with all of its mounts, on / but not yet in its place. */
-function rootSteps({ rootfs, maps, deniesSetgroups, noPivot, config }: BundleInput, root: Slot, mounts: BundleMounts): Step[] {
+function rootSteps({ rootfs, maps, keepsGroups, noPivot, config }: BundleInput, root: Slot, mounts: BundleMounts): Step[] {
   return [
     { op: 'clone_mount', out: root, at: NONE, path: rootfs, recursive: 1 },
     { op: 'set_mount', mount: root, recursive: 1, set: 0, clear: 0, propagation: PROPAGATION.private },
@@ -164,9 +167,24 @@ function rootSteps({ rootfs, maps, deniesSetgroups, noPivot, config }: BundleInp
     // what is behind the root stays there: a proc that the host mounts later must not come to it
     ...(noPivot ? [{ op: 'set_propagation', path: '/', propagation: PROPAGATION.private } as const] : []),
     // until here the process could still go where root of the host may, to the sources of binds
-    ...(maps === null ? [] : [{ op: 'become_root', groups: deniesSetgroups ? 0 : 1 } as const]),
+    ...(maps === null ? [] : [{ op: 'become_root', groups: keepsGroups ? 0 : 1 } as const]),
     { op: 'attach_at', mount: root, at: NONE, path: '/' },
     ...mounts.attach,
+  ];
+}
+
+/**
+ * A container without a mount namespace of its own is set up in one all the same. Then the process takes its root along as a tree that is mounted nowhere, into
+ * the namespace of others: in there nobody sees it, and the tree goes with the last process that has it as its root.
+ */
+function leaveMounts({ slots, joined }: BundleInput): Step[] {
+  const mounts = joined.get('mnt');
+  if (mounts === undefined) return [];
+  const tree = slots.take();
+  return [
+    { op: 'clone_mount', out: tree, at: NONE, path: '/', recursive: 1 },
+    { op: 'setns', ns: slots.give(mounts), type: 'mnt' },
+    { op: 'enter_root', root: tree },
   ];
 }
 

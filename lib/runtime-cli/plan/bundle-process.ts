@@ -50,11 +50,11 @@ export interface BundleProgram {
 export function findBundleUser(
   { user: { uid, gid, additionalGids } }: BundleProcess,
   ground: Ground,
-  { deniesSetgroups }: { readonly deniesSetgroups: boolean },
+  { keepsGroups }: { readonly keepsGroups: boolean },
 ): Step[] {
   return [
     { op: 'user', user: `${uid}:${gid}`, apply: 0, ...ground },
-    deniesSetgroups ? KEEP_GROUPS : { op: 'only_groups', groups: additionalGids.map(String) },
+    keepsGroups ? KEEP_GROUPS : { op: 'only_groups', groups: additionalGids.map(String) },
   ];
 }
 

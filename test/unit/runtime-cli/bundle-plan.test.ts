@@ -78,7 +78,7 @@ function planned({
       maps: null,
       isInUsers: false,
       bindsDevices: false,
-      deniesSetgroups: false,
+      keepsGroups: false,
       listenerState: ['{', '}'],
     },
     states: { creating: { before: '{', after: '}' }, created: { before: '{', after: '}' } },
@@ -96,7 +96,7 @@ function execPlanned(filtered: LoadedFilter = filter): Plan {
       ['mnt', 32],
     ]),
     detached: { go: 20, told: 21 },
-    ...{ hasOwnUsers: false, deniesSetgroups: false, linux: undefined, preserved: [60], listenerState: ['{', '}'] },
+    ...{ hasOwnUsers: false, root: null, keepsGroups: false, linux: undefined, preserved: [60], listenerState: ['{', '}'] },
   });
 }
 

@@ -84,7 +84,7 @@ describe('config.json', () => {
   });
 
   it.each([
-    [['linux', 'namespaces'], [{ type: 'pid' }], 'linux.namespaces of config.json'],
+    [['linux', 'namespaces'], [{ type: 'uts' }, { type: 'user' }], 'linux.namespaces of config.json'],
     [['linux', 'namespaces'], [{ type: 'mount' }], 'hostname of config.json'],
     [['linux', 'resources', 'memory'], { kernel: 1 }, 'linux.resources.memory.kernel of config.json'],
     [['linux', 'intelRdt'], { closID: 'a' }, 'linux.intelRdt of config.json'],
