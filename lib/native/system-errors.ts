@@ -38,10 +38,15 @@ const kernelNames: Readonly<Record<number, string>> = {
   133: 'EHWPOISON',
 };
 
+/** Where Node has other words than the C library: about sockets alone, and not those that engines look for. */
+const kernelWords: ReadonlyMap<number, string> = new Map([
+  [constants.errno.EOPNOTSUPP, 'operation not supported'],
+  [constants.errno.EISDIR, 'is a directory'],
+]);
+
 /** 'no such file or directory'; '' for what Node has no words for. */
 export function errnoWords(errno: number): string {
-  // Node's words for this error are about sockets alone
-  return errno === constants.errno.EOPNOTSUPP ? 'operation not supported' : (getSystemErrorMap().get(-errno)?.[1] ?? '');
+  return kernelWords.get(errno) ?? getSystemErrorMap().get(-errno)?.[1] ?? '';
 }
 
 function outsidePlan(errno: number): Parameters<typeof hintFor>[0] {

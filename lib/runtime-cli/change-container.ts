@@ -172,11 +172,23 @@ async function removeContainer(folder: StateFolder, force: boolean, caller: Call
     const status = statusOf(folder, record);
     if (!force && status !== 'stopped' && status !== 'created') throw refusal(notStopped(folder.id, status));
     if (status === 'paused') thaw(record);
+    if (force && status !== 'stopped') takeBack(record);
     if (status !== 'stopped') signalFirst(record, SIGKILL);
   }
   await removeGroups(record?.groups ?? notedGroups(folder));
   removeStateFolder(folder);
   return record;
+}
+
+/** Has a process go on that somebody froze in a group of v1 of their own: in there it would hear of no signal. */
+function takeBack({ freezer, pid, startTime }: ContainerRecord): void {
+  if (freezer?.version !== 1 || !isLiving(pid, startTime)) return;
+  try {
+    writeFileSync(join(freezer.path, 'cgroup.procs'), String(pid));
+  } catch (error) {
+    // it has ended, or its group has been removed
+    if (!hasCode(error, 'ESRCH', 'ENOENT')) throw error;
+  }
 }
 
 /** A record that was damaged, or is another runtime's, is told of and removed with the rest. */

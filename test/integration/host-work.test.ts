@@ -101,7 +101,7 @@ describe('work on the host', () => {
       expect(['first', 'other'].map((name) => existsSync(join(folder, name)))).toEqual([true, false]);
       await expect(task.call([keep(5, [put('third'), unlink(one)]), kept(5, [])])).rejects.toMatchObject({
         code: 'EISDIR',
-        message: expect.stringContaining(`run the steps that were kept: EISDIR (illegal operation on a directory: remove ${one}`),
+        message: expect.stringContaining(`run the steps that were kept: EISDIR (is a directory: remove ${one}`),
       });
       for (const step of [kept(5, []), keep(6, [])]) await expect(task.call([keep(5, [step])])).rejects.toMatchObject({ code: 'EPROTO' });
     });

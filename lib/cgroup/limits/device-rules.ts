@@ -136,7 +136,7 @@ function without(exceptions: readonly Exception[], removed: Exception): Exceptio
 
 /**
  * The kernel wants one exception that has every letter of an access (reading and writing at once), ours may be spread
- * over several that fit: so what two have in common gets an exception with the letters of both.
+ * over several that fit: so what two have in common gets an exception with the letters of both. The kernel asks for `m` alone.
  */
 function closed(exceptions: readonly Exception[]): Exception[] {
   const places: Devices[] = [...exceptions];
@@ -147,11 +147,14 @@ function closed(exceptions: readonly Exception[]): Exception[] {
       if (common && !places.some((place) => covers(place, common) && covers(common, place))) places.push(common);
     }
   }
-  return places.map(({ type, major, minor }) => {
+  const all = places.map(({ type, major, minor }) => {
     const place = { type, major, minor };
-    const access = exceptions.filter((exception) => covers(exception, place)).reduce((all, exception) => joined(all, exception.access), '');
-    return { ...place, access };
+    const above = exceptions.filter((exception) => covers(exception, place));
+    const own = above.filter((exception) => covers(place, exception));
+    const opened = above.map(({ access }) => access.replace('m', ''));
+    return { ...place, access: [...opened, ...own.map(({ access }) => access)].reduce(joined, '') };
   });
+  return all.filter(({ access }) => access !== '');
 }
 
 function joined(a: string, b: string): string {

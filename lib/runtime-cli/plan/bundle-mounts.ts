@@ -26,6 +26,11 @@ export interface MountFacts {
   readonly procs: ReadonlyMap<number, number>;
   /** SELinux's label of new file systems. */
   readonly label: string | null;
+  /**
+   * Binds are taken of the host before anything is mounted: where the process can go to their sources no more, or they would be no peers of these. Else each is
+   * taken in its turn, as /proc/self/mountinfo has mounts in the order in which they were made (Linux 6.8).
+   */
+  readonly takesBindsFirst: boolean;
   /** Binds with maps of ids, by the mount's number. */
   readonly mapped: ReadonlyMap<number, MappedMount>;
 }
@@ -80,7 +85,8 @@ export function planBundleMounts(
     const place: Step = { op: 'attach', mount: out, root, path: target, create: source?.isFile ? CREATE.file : CREATE.folder, ...on };
     if (type === 'bind') {
       const bind: BoundMount = { out, path: source?.path ?? '', recursive: options.bind === 'rbind' ? 1 : 0 };
-      open.push(...bindSteps(bind, options, facts.mapped.get(index), slots));
+      const mapped = facts.mapped.get(index);
+      (facts.takesBindsFirst || mapped !== undefined ? open : attach).push(...bindSteps(bind, options, mapped, slots));
       attach.push(place);
     } else if (type === 'cgroup') {
       attach.push(...cgroupSteps({ out, place, options }, slots, facts));

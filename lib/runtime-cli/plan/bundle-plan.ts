@@ -37,7 +37,10 @@ export function planBundle(input: BundleInput): Plan {
   const start = planStart(input.folder, slots);
   const pid = joined.get('pid');
   const pidns = pid === undefined ? NONE : slots.give(pid);
-  const mounts = planBundleMounts(config.mounts, root, slots, { ...input.mounts, bindsDevices: input.bindsDevices, pidns });
+  const mounts = planBundleMounts(config.mounts, root, slots, {
+    ...{ ...input.mounts, bindsDevices: input.bindsDevices, pidns },
+    takesBindsFirst: input.maps !== null || input.isInUsers || isShared(config),
+  });
   const terminal = input.console === null ? null : planTerminal(input.console, slots);
   const streams = terminal === null ? givenStreams(input) : ([terminal.slave, terminal.slave, terminal.slave] as const);
   const passed = input.preserved.map((fd) => slots.give(fd));
@@ -69,7 +72,7 @@ export function planBundle(input: BundleInput): Plan {
     ...propagationOf(config.linux, root),
     ...findBundleUser(process, groundOf(mounts.places, '/etc/passwd', '/etc/group'), input),
     ...(terminal === null ? [] : terminalSteps(input, terminal, { root, places: mounts.places })),
-    ...nameSteps(config),
+    ...nameSteps(config, isNew('uts')),
     ...sysctlSteps(config.linux, mounts.proc, isNew),
     ...protection.protect,
     // the folder to begin in is made while that can be done
@@ -211,14 +214,23 @@ function terminalSteps(
   return [...terminal.make, ...consoleSteps(terminal, slots, place), ...sendTerminal(terminal.master, console), REFUSE_DESCRIPTORS];
 }
 
-/** Names of the uts namespace, also of one that is joined. */
-function nameSteps({ linux, hostname, domainname }: BundleConfig): Step[] {
+/** Names of the uts namespace, also of one that is joined. @throws NacelleError `ERR_INVALID_OPTION` for a sysctl that says another one */
+function nameSteps({ linux, hostname, domainname }: BundleConfig, isNew: boolean): Step[] {
+  const sysctl = linux?.sysctl?.[DOMAIN];
+  if (sysctl !== undefined && !isNew)
+    throw invalidOption('linux.sysctl', `${DOMAIN} is of the uts namespace, and this container's is not new`);
+  if (sysctl !== undefined && domainname && sysctl !== domainname)
+    throw invalidOption('linux.sysctl', `${DOMAIN} conflicts with domainname`);
   if (!linux?.namespaces.some(({ type }) => type === 'uts')) return [];
+  const domain = domainname || sysctl;
   return [
     ...(hostname ? [{ op: 'sethostname', name: hostname } as const] : []),
-    ...(domainname ? [{ op: 'setdomainname', name: domainname } as const] : []),
+    ...(domain ? [{ op: 'setdomainname', name: domain } as const] : []),
   ];
 }
+
+/** The sysctl that is the domain name of the uts namespace. */
+const DOMAIN = 'kernel.domainname';
 
 function givenStreams({ slots, streams }: BundleInput): readonly [Slot, Slot, Slot] {
   const [input, output, error] = streams ?? [0, 1, 2];
@@ -233,7 +245,8 @@ function propagationOf(linux: BundleLinux | undefined, root: Slot): Step[] {
 }
 
 function sysctlSteps(linux: BundleLinux | undefined, proc: Slot, isNew: (type: NamespaceType) => boolean): Step[] {
-  const sysctls = resolveSysctls(linux?.sysctl ?? {}, isNew);
+  const { [DOMAIN]: _, ...others } = linux?.sysctl ?? {};
+  const sysctls = resolveSysctls(others, isNew);
   if (sysctls.length > 0 && proc === NONE) throw invalidOption('linux.sysctl', 'needs a mount of proc on /proc');
   return sysctls.map((sysctl): Step => ({ op: 'sysctl', proc, ...sysctl }));
 }

@@ -39,6 +39,44 @@ describe('flags of crun', () => {
   });
 });
 
+describe('the domain name', () => {
+  it.each([
+    [undefined, 'other'],
+    ['other', 'other'],
+  ])('%s beside the sysctl %s is that of the container', async (domainname, sysctl) => {
+    const bundle = makeBundle(folder, ['busybox', 'cat', '/proc/sys/kernel/domainname'], (config) => {
+      Object.assign(config, { domainname });
+      Object.assign(config.linux, { sysctl: { 'kernel.domainname': sysctl } });
+    });
+    expect(await oci('run', '--bundle', bundle, 'one')).toEqual({ code: 0, stdout: `${sysctl}\n`, stderr: '' });
+  });
+
+  it('is refused where the sysctl says another one, and in a uts namespace of others', async () => {
+    const sysctl = { 'kernel.domainname': 'other' };
+    const both = makeBundle(folder, ['true'], (config) => {
+      Object.assign(config, { domainname: 'own' });
+      Object.assign(config.linux, { sysctl });
+    });
+    expect(await oci('run', '--bundle', both, 'one')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('conflicts with domainname'),
+    });
+    const host = makeBundle(folder, ['true'], (config) => {
+      Reflect.deleteProperty(config, 'hostname');
+      config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== 'uts');
+      Object.assign(config.linux, { sysctl });
+    });
+    expect(await oci('run', '--bundle', host, 'one')).toMatchObject({ code: 1, stderr: expect.stringContaining('is not new') });
+  });
+});
+
+describe('exec', () => {
+  it('of a folder says so in the words that engines look for', async () => {
+    expect(await oci('run', '--detach', '--bundle', makeBundle(folder, ['busybox', 'sleep', '1000']), 'one')).toMatchObject({ code: 0 });
+    expect(await oci('exec', 'one', '/proc')).toMatchObject({ code: 255, stderr: expect.stringContaining('is a directory') });
+  });
+});
+
 describe('the annotation run.oci.keep_original_groups', () => {
   /** Calls the runtime as root with the supplementary groups 7 and 9. */
   const grouped = (...args: string[]) => called('setpriv', ['--groups', '7,9', `${states}-nacelle-oci`, '--root', states, ...args]);

@@ -133,6 +133,16 @@ describe('the files of v1', () => {
     ]);
   });
 
+  it('make no exception for making a device longer than it is, which the kernel asks for alone', () => {
+    const list: DeviceRule[] = [
+      { type: 'a', access: 'rwm', allow: false },
+      { type: 'b', major: 8, minor: 20, access: 'r', allow: true },
+      { type: 'b', major: 8, access: 'w', allow: true },
+      { type: 'b', access: 'm', allow: true },
+    ];
+    expect(deviceWrites(list).map(({ value }) => value)).toEqual(['a', 'b 8:20 rw', 'b 8:* w', 'b *:* m']);
+  });
+
   it('leave alone what a parent has, until rules say otherwise or replace others', () => {
     const list: DeviceRule[] = [{ type: 'b', access: 'w', allow: false }];
     expect(deviceWrites(list).map(({ value }) => value)).toEqual(['b *:* w']);
