@@ -125,7 +125,8 @@ const deviceSchema = z.object({
   path: absolute,
   major: maybe(unsigned),
   minor: maybe(unsigned),
-  fileMode: maybe(unsigned.max(0o7777)),
+  /** Engines name the whole mode of a device of the host's, with its type, which `type` says. */
+  fileMode: maybe(unsigned.max(0o177_777).transform((mode) => mode & 0o7777)),
   uid: maybe(id),
   gid: maybe(id),
 });

@@ -68,11 +68,15 @@ int search(const char* name, const char* path, Attempt attempt) {
 }  // namespace
 
 int run(Context& context, const args::find_program& a) {
-  if (std::strchr(a.path.text, '/') != nullptr) return is_executable(a.path.text);
+  // engines look for these words
+  const auto told = [&](int result) {
+    return result == -EISDIR ? context.failed(result, "what is executed is not a regular file") : result;
+  };
+  if (std::strchr(a.path.text, '/') != nullptr) return told(is_executable(a.path.text));
   static const char* env[kMaxStrings + 2];
   if (collect(a.env, env, kMaxStrings) > kMaxStrings) return -E2BIG;
   const char* path = find_variable(env, "PATH");
-  const int result = search(a.path.text, path == nullptr ? kDefaultPath : path, is_executable);
+  const int result = told(search(a.path.text, path == nullptr ? kDefaultPath : path, is_executable));
   return result == -ENOENT ? context.failed(result, "executable file not found in $PATH") : result;
 }
 
