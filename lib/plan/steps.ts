@@ -35,6 +35,7 @@ export type Step =
   | { readonly op: 'proc'; readonly host?: boolean; readonly out?: Slot; readonly pidns: Slot; readonly attributes: number | bigint; }
   | { readonly op: 'overlay'; readonly host?: boolean; readonly out?: Slot; readonly lower: readonly Slot[]; readonly upper: Slot; readonly work: Slot; readonly options: readonly string[]; readonly attributes: number | bigint; }
   | { readonly op: 'clone_mount'; readonly host?: boolean; readonly out?: Slot; readonly at: Slot; readonly path: string; readonly recursive: number | bigint; }
+  | { readonly op: 'clone_mount_in'; readonly host: true; readonly out?: Slot; readonly ns: Slot; readonly path: string; readonly recursive: number | bigint; }
   | { readonly op: 'clone_mount_of'; readonly host?: never; readonly out?: Slot; readonly mount: Slot; readonly ns: Slot; }
   | { readonly op: 'set_mount'; readonly host?: boolean; readonly mount: Slot; readonly recursive: number | bigint; readonly set: number | bigint; readonly clear: number | bigint; readonly propagation: number | bigint; }
   | { readonly op: 'idmap'; readonly host?: boolean; readonly mount: Slot; readonly users: Slot; readonly path: string; readonly recursive: number | bigint; }
@@ -214,6 +215,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'proc', call: 'fsconfig', what: 'make a proc file system', fields: [['OUT', 'out'], ['SLOT', 'pidns'], ['NUM', 'attributes']] },
   { op: 'overlay', call: 'fsconfig', what: 'make the overlay file system', fields: [['OUT', 'out'], ['SLOTS', 'lower'], ['SLOT', 'upper'], ['SLOT', 'work'], ['LIST', 'options'], ['NUM', 'attributes']] },
   { op: 'clone_mount', call: 'open_tree', what: 'bind {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path'], ['NUM', 'recursive']] },
+  { op: 'clone_mount_in', call: 'open_tree', what: 'bind {path}', fields: [['OUT', 'out'], ['SLOT', 'ns'], ['STR', 'path'], ['NUM', 'recursive']] },
   { op: 'clone_mount_of', call: 'open_tree', what: 'bind a mount of the run before', fields: [['OUT', 'out'], ['SLOT', 'mount'], ['SLOT', 'ns']] },
   { op: 'set_mount', call: 'mount_setattr', what: 'change a mount\'s attributes', fields: [['SLOT', 'mount'], ['NUM', 'recursive'], ['NUM', 'set'], ['NUM', 'clear'], ['NUM', 'propagation']] },
   { op: 'idmap', call: 'mount_setattr', what: 'show the owners of {path} as ids of the user namespace', fields: [['SLOT', 'mount'], ['SLOT', 'users'], ['STR', 'path'], ['NUM', 'recursive']] },

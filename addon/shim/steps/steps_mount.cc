@@ -9,6 +9,7 @@
 #include <string>
 
 #include "../kernel/syscalls.h"
+#include "made_in.h"
 #include "overlay.h"
 #include "resolve.h"
 #include "steps.h"
@@ -113,6 +114,18 @@ int run(Context& context, const args::clone_mount& a) {
   if (a.recursive != 0) flags |= AT_RECURSIVE;
   const int mount = sys_open_tree(context.slots.get(a.at), a.path.text, flags);
   return mount < 0 ? mount : context.slots.put(a.out, unique_fd(mount));
+}
+
+// A copy is of the namespace that its maker is in, with what is locked there.
+int run(Context& context, const args::clone_mount_in& a) {
+  const unsigned flags = OPEN_TREE_CLONE | kOpenTreeCloexec | (a.recursive != 0 ? AT_RECURSIVE : 0U);
+  const int ns = context.slots.get(a.ns);
+  unique_fd mount;
+  const int result = in_sharing_process([&] {
+    if (::setns(ns, CLONE_NEWNS) < 0) return -errno;
+    return opened(sys_open_tree(AT_FDCWD, a.path.text, flags), mount);
+  });
+  return result < 0 ? result : context.slots.put(a.out, std::move(mount));
 }
 
 // The way back is to the own namespace, root and current folder: joining a mount namespace changes all three.

@@ -18,7 +18,7 @@ export interface BundleInput extends Pick<BundleProgram, 'capabilities' | 'limit
   /** An absolute path of the host. */
   readonly rootfs: string;
   readonly groups: BundleGroups;
-  readonly mounts: Omit<MountFacts, 'pidns' | 'takesBindsFirst'>;
+  readonly mounts: Omit<MountFacts, 'pidns' | 'ownMounts' | 'takesBindsFirst'>;
   /** Descriptors of the namespaces that are joined. */
   readonly joined: ReadonlyMap<NamespaceType, number>;
   /** The folder with the container's state, in which the named pipes are made. */

@@ -31,6 +31,8 @@ export interface MountFacts {
    * taken in its turn, as /proc/self/mountinfo has mounts in the order in which they were made (Linux 6.8).
    */
   readonly takesBindsFirst: boolean;
+  /** The process's own mount namespace, where it has no rights over the host's folders itself, and the shim takes binds for it; NONE: it does so. */
+  readonly ownMounts: Slot;
   /** Binds with maps of ids, by the mount's number. */
   readonly mapped: ReadonlyMap<number, MappedMount>;
 }
@@ -84,9 +86,11 @@ export function planBundleMounts(
     }
     const place: Step = { op: 'attach', mount: out, root, path: target, create: source?.isFile ? CREATE.file : CREATE.folder, ...on };
     if (type === 'bind') {
-      const bind: BoundMount = { out, path: source?.path ?? '', recursive: options.bind === 'rbind' ? 1 : 0 };
+      const bind = { out, path: source?.path ?? '', recursive: options.bind === 'rbind' ? 1 : 0 } as const;
       const mapped = facts.mapped.get(index);
-      (facts.takesBindsFirst || mapped !== undefined ? open : attach).push(...bindSteps(bind, options, mapped, slots));
+      (facts.takesBindsFirst || mapped !== undefined ? open : attach).push(
+        ...bindSteps({ ...bind, ns: facts.ownMounts }, options, mapped, slots),
+      );
       attach.push(place);
     } else if (type === 'cgroup') {
       attach.push(...cgroupSteps({ out, place, options }, slots, facts));
@@ -121,18 +125,26 @@ interface BoundMount {
   readonly out: Slot;
   readonly path: string;
   readonly recursive: 0 | 1;
+  /** As in {@link MountFacts}. */
+  readonly ns: Slot;
+}
+
+/** Takes a folder or a file of the host: in a namespace, with the rights of the shim. Pure. */
+export function takeMount({ out, path, recursive, ns }: BoundMount): Step {
+  if (ns === NONE) return { op: 'clone_mount', out, at: NONE, path, recursive };
+  return { op: 'clone_mount_in', host: true, out, ns, path, recursive };
 }
 
 /**
  * The owners of a mount are mapped by whoever has the rights over its file system, which nobody has in a user namespace of the container's: so the shim does all
  * of this, in the host's own mount namespace. There the bind would be a peer of what it shows, and it becomes a slave, as all others are.
  */
-function bindSteps({ out, path, recursive }: BoundMount, options: MountOptions, mapped: MappedMount | undefined, slots: Slots): Step[] {
-  const clone = { op: 'clone_mount', out, at: NONE, path, recursive } as const;
+function bindSteps(bind: BoundMount, options: MountOptions, mapped: MappedMount | undefined, slots: Slots): Step[] {
+  const { out, path, recursive } = bind;
   const attributes = attributeSteps(out, options, { isNew: false });
-  if (mapped === undefined) return [clone, ...attributes];
+  if (mapped === undefined) return [takeMount(bind), ...attributes];
   return [
-    { ...clone, host: true },
+    { op: 'clone_mount', host: true, out, at: NONE, path, recursive },
     { op: 'set_mount', host: true, mount: out, recursive: 1, set: 0, clear: 0, propagation: PROPAGATION.slave },
     { op: 'idmap', host: true, mount: out, users: slots.give(mapped.users), path, recursive: mapped.recursive ? 1 : 0 },
     ...attributes.map((step) => ({ ...step, host: true as const })),

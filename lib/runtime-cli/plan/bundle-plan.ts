@@ -13,7 +13,7 @@ import { resolveSysctls } from '../../security/sysctls.js';
 import { GO, TOLD } from '../state/state-files.js';
 import { hookSteps } from './bundle-hooks.js';
 import type { BundleInput } from './bundle-input.js';
-import { type BundleMounts, planBundleMounts } from './bundle-mounts.js';
+import { type BundleMounts, planBundleMounts, takeMount } from './bundle-mounts.js';
 import { bundleProgramSteps, ENTERING_MS, findBundleUser, returnedTerminal, sendProcess, sendTerminal } from './bundle-process.js';
 import { stagesOf } from './bundle-stages.js';
 import { keyLabelSteps, labelOptions, programLabelSteps } from './label-steps.js';
@@ -37,8 +37,9 @@ export function planBundle(input: BundleInput): Plan {
   const start = planStart(input.folder, slots);
   const pid = joined.get('pid');
   const pidns = pid === undefined ? NONE : slots.give(pid);
+  const ownMounts = input.maps === null ? NONE : slots.take();
   const mounts = planBundleMounts(config.mounts, root, slots, {
-    ...{ ...input.mounts, bindsDevices: input.bindsDevices, pidns },
+    ...{ ...input.mounts, bindsDevices: input.bindsDevices, pidns, ownMounts },
     takesBindsFirst: input.maps !== null || input.isInUsers || isShared(config),
   });
   const terminal = input.console === null ? null : planTerminal(input.console, slots);
@@ -60,7 +61,7 @@ export function planBundle(input: BundleInput): Plan {
   );
   const inside: Step[] = [
     ...namespaceSteps(input, isNew),
-    ...rootSteps(input, root, mounts),
+    ...rootSteps(input, { root, ownMounts }, mounts),
     ...protection.make,
     ...netDeviceSteps(input.netDevices, slots),
     ...ofCreation.describe,
@@ -161,11 +162,17 @@ function namespaceSteps({ newKeyring, config, labels }: BundleInput, isNew: (typ
 }
 
 /** The root with all of its mounts, on / but not yet in its place. */
-function rootSteps({ rootfs, maps, keepsGroups, noPivot, config }: BundleInput, root: Slot, mounts: BundleMounts): Step[] {
+function rootSteps(
+  { rootfs, maps, keepsGroups, noPivot, config }: BundleInput,
+  { root, ownMounts: ns }: { root: Slot; ownMounts: Slot },
+  mounts: BundleMounts,
+): Step[] {
   return [
-    { op: 'clone_mount', out: root, at: NONE, path: rootfs, recursive: 1 },
+    ...(ns === NONE ? [] : [{ op: 'open_namespace', host: true, out: ns, type: 'mnt' } as const]),
+    takeMount({ out: root, path: rootfs, recursive: 1, ns }),
     { op: 'set_mount', mount: root, recursive: 1, set: 0, clear: 0, propagation: PROPAGATION.private },
     ...mounts.open,
+    ...(ns === NONE ? [] : [{ op: 'close', host: true, slot: ns } as const]),
     ...(isShared(config) ? [FROM_THE_HOST] : []),
     // what is behind the root stays there: a proc that the host mounts later must not come to it
     ...(noPivot ? [{ op: 'set_propagation', path: '/', propagation: PROPAGATION.private } as const] : []),
