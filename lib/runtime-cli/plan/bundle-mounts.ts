@@ -270,8 +270,9 @@ const links = [
   ['ptmx', 'pts/ptmx'],
 ] as const;
 
-/** A device of config.json takes the place of a default one. */
-function allDevices(devices: readonly BundleDevice[]): BundleDevice[] {
+/** A device of config.json takes the place of a default one. What leads to the terminals is a link, whatever the host has: podman names that as a device. */
+function allDevices(listed: readonly BundleDevice[]): BundleDevice[] {
+  const devices = listed.filter(({ path }) => posix.normalize(path) !== '/dev/ptmx');
   const own = new Set(devices.map(({ path }) => posix.normalize(path)));
   return [...defaultDevices.filter(({ path }) => !own.has(path)), ...devices];
 }

@@ -82,10 +82,11 @@ describe('exec', () => {
 
 describe('a device', () => {
   it('may have the whole mode of one of the host, with its type, as podman --privileged writes it', async () => {
-    const bundle = makeBundle(folder, ['busybox', 'stat', '-c', '%f', '/dev/own'], ({ linux }) => {
-      Object.assign(linux, { devices: [{ type: 'c', path: '/dev/own', major: 1, minor: 3, fileMode: 0o20640 }] });
+    const bundle = makeBundle(folder, ['sh', '-c', 'busybox stat -c %f /dev/own; busybox readlink /dev/ptmx'], ({ linux }) => {
+      const own = { type: 'c', path: '/dev/own', major: 1, minor: 3, fileMode: 0o20640 };
+      Object.assign(linux, { devices: [own, { type: 'c', path: '/dev/ptmx', major: 5, minor: 2, fileMode: 0o20666 }] });
     });
-    expect(await oci('run', '--bundle', bundle, 'one')).toEqual({ code: 0, stdout: `${(0o20640).toString(16)}\n`, stderr: '' });
+    expect(await oci('run', '--bundle', bundle, 'one')).toEqual({ code: 0, stdout: `${(0o20640).toString(16)}\npts/ptmx\n`, stderr: '' });
   });
 });
 
