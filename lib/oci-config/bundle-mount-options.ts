@@ -110,7 +110,8 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     else if (option === 'remount') found.remount = true;
     else if (option === 'tmpcopyup') found.copyUp = true;
     else if (option === 'idmap' || option === 'ridmap') found.idmap = option;
-    else if (!idle.has(option)) found.data.push(option);
+    // podman writes an empty one for containers with systemd
+    else if (option !== '' && !idle.has(option)) found.data.push(option);
   }
   return { ...found, clear: withAtime(found), clearBelow: withAtime({ set: found.setBelow, clear: found.clearBelow }) };
 }

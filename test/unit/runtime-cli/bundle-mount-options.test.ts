@@ -37,6 +37,7 @@ describe('the options of a mount', () => {
     [['shared'], { propagation: [{ flag: PROPAGATION.shared, recursive: false }] }],
     [['mode=755', 'size=65536k', 'sync', 'defaults'], { data: ['mode=755', 'size=65536k'], superblock: ['sync'], set: 0, clear: 0 }],
     [['tmpcopyup', 'remount', 'ridmap'], { copyUp: true, remount: true, idmap: 'ridmap' }],
+    [['mode=755', ''], { data: ['mode=755'] }],
     [['ridmap', 'idmap', 'bind'], { bind: 'bind', idmap: 'idmap' }],
   ] as const)('%j', (options, expected) => {
     expect(parseMountOptions(options)).toMatchObject(expected);
