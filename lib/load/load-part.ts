@@ -3,7 +3,6 @@ import { createRequire, Module } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import process, { env, geteuid, versions } from 'node:process';
 import { constants, Script } from 'node:vm';
-import { isMainThread } from 'node:worker_threads';
 import { now } from '../native/clock.js';
 import { codeKey, keepCode, keptCode } from './code-cache.js';
 
@@ -87,7 +86,7 @@ function compile(name: string, { file, digest, at }: { file: string; digest: str
       importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
     });
     // what the process has compiled until its end is kept too
-    if (isMainThread && (kept === undefined || (script.cachedDataRejected === true && isOld(path))))
+    if ((kept === undefined || (script.cachedDataRejected === true && isOld(path))) && isMainThread())
       process.on('exit', () => keepCode(path, key, () => script.createCachedData()));
     return script.runInThisContext();
   } catch {
@@ -95,6 +94,9 @@ function compile(name: string, { file, digest, at }: { file: string; digest: str
     return null;
   }
 }
+
+/** The module of threads loads that of streams, which takes longer than all else that an import of the package does: it is asked when it has to be. */
+const isMainThread = (): boolean => process.getBuiltinModule('node:worker_threads').isMainThread;
 
 /** Whether the folder is there, for code to be kept. */
 function makeFolder(at: string): boolean {
