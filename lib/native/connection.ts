@@ -325,6 +325,8 @@ export class Connection implements Carrier {
       else task.onStarted(started, output(started, fds));
     } else if (type === Event.running) task.onRunning(decodeRunning(body));
     else if (type === Event.called) task.onCalled(decodeCalled(body), fds);
+    else if (type === Event.over) task.onOver(decodeEnded(body));
+    else if (type === Event.undone) task.onUndone(decodeRemoved(body));
     else if (type === Event.ended) task.onEnded(decodeEnded(body));
     else if (type === Event.failed) task.onFailed(decodeFailed(body));
     else if (type === Event.removed) task.onRemoved(decodeRemoved(body));

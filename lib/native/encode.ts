@@ -255,6 +255,7 @@ function* partsOf(plan: Plan, given: readonly Slot[], table: ShimTable): Generat
   if (plan.leavesTree) yield { op: 'leaves_tree' };
   if (plan.withClients) yield { op: 'with_clients' };
   if (plan.handsOver) yield { op: 'hands_over' };
+  if (plan.tellsEndFirst) yield { op: 'tells_end_first' };
   if (plan.trace) yield { op: 'trace' };
   if (again) yield* againParts(again);
   if (health) yield healthPart(health, table);

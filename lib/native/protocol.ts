@@ -36,6 +36,8 @@ export const Event = {
   refused: 11,
   traced: 12,
   ready: 13,
+  over: 14,
+  undone: 15,
   welcome: 256,
   listed: 257,
   attached: 258,

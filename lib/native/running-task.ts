@@ -23,6 +23,7 @@ import type { StepFailure } from './step-failure.js';
 import { stepError, undoErrorsOf } from './system-errors.js';
 import type {
   Beginning,
+  EncodedPlan,
   HealthWord,
   RawDenial,
   RawRefusal,
@@ -39,6 +40,7 @@ import { type Trace, traceOf, withTrace } from './trace.js';
 
 /** What is left to be done of a task that is over. */
 const NOTHING = planOf({});
+const NO_ERRORS = { undoErrors: [], notStartedAgain: null };
 
 /** A task of a shim, as this environment knows it. */
 export class RunningTask implements Task, Beginning {
@@ -46,7 +48,12 @@ export class RunningTask implements Task, Beginning {
   readonly begun = new Deferred<Task>();
   readonly #connection: Carrier;
   #plan: Plan;
+  /** The rest of it that has not been needed since it was sent. */
+  #unread: (() => Plan) | null = null;
+  readonly #emptied = new Deferred<RunEnd>();
   readonly #ended = new Deferred<TaskEnd>();
+  /** What was told before the undo steps. */
+  #end: RunEnd | null = null;
   readonly #calls: PendingCalls;
   #slots: number;
   #started: TaskOutput = { outputs: [], descriptors: new Map() };
@@ -85,12 +92,24 @@ export class RunningTask implements Task, Beginning {
     connection.ref();
   }
 
+  /** What has run when both parts have. */
+  get #whole(): Plan {
+    const rest = this.#unread?.() ?? null;
+    this.#unread = null;
+    if (rest !== null) this.#plan = joinParts({ first: this.#plan, rest }, { waits: true });
+    return this.#plan;
+  }
+
   get pid(): number {
     return this.#pid;
   }
 
   get started(): TaskOutput {
     return this.#started;
+  }
+
+  get emptied(): Promise<RunEnd> {
+    return this.#emptied.promise;
   }
 
   get ended(): Promise<TaskEnd> {
@@ -134,15 +153,25 @@ export class RunningTask implements Task, Beginning {
     }
   }
 
-  async goOn(rest: Plan, descriptors: Descriptors, cancelSignal: AbortSignal | null = null): Promise<Task> {
+  async goOn(rest: Plan | EncodedPlan, descriptors: Descriptors, cancelSignal: AbortSignal | null = null): Promise<Task> {
+    if ('body' in rest) return this.#goOnWith(rest, descriptors, { cancelSignal, trace: null });
     const wanted = this.#plan.trace ? withTrace(rest) : rest;
     const trace = traceOf(wanted);
     trace?.did('prepare and plan');
     const body = encodePlan(wanted, descriptors, this.#connection.table);
     trace?.did('encode the rest of the plan');
+    const slots = slotCount(stepsOf(rest), descriptors.keys());
+    return this.#goOnWith({ body, slots, plan: () => wanted }, descriptors, { cancelSignal, trace });
+  }
+
+  async #goOnWith(
+    { body, slots, plan }: EncodedPlan,
+    descriptors: Descriptors,
+    { cancelSignal, trace }: { readonly cancelSignal: AbortSignal | null; readonly trace: Trace | null },
+  ): Promise<Task> {
     this.ref();
-    this.#plan = joinParts({ first: this.#plan, rest: wanted }, { waits: true });
-    this.#slots = slotCount(stepsOf(rest), descriptors.keys());
+    this.#unread = plan;
+    this.#slots = slots;
     try {
       checkSize(body);
       this.#connection.send(Request.rest, this.id, body, [...descriptors.values()]);
@@ -277,7 +306,7 @@ export class RunningTask implements Task, Beginning {
 
   onTraced(marks: readonly TraceMark[]): void {
     this.#trace?.did('wait until it has ended');
-    this.#trace?.tell(this, marks, this.#plan);
+    this.#trace?.tell(this, marks, this.#whole);
     this.#trace = null;
   }
 
@@ -298,14 +327,23 @@ export class RunningTask implements Task, Beginning {
   }
 
   onCalled(message: ReturnType<typeof decodeCalled>, fds: readonly number[]): void {
-    this.#calls.onCalled(message, fds, this.#plan);
+    this.#calls.onCalled(message, fds, this.#whole);
   }
 
   onFailed(message: EndMessage): void {
     const error = this.#errorOf(message);
     this.#finish(() => error);
-    this.#ended.reject(error);
-    this.#removed.reject(error);
+    this.#reject(error);
+  }
+
+  /** The tree is gone: what is left to be undone is told by {@link onUndone}. */
+  onOver({ failure: _, undoFailures: __, ...end }: ReturnType<typeof decodeEnded>): void {
+    this.#end = end;
+    this.#emptied.resolve(end);
+  }
+
+  onUndone(undoFailures: readonly StepFailure[]): void {
+    if (this.#end !== null) this.#endAs(this.#end, undoFailures);
   }
 
   onEnded(message: ReturnType<typeof decodeEnded>): void {
@@ -314,16 +352,27 @@ export class RunningTask implements Task, Beginning {
       this.onFailed(message);
       return;
     }
+    this.#endAs(end, undoFailures);
+  }
+
+  #endAs(end: RunEnd, undoFailures: readonly StepFailure[]): void {
     // a caller that cancelled the task before it began waits for nothing but its end, so `begun` resolves
     if (end.cause === 'cancel') this.begun.resolve(this);
     const why = () =>
       new NacelleError(this.#isRunning ? 'it has ended' : 'the process was killed before it started', { code: 'ERR_ENDED' });
-    const errors = undoErrorsOf(undoFailures, this.#plan);
+    const errors = undoFailures.length === 0 ? NO_ERRORS : undoErrorsOf(undoFailures, this.#whole);
     // whoever has asked for another run hears why there is none
     if (errors.notStartedAgain) this.#again?.reject(errors.notStartedAgain);
     if (this.#stays) this.#rest(why);
     else this.#finish(why);
+    this.#emptied.resolve(end);
     this.#ended.resolve({ ...end, ...errors });
+  }
+
+  #reject(error: Error): void {
+    this.#emptied.reject(error);
+    this.#ended.reject(error);
+    this.#removed.reject(error);
   }
 
   /** Another process has started the task; this one has attached to it. */
@@ -336,7 +385,7 @@ export class RunningTask implements Task, Beginning {
   }
 
   onRemoved(failures: readonly StepFailure[]): void {
-    const error = oneOf(failures.map((item) => stepError(item, { plan: this.#plan })));
+    const error = oneOf(failures.map((item) => stepError(item, { plan: this.#whole })));
     this.#finish(() => new NacelleError('it was removed', { code: 'ERR_ENDED' }));
     if (error) this.#removed.reject(error);
     else this.#removed.resolve();
@@ -350,14 +399,13 @@ export class RunningTask implements Task, Beginning {
   /** The connection has ended. */
   onLost(error: Error): void {
     this.#finish(() => error);
-    this.#ended.reject(error);
-    this.#removed.reject(error);
+    this.#reject(error);
   }
 
   #errorOf({ failure, undoFailures }: EndMessage): Error {
-    const undoErrors = undoFailures.map((item) => stepError(item, { plan: this.#plan }));
+    const undoErrors = undoFailures.map((item) => stepError(item, { plan: this.#whole }));
     if (!failure) return oneOf(undoErrors) ?? new NacelleError('it failed', { code: 'ERR_INTERNAL' });
-    return stepError(failure, { plan: this.#plan }, allOf(undoErrors));
+    return stepError(failure, { plan: this.#whole }, allOf(undoErrors));
   }
 
   /** The task has ended, and stays in the shim. Node need not stay alive for it. */
@@ -384,6 +432,7 @@ export class RunningTask implements Task, Beginning {
     this.#trace = null;
     // no step can fail any more, and a caller may keep the handle for long
     this.#plan = NOTHING;
+    this.#unread = null;
     this.unref();
     this.#connection.forget(this);
   }

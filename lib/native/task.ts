@@ -123,6 +123,8 @@ export interface Task {
   kill(options: { cause: KillCause; signal: number; tree: boolean }): Promise<void>;
   /** Says something to those who watch the shim of a task that is kept: now, or when the task ends. At most MAX_WORDS bytes. */
   tell(words: Uint8Array, options?: { atEnd?: boolean }): void;
+  /** Resolves when the tree is gone, where the plan `tellsEndFirst` before the undo steps have run; else, and where it rejects, as `ended`. */
+  readonly emptied: Promise<RunEnd>;
   /** Resolves when the tree is gone and the undo steps have run. Rejects when the shim died, or sent what can't be understood. */
   readonly ended: Promise<TaskEnd>;
   /** Kills what runs and undoes; for a task without stages this is its end, and a kept one is then removed. Idempotent. */
@@ -146,6 +148,15 @@ export interface Task {
   unref(): void;
 }
 
+/** A plan as it travels. */
+export interface EncodedPlan {
+  readonly body: Uint8Array;
+  /** How many slots its steps and its descriptors have. */
+  readonly slots: number;
+  /** For the words of a failure. */
+  plan(): Plan;
+}
+
 /** The first part of a plan, waiting in the shim or under way. Keeps no event loop alive before it goes on. */
 export interface Beginning {
   /** The first part failed, or the shim died: it can't go on. */
@@ -153,7 +164,7 @@ export interface Beginning {
   /** Lets the first part begin; sending the rest does so too. */
   go(): void;
   /** Sends the rest; the promise is then that of `StartPlan`. */
-  goOn(rest: Plan, descriptors: Descriptors, cancelSignal?: AbortSignal | null): Promise<Task>;
+  goOn(rest: Plan | EncodedPlan, descriptors: Descriptors, cancelSignal?: AbortSignal | null): Promise<Task>;
   close(): Promise<void>;
 }
 

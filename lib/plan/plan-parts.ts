@@ -19,6 +19,7 @@ export type PlanPart =
   | { readonly op: 'leaves_tree'; }
   | { readonly op: 'with_clients'; }
   | { readonly op: 'hands_over'; }
+  | { readonly op: 'tells_end_first'; }
   | { readonly op: 'trace'; }
   | { readonly op: 'again'; readonly on: number | bigint; readonly most: number | bigint; readonly first: number | bigint; readonly longest: number | bigint; readonly lasting: number | bigint; readonly stop_signal: number | bigint; readonly prepare: readonly Step[]; }
   | { readonly op: 'again_stage'; readonly flags: number | bigint; readonly group: Slot; readonly steps: readonly Step[]; }
@@ -49,6 +50,7 @@ export const partTable: readonly PartRow[] = [
   { op: 'leaves_tree', fields: [] },
   { op: 'with_clients', fields: [] },
   { op: 'hands_over', fields: [] },
+  { op: 'tells_end_first', fields: [] },
   { op: 'trace', fields: [] },
   { op: 'again', fields: [['NUM', 'on'], ['NUM', 'most'], ['NUM', 'first'], ['NUM', 'longest'], ['NUM', 'lasting'], ['NUM', 'stop_signal'], ['STEPS', 'prepare']] },
   { op: 'again_stage', fields: [['NUM', 'flags'], ['SLOT', 'group'], ['STEPS', 'steps']] },

@@ -133,6 +133,8 @@ export interface Plan {
    * the subreaper above the shim (PR_SET_CHILD_SUBREAPER) becomes its parent when the shim ends.
    */
   readonly handsOver?: boolean;
+  /** The end is told when the tree is gone, and what could not be undone later. Not with `keep` or `again`. */
+  readonly tellsEndFirst?: boolean;
   /** Whoever hears of the task's end hears before it when each step began and ended. */
   readonly trace?: boolean;
   /** The task outlives its clients, and stays after its end, with its slots, until it is closed. */

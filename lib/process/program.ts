@@ -2,7 +2,7 @@ import { allOf, NacelleError } from '../errors.js';
 import { monotonicMs } from '../native/clock.js';
 import { binding, closeDescriptor, streamOf } from '../native/load-addon.js';
 import { nativeError } from '../native/system-errors.js';
-import type { KillCause, Task, TaskEnd } from '../native/task.js';
+import type { KillCause, RunEnd, Task, TaskEnd } from '../native/task.js';
 import { unlessAborted } from './abort.js';
 import type { ParsedProcess } from './options/process-options.js';
 import type { Encoding, RunResult, TerminalSize } from './options/process-types.js';
@@ -174,20 +174,22 @@ export class Program<E extends Encoding = Encoding> {
     const [task, facts] = [this.#task, this.#facts];
     if (!task || !facts) throw new TypeError('the program was not started');
     try {
-      const end = await task.ended;
+      const end = await task.emptied;
       const { stdout, stderr } = await this.streams.settle();
-      const cleanupError = allOf(end.undoErrors);
-      if (end.notStartedAgain) throw end.notStartedAgain;
+      // the shim undoes what it has made meanwhile
+      const made = this.#makeResult(facts, end, {
+        stdout: outputOf<E>(stdout, this.#encoding()),
+        stderr: outputOf<E>(stderr, this.#encoding()),
+      });
+      const { undoErrors, notStartedAgain } = await task.ended;
+      const cleanupError = allOf(undoErrors);
+      if (notStartedAgain) throw notStartedAgain;
       const streamError = this.#error ?? this.#copyError(end);
       if (cleanupError && !streamError) {
         const message = `clean up after ${facts.command[0] ?? 'the program'}: ${cleanupError.message}`;
         throw new NacelleError(message, { code: 'ERR_CLEANUP', cause: cleanupError, cleanupError });
       }
-      const copied = (await readFiles?.()) ?? { files: {}, notCopied: [] };
-      const result = this.#makeResult(facts, end, copied, {
-        stdout: outputOf<E>(stdout, this.#encoding()),
-        stderr: outputOf<E>(stderr, this.#encoding()),
-      });
+      const result = readFiles === undefined ? made : { ...made, ...(await readFiles()) };
       if (streamError) throw new ContainerRunError<E>(result, { cause: streamError, ...(cleanupError ? { cleanupError } : {}) });
       return result;
     } finally {
@@ -201,7 +203,7 @@ export class Program<E extends Encoding = Encoding> {
   }
 
   /** The error for a file that the pump could not read or write. */
-  #copyError({ lostCopies: [lost] }: TaskEnd): Error | null {
+  #copyError({ lostCopies: [lost] }: RunEnd): Error | null {
     if (!lost) return null;
     const { option, path } = this.#copies[lost.copy] ?? { option: 'the streams', path: null };
     const file = path ?? `the file that ${option} is`;
@@ -213,7 +215,7 @@ export class Program<E extends Encoding = Encoding> {
     return this.#options.encoding as E;
   }
 
-  #makeResult(facts: ProgramFacts, end: TaskEnd, copied: CopiedOut, output: Pick<RunResult<E>, 'stdout' | 'stderr'>): RunResult<E> {
+  #makeResult(facts: ProgramFacts, end: RunEnd, output: Pick<RunResult<E>, 'stdout' | 'stderr'>): RunResult<E> {
     const { usage, ...group } = facts.readGroup(end);
     const { timeout, cpuTimeLimit } = this.#options;
     return {
@@ -231,7 +233,8 @@ export class Program<E extends Encoding = Encoding> {
         ...group,
       }),
       ...output,
-      ...copied,
+      files: {},
+      notCopied: [],
       ...times(end),
       setupMs: this.#setupMs,
       usage: usageOf(end.usage, usage),

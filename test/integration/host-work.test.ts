@@ -1,8 +1,9 @@
-import { constants, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { constants, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { NacelleError } from '../../lib/errors.js';
 import { carryOut, during, hold, release, undone } from '../../lib/native/host-work.js';
+import { start } from '../../lib/native/shim.js';
 import { keep, kept } from '../../lib/network/live/kept-steps.js';
 import { parseReplies } from '../../lib/network/netlink.js';
 import { NONE, planOf } from '../../lib/plan/plan.js';
@@ -33,6 +34,26 @@ describe('work on the host', () => {
       path: one,
       cleanupError: { code: 'EISDIR', path: two },
     });
+  });
+
+  it('tells the end of its program before what is undone, where that is asked for', async () => {
+    const path = made('full');
+    writeFileSync(join(path, 'file'), '');
+    const task = await start(
+      planOf({
+        stages: [{ flags: 0, steps: [{ op: 'exec', path: '/bin/sh', argv: ['sh', '-c', 'exit 7'], env: [] }] }],
+        undo: [{ op: 'remove_folder', host: true, at: NONE, path, wait: 1 }, unlink(one)],
+        tellsEndFirst: true,
+      }),
+      nothing,
+    );
+    expect(await task.emptied).toMatchObject({ exit: { kind: 'exited', value: 7 } });
+    // the folder is waited for
+    rmSync(join(path, 'file'));
+    const { exit, undoErrors } = await task.ended;
+    expect(exit).toEqual({ kind: 'exited', value: 7 });
+    expect(undoErrors).toMatchObject([{ code: 'EISDIR', path: one }]);
+    expect(existsSync(path)).toBe(false);
   });
 
   it('that fails is told, with what its undo could not do', async () => {

@@ -269,12 +269,9 @@ void Client::flush() {
   constexpr uint64_t kPause = 10 * kMillisecond;
   while (!unsent_.empty()) {
     const int result = nacelle::send(socket_.get(), unsent_.front());
-    if (result == -EAGAIN) {
-      watch_.change(EPOLLIN | EPOLLOUT);
-      return;
-    }
+    if (result == -EAGAIN) return hear_of_room(true);
     if (lacks_room(result) && tries_++ < kMostTries) {
-      watch_.change(EPOLLIN);
+      hear_of_room(false);
       again_.start(supervisor_.loop(), monotonic_ns() + kPause, [this] { flush(); });
       return;
     }
@@ -283,7 +280,14 @@ void Client::flush() {
     tries_ = 0;
     unsent_.pop_front();
   }
-  watch_.change(EPOLLIN);
+  hear_of_room(false);
+}
+
+// Whether the loop tells when the socket takes a message again.
+void Client::hear_of_room(bool wanted) {
+  if (wanted == hears_of_room_) return;
+  watch_.change(wanted ? EPOLLIN | EPOLLOUT : EPOLLIN);
+  hears_of_room_ = wanted;
 }
 
 // The watch tells of the end, and the client is closed then.
@@ -335,7 +339,8 @@ int Client::find(const Found& found, const std::string& table, uint32_t generati
     message.body = item.text("body");
     unsent_.push_back(std::move(message));
   }
-  return watch_.start(supervisor_.loop(), socket_.get(), unsent_.empty() ? EPOLLIN : EPOLLIN | EPOLLOUT,
+  hears_of_room_ = !unsent_.empty();
+  return watch_.start(supervisor_.loop(), socket_.get(), hears_of_room_ ? EPOLLIN | EPOLLOUT : EPOLLIN,
                       [this](uint32_t events) { ready(events); });
 }
 

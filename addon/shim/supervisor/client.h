@@ -59,6 +59,7 @@ class Client {
   bool counts_in(Message& message);
   void send_ahead(Message& message);
   void flush();
+  void hear_of_room(bool wanted);
   void close();
 
   Supervisor& supervisor_;
@@ -76,6 +77,7 @@ class Client {
   uint32_t generation_;  // of the shim whose table it is
   uint32_t lost_denials_ = 0;
   bool closed_ = false;
+  bool hears_of_room_ = false;
 };
 
 }  // namespace nacelle

@@ -91,6 +91,12 @@ Message removed_event(const std::vector<StepFailure>& failures) {
   return message;
 }
 
+Message undone_event(const std::vector<StepFailure>& failures) {
+  Message message = removed_event(failures);
+  message.type = static_cast<uint16_t>(Event::kUndone);
+  return message;
+}
+
 Message attached_event(TaskState state, pid_t pid, const Times& times) {
   Message message = event(Event::kAttached);
   Writer writer(message.body);
@@ -148,6 +154,12 @@ Message end_event(const End& end) {
   writer.u32(static_cast<uint32_t>(end.lost.size()));
   for (const PumpFailure& failure : end.lost) writer.u32(failure.copy).u8(failure.while_reading ? 1 : 0).i32(failure.error);
   writer.u8(end.violation.has_happened ? 1 : 0).u32(end.violation.arch).i32(end.violation.call);
+  return message;
+}
+
+Message over_event(const End& end) {
+  Message message = end_event(end);
+  message.type = static_cast<uint16_t>(Event::kOver);
   return message;
 }
 

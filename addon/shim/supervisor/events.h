@@ -67,6 +67,9 @@ Message refused_event(const egress::Refusal& refusal);
 // When each step of a task began and ended.
 Message traced_event(const Trace& trace);
 // The answer to a task's removal, with what could not be removed.
+// As removed_event, of a task whose end was told before.
+Message undone_event(const std::vector<StepFailure>& failures);
+Message over_event(const End& end);
 Message removed_event(const std::vector<StepFailure>& failures);
 // The answer to kAttach: what the task is at, or that there is none of that key.
 Message attached_event(TaskState state, pid_t pid, const Times& times);

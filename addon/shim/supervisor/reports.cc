@@ -11,8 +11,12 @@ std::vector<Report> read_reports(const List<FileAt>& files, const Slots& slots) 
     const unique_fd fd(openat(slots.get(file.at), file.path.text, O_RDONLY | O_CLOEXEC));
     char buffer[8192];
     ssize_t size = -1;
-    while (fd && (size = read(fd.get(), buffer, sizeof buffer)) > 0) report.content.append(buffer, static_cast<size_t>(size));
-    report.whole = size == 0;
+    // A file of a group gives all that it has at once: what is shorter than the room for it is the end.
+    do {
+      size = fd ? read(fd.get(), buffer, sizeof buffer) : -1;
+      if (size > 0) report.content.append(buffer, static_cast<size_t>(size));
+    } while (size == sizeof buffer);
+    report.whole = size >= 0;
     reports.push_back(std::move(report));
   }
   return reports;

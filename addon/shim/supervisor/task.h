@@ -118,6 +118,7 @@ class Task {
   bool find_plan(const Found& found, const Translation& translation);
   int find_slots(const Found& found);
   int go_on(const Found& found);
+  bool may_be_given_ahead(uint32_t& rest) const;
   void give_rest();
   int give(ChannelMessage& reply, const std::vector<int32_t>& filled);
   void start_first_stage();
@@ -174,6 +175,7 @@ class Task {
   void notice_program_end();
   void finish();
   void stop_clocks();
+  void tell_end_first();
   void finish_undoing();
   bool has_left_little() const;
   void close_mounts(std::function<void()> closed);
@@ -209,7 +211,7 @@ class Task {
   std::vector<unique_fd> next_fds_;
   std::vector<int32_t> given_;  // the slots whose descriptors came with the plan
   // of a plan in two parts: whether its rest has come, and whether the process waits for that
-  bool has_rest_ = false, at_rest_ = false;
+  bool has_rest_ = false, at_rest_ = false, is_given_ahead_ = false;
   uint32_t prepared_ = 0, first_index_ = 0;  // how many `prepare` steps, and steps of the first stage, the first part had
   Slots slots_;
   Context context_;
@@ -229,6 +231,7 @@ class Task {
   Timer set_up_clock_, force_kill_, retry_;
   uint64_t deadline_ns_ = 0;
   bool told_started_ = false, has_failed_ = false, is_watched_ = false, is_closing_ = false, is_removing_ = false;
+  bool is_end_told_ = false;
   bool is_again_asked_ = false, is_stopped_ = false;
   uint32_t restarts_ = 0, retries_ = 0;  // the latter: in a row, that nobody asked for
   // of a task that starts again: the run before, what its files of reports held when this run began, and the pause before the next one

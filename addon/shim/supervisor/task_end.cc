@@ -23,8 +23,16 @@ void Task::finish() {
     const Span span(context_.trace, kInEnd, 1);
     run_.reports = read_reports(plan_.reports, slots_);
   }
+  tell_end_first();
   if (!mounts_ || has_left_little()) return finish_undoing();
   close_mounts([this] { finish_undoing(); });
+}
+
+// Node makes the result while the groups are removed. What can't be undone is told later.
+void Task::tell_end_first() {
+  if (!plan_.tells_end_first || !run_.has_exit || has_failed_ || !told_started_ || plan_.is_kept || plan_.has_again) return;
+  listeners_.tell(over_event(end()));
+  is_end_told_ = true;
 }
 
 // Memory that is given back later than its program's end would be missing to whoever starts the next one.
@@ -108,7 +116,7 @@ End Task::end() const {
 
 Message Task::end_message() {
   if (!undo_failures_.empty()) supervisor_.keep_journal();
-  return end_event(end());
+  return is_end_told_ ? undone_event(undo_failures_) : end_event(end());
 }
 
 // The evidence is on disk before anybody hears of the end, unless the container goes with its end.

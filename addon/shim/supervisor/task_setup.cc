@@ -113,7 +113,8 @@ bool Task::is_due(const ChannelMessage& message) const {
       return step_at(message, head) && head.op == Op::give && args::decode(head.arguments, given) && given.slot == message.value;
     }
     case Signal::kAtRest:
-      return message.stage == 0 && step_at(message, head) && head.op == Op::rest;
+      if (message.stage != 0) return false;
+      return is_given_ahead_ ? message.index + 1 == first_index_ : step_at(message, head) && head.op == Op::rest;
     case Signal::kParked:
       return step_at(message, head) && head.op == Op::park;
     default:
@@ -149,6 +150,7 @@ void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, in
     case Signal::kCloned:
       return cloned(message.stage, sender);
     case Signal::kAtRest:
+      if (is_given_ahead_) return;
       at_rest_ = true;
       first_index_ = message.index + 1;
       if (when_waits_ && !has_failed_) std::exchange(when_waits_, {})();
@@ -261,9 +263,27 @@ void Task::rest(Message& message, std::vector<unique_fd> ahead) {
   give_rest();
 }
 
-// Sends the rest of the plan once it has come and the process waits for it, whichever was first.
+// Whether the process needs nothing of the shim until it asks for the rest, which may then be in its channel before. `rest`: the index of
+// that step.
+bool Task::may_be_given_ahead(uint32_t& rest) const {
+  if (!channel_ || run_.stage != 0) return false;
+  Reader steps = plan_.stages.items[0].steps;
+  StepHead head;
+  for (rest = 0; next_step(steps, head) && !head.host; ++rest) {
+    if (head.op == Op::rest) return true;
+    if (head.op == Op::give || side_of(head.op) == Side::flow) return false;
+  }
+  return false;
+}
+
+// Sends the rest of the plan once it has come and the process waits for it, or will ask for nothing else before.
 void Task::give_rest() {
-  if (!has_rest_ || !at_rest_ || has_failed_) return;
+  if (!has_rest_ || has_failed_) return;
+  if (uint32_t rest = 0; !at_rest_) {
+    if (is_given_ahead_ || !may_be_given_ahead(rest)) return;
+    is_given_ahead_ = true;
+    first_index_ = rest + 1;
+  }
   at_rest_ = false;
   std::vector<int32_t> filled;
   slots_.note(&filled);

@@ -69,6 +69,7 @@ bool take(Plan& plan, const parts::keep& part) {
 bool take(Plan& plan, const parts::leaves_tree&) { return plan.leaves_tree = true; }
 bool take(Plan& plan, const parts::with_clients&) { return plan.with_clients = true; }
 bool take(Plan& plan, const parts::hands_over&) { return plan.hands_over = true; }
+bool take(Plan& plan, const parts::tells_end_first&) { return plan.tells_end_first = true; }
 bool take(Plan& plan, const parts::trace&) { return plan.is_traced = true; }
 
 bool take(Plan& plan, const parts::again& part) {

@@ -105,6 +105,7 @@ struct Plan {
   // The task ends as soon as its program runs, and the program goes on without the shim: it is left to whoever reaps it.
   bool hands_over = false;
   // Its clients are told when each of its steps began and ended.
+  bool tells_end_first = false;
   bool is_traced = false;
   FileAt evidence;  // the file that the end is written to
   Reader removal;

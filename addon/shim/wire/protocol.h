@@ -34,6 +34,10 @@
 //
 // A message has up to kMaxDescriptors. More go ahead of it by kDescriptors, to the shim, and by kAhead, to Node, with the same id.
 //
+// One whose plan has the part `tells_end_first` tells its end, when its program has run, in two messages in place of kEnded: kOver, as
+// kEnded, when the tree is gone, and kUndone, as kRemoved, when the undo steps have run. What is made of the first lies beside what the
+// shim undoes.
+//
 // A task whose plan says how it starts again tells each end that another run follows by kDied (as kEnded; behind it in how many ns, num),
 // and each next run by kRunning; one that keeps watch on its health tells each change by kHealth (HealthStatus, u8). One whose plan asks
 // for it tells of calls that its filter has refused by kDenied (Denial of modes/denials.h, and what is behind it). One with the part
@@ -119,6 +123,8 @@ enum class Event : uint16_t {
   kRefused,
   kTraced,
   kReady,
+  kOver,
+  kUndone,
   kWelcome = 256,
   kListed,
   kAttached,

@@ -32,6 +32,7 @@ export function taskOfTheDead(id: string): Task | null {
   return {
     pid: 0,
     started: { outputs: [], descriptors: new Map() },
+    emptied: Promise.resolve(end),
     ended: Promise.resolve({ ...end, ...undoErrorsOf(undoFailures, planOf({})) }),
     release: gone,
     call: gone,

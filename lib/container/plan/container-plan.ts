@@ -112,6 +112,7 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
       ...networks.returns,
     ],
     ...(undoesMountsLater(input) ? planLaterMounts(group) : {}),
+    tellsEndFirst: !input.park,
     ...killGroupOf(group),
     ending: { signal: process.killSignal, forceKillAfterMs: process.forceKillAfterDelay },
     ...(process.timeout === null ? {} : { timeoutMs: process.timeout }),

@@ -155,6 +155,8 @@ export interface LiveRecord {
 
 export function recordOf(prepared: Prepared, plan: Plan, detached: DetachedRecord | null = null): ContainerRecord {
   const { id, argv, program, image, options, limits, notEnforced, devices, group, filterKills, stopSignal } = prepared;
+  let resolved: ResolvedOptions | undefined;
+  let facts: BundleFacts | undefined;
   return {
     id,
     name: options.name,
@@ -181,8 +183,15 @@ export function recordOf(prepared: Prepared, plan: Plan, detached: DetachedRecor
     ports: prepared.networks.ports?.record ?? null,
     sharedNetworks: options.sharedNetworks,
     guarded: prepared.networks.guarded,
-    options: resolvedOptions(prepared),
-    bundle: bundleFacts(prepared),
+    // few look at these of a run, which is over soon
+    get options() {
+      resolved ??= resolvedOptions(prepared);
+      return resolved;
+    },
+    get bundle() {
+      facts ??= bundleFacts(prepared);
+      return facts;
+    },
     program,
     namespaces: namespacesToJoin(options, prepared.userns),
     userns: mapsIn(prepared.userns),

@@ -112,25 +112,23 @@ async function launchOn<E extends Encoding>(
   const { made, undone: removed } = onHost.claim;
   const recorded = { ...group, prepare: [...made, ...group.prepare], undo: [...group.undo, ...removed, ...onHost.groupRecord] };
   const plan = planContainer(head, { streams, park, journal: park ? [] : onHost.diskRecord, ...prepared, group: recorded });
-  const whole = joinParts(plan, { waits: false });
-  const record: LiveRecord = { current: recordOf(prepared, whole) };
   await unlessAborted(
     cancelSignal,
     () => prepared.networks.ready(),
     () => undefined,
   );
   prepared.networks.handOver();
-  const task = await program.sent(
-    factsOf(record),
-    prewarmed
-      ? prewarmed.beginning.goOn(plan.rest, slots.descriptors, cancelSignal)
-      : shim.startPlan(whole, slots.descriptors, cancelSignal),
-  );
+  const starting = prewarmed
+    ? prewarmed.beginning.goOn(plan.rest, slots.descriptors, cancelSignal)
+    : shim.startPlan(joinParts(plan, { waits: false }), slots.descriptors, cancelSignal);
+  // the shim is at work meanwhile
+  const record: LiveRecord = { current: recordOf(prepared, plan.rest) };
+  const task = await program.sent(factsOf(record), starting);
   if (park && cancelSignal?.aborted) {
     await abandon(task);
     throw cancelSignal.reason;
   }
-  if (first !== null) prewarm.hasBegun(first, task.ended, shim);
+  if (first !== null) prewarm.hasBegun(first, task.emptied, shim);
   tellDenials(task, prepared.options.onDenied);
   tellEgressRefusals(task, prepared.options.egress?.onDenied ?? null);
   const { descriptors } = task.started;

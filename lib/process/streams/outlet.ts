@@ -283,6 +283,8 @@ class LiveCopy extends Readable {
 
 /** Resolves at the end of the stream, or when turns of the event loop have brought nothing more. */
 function drained(source: Readable): Promise<void> {
+  // the program's end closes the pipe some moments before anybody tells of it
+  if (source.readableEnded || source.destroyed) return Promise.resolve();
   return new Promise((resolve) => {
     let quiet = 0;
     let bytes = 0;
