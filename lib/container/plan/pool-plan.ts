@@ -13,7 +13,7 @@ import { planLaterMounts } from './later-mounts.js';
 import { DEV, type MountTable, PROC } from './mount-table.js';
 import { inOneRow, networkSteps } from './network-steps.js';
 import type { PlanInput, TreeInput } from './plan-input.js';
-import { planProcess } from './process-steps.js';
+import { boundSet, planProcess } from './process-steps.js';
 import { takeTerminal } from './terminal-steps.js';
 
 /** A container of a pool: all that is the same for each of its runs is the first part of the plan. */
@@ -52,6 +52,8 @@ export function planPooled(head: Head, input: TreeInput): PooledPlan {
           ...tree.attach,
           ...inOneRow(links),
           ...confine.first,
+          // the process itself keeps what it has until the rest
+          boundSet(input.program),
           { op: 'rest' },
         ],
       },
@@ -81,6 +83,7 @@ export function planPooledRun({ first, head, tree, protect, undo }: PooledPlan, 
     streams,
     argv: input.argv,
     listener,
+    isBounded: true,
     cwd: { create: 1, ...groundOf(places, input.program.cwd) },
     beforeExec: [
       ...(options.init ? [REFUSE_DESCRIPTORS, { op: 'init' } as const] : []),
@@ -109,6 +112,7 @@ export function planPooledRun({ first, head, tree, protect, undo }: PooledPlan, 
     reports: group.reports,
     returns: [...(copies ? [kept.mountNamespace, kept.user] : []), ...(terminal ? [terminal.master] : [])],
     ...(copies ? {} : planLaterMounts(group)),
+    tellsEndFirst: true,
     ...killGroupOf(group),
     ending: { signal: process.killSignal, forceKillAfterMs: process.forceKillAfterDelay },
     ...(process.timeout === null ? {} : { timeoutMs: process.timeout }),

@@ -11,10 +11,12 @@ type Extras = Pick<ProgramTail, 'streams' | 'argv'> & {
   readonly beforeExec?: readonly Step[];
   /** The slot for the filter's listener; `null` for a program that has none beside it. */
   readonly listener: Slot | null;
+  /** Its bounding set is what it is to be already. Default: no. */
+  readonly isBounded?: boolean;
 };
 
 /** Steps that turn the set-up process into the program, whose user was looked up. The order is runc's. */
-export function planProcess(spec: ProgramSpec, { cwd, listener, ...extras }: Extras): TailSteps {
+export function planProcess(spec: ProgramSpec, { cwd, listener, isBounded = false, ...extras }: Extras): TailSteps {
   const { capabilities, noNewPrivileges } = spec;
   const load = loadFilter(spec, listener);
   const early = noNewPrivileges ? [] : load;
@@ -32,7 +34,7 @@ export function planProcess(spec: ProgramSpec, { cwd, listener, ...extras }: Ext
       ...(noNewPrivileges ? [{ op: 'no_new_privileges' } as const] : []),
       // without no_new_privs a filter needs CAP_SYS_ADMIN, so it must come before that goes
       ...early,
-      { op: 'bound_capabilities', bounding: capabilities },
+      ...(isBounded ? [] : [boundSet(spec)]),
       { op: 'keep_capabilities' },
     ],
     afterUser: [
@@ -42,6 +44,11 @@ export function planProcess(spec: ProgramSpec, { cwd, listener, ...extras }: Ext
     ],
     ...extras,
   });
+}
+
+/** What the program, and whatever it executes, can have at most: a system call for each capability that it can't have. */
+export function boundSet({ capabilities }: Pick<ProgramSpec, 'capabilities'>): Step {
+  return { op: 'bound_capabilities', bounding: capabilities };
 }
 
 /** Steps for the score by which the kernel picks whom to kill when memory runs out. They come while /proc is the host's. */

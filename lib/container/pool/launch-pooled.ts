@@ -1,11 +1,13 @@
-import { joinParts } from '../../plan/plan.js';
+import { isTracing } from '../../native/trace.js';
 import type { Encoding } from '../../process/options/process-types.js';
 import type { Program } from '../../process/program.js';
+import type { Streams } from '../../process/streams/child-end.js';
 import { tellDenials } from '../../security/denials/denial-event.js';
 import { planPooledRun } from '../plan/pool-plan.js';
 import { type LiveRecord, recordOf } from '../start/container-record.js';
 import { factsOf, insideOf, type Parts } from '../start/launch.js';
 import type { ParkedContainer } from './parked-containers.js';
+import type { Planned, Rest } from './rest-shapes.js';
 
 /**
  * Gives a container that waits its program, which then runs. A failure leaves nothing but the program's streams, which the caller closes.
@@ -13,24 +15,28 @@ import type { ParkedContainer } from './parked-containers.js';
  * @throws as `Container.run`; the reason of `cancelSignal`
  */
 export async function launchPooled<E extends Encoding>(program: Program<E>, container: ParkedContainer): Promise<Parts<E>> {
-  const { parked, prepared, plan, release } = container;
-  const { cancelSignal } = prepared.options.process;
+  const { parked, release } = container;
+  const { cancelSignal } = container.options.process;
   try {
     const streams = await program.open({ isConfined: true });
-    const planned = planPooledRun(plan, { streams, park: false, journal: [], ...prepared });
-    const record: LiveRecord = { current: recordOf(prepared, joinParts(planned, { waits: false })) };
-    const task = await program.sent(factsOf(record), parked.beginning.goOn(planned.rest, prepared.slots.descriptors, cancelSignal));
+    const { encoded, descriptors, of } = restOf(container, streams);
+    // a timeline has to know the plan
+    const starting = parked.beginning.goOn(isTracing ? encoded.plan() : encoded, descriptors, cancelSignal);
+    // the shim is at work meanwhile
+    const prepared = container.prepared();
+    const record: LiveRecord = { current: recordOf(prepared, of.rest) };
+    const task = await program.sent(factsOf(record), starting);
     tellDenials(task, prepared.options.onDenied);
-    const { descriptors } = task.started;
-    program.connect(descriptors.get(planned.master));
+    const { descriptors: returned } = task.started;
+    program.connect(returned.get(of.master));
     return {
       record,
       held: {
         program,
         task,
-        slot: prepared.slots.take(),
+        slot: encoded.slots,
         image: prepared.image,
-        inside: insideOf(record, descriptors.get(planned.mountNamespace), descriptors.get(planned.user)),
+        inside: insideOf(record, returned.get(of.mountNamespace), returned.get(of.user)),
         insideSlots: null,
         keepsInside: false,
         changes: null,
@@ -45,4 +51,12 @@ export async function launchPooled<E extends Encoding>(program: Program<E>, cont
     release();
     throw error;
   }
+}
+
+function restOf({ parked: { name }, options, plan, shapes, prepared }: ParkedContainer, streams: Streams): Rest {
+  const planned = (): Planned => {
+    const own = prepared();
+    return { plan: planPooledRun(plan, { streams, park: false, journal: [], ...own }), descriptors: own.slots.descriptors };
+  };
+  return shapes.restOf(options, { name, streams, plan: planned });
 }

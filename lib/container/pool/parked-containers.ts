@@ -16,16 +16,21 @@ import { requireUsers } from '../start/container-users.js';
 import { type Prepared, prepare } from '../start/prepare.js';
 import { argvOf, environment } from '../start/program-facts.js';
 import { requireWithoutRoot } from '../start/without-root.js';
+import { RestShapes } from './rest-shapes.js';
 import { ShownSources } from './shown-sources.js';
 
 /** How many characters of a container's id its host name has, by which the shim tells its containers apart. */
 const NAMED = 12;
 
-/** A container that waits, and what it was planned with, under its own name. */
+/** A container that waits. */
 export interface ParkedContainer {
   readonly parked: Parked;
-  readonly prepared: Prepared;
+  readonly options: ParsedOptions;
   readonly plan: PooledPlan;
+  /** The rests of the runs before. */
+  readonly shapes: RestShapes;
+  /** What it was planned with, under its own name. @throws NacelleError `ERR_INVALID_OPTION`: there is no command */
+  prepared(): Prepared;
   /** To be called when the container is gone. */
   readonly release: () => void;
 }
@@ -38,6 +43,7 @@ export class ParkedContainers {
   /** Of the host: as it was when these were begun. */
   #recipe: RootRecipe | null;
   readonly #shown: ShownSources;
+  readonly #shapes = new RestShapes();
   #users = 1;
   #closed: Promise<void> | null = null;
 
@@ -95,41 +101,37 @@ export class ParkedContainers {
 
   /** Takes one for a run with these options; `null`: none waits, or none can have them. */
   async take(options: ParsedOptions): Promise<ParkedContainer | null> {
-    if (!mayBePooled(options, this.#prepared.table)) return null;
+    if (!mayBePooled(options, this.#prepared.table) || clockOf(options, this.#prepared.group) === null) return null;
     const parked = this.#parts.take();
     if (parked === null) return null;
-    try {
-      const prepared = this.#preparedFor(parked.name, options);
-      if (prepared === null) {
-        await Promise.allSettled([parked.beginning.close()]);
-        return null;
-      }
-      this.#users++;
-      let isHeld = true;
-      const release = (): void => {
-        if (isHeld) this.#release();
-        isHeld = false;
-      };
-      return { parked, prepared, plan: this.#plan, release };
-    } catch (error) {
-      await Promise.allSettled([parked.beginning.close()]);
-      throw error;
-    }
+    this.#users++;
+    let isHeld = true;
+    const release = (): void => {
+      if (isHeld) this.#release();
+      isHeld = false;
+    };
+    let prepared: Prepared | undefined;
+    return {
+      parked,
+      options,
+      plan: this.#plan,
+      shapes: this.#shapes,
+      prepared: () => {
+        prepared ??= this.#preparedFor(parked.name, options);
+        return prepared;
+      },
+      release,
+    };
   }
 
-  /**
-   * What was prepared, under the container's own name and with what the run has of its own. `null`: no group here counts processor time. Where
-   * that can be had, and what is to be said if it can't, is found out for the run alone.
-   */
-  #preparedFor(name: string, { command, labels, copyIn, copyOut, copyOutMax, process }: ParsedOptions): Prepared | null {
+  /** What was prepared, under the container's own name and with what the run has of its own. */
+  #preparedFor(name: string, { command, labels, copyIn, copyOut, copyOutMax, process }: ParsedOptions): Prepared {
     const of = this.#prepared;
     const id = name + of.id.slice(NAMED);
     const options: ParsedOptions = { ...of.options, command, labels, copyIn, copyOut, copyOutMax, process };
     const hostname = of.hostname === of.id.slice(0, NAMED) ? name : of.hostname;
     const config = of.image?.config ?? {};
     const group = renamedGroup(of.group, of.id, id);
-    const clock = clockOf(options, group);
-    if (clock === null) return null;
     return {
       ...of,
       id,
@@ -139,7 +141,7 @@ export class ParkedContainers {
       argv: argvOf(options, config),
       program: { ...of.program, env: environment(options, config, hostname) },
       group,
-      cpuClock: clock.cpuClock,
+      cpuClock: cpuClockOf(options, group).cpuClock,
       release: () => undefined,
     };
   }
@@ -159,7 +161,7 @@ export class ParkedContainers {
   }
 }
 
-/** `null`: the group counts no processor time, which the run must have counted. */
+/** `null`: the group counts no processor time, which the run must have counted: what is to be said then is found out for the run alone. */
 function clockOf(options: ParsedOptions, group: GroupPlan): { readonly cpuClock: CpuClock | null } | null {
   try {
     const clock = cpuClockOf(options, group);

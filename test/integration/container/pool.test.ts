@@ -6,7 +6,7 @@ import { ParkedContainers } from '../../../lib/container/pool/parked-containers.
 import { parsePooled } from '../../../lib/container/pool/pool-options.js';
 import { prewarm } from '../../../lib/container/start/prewarm.js';
 import { Container, type ContainerOptions, Image, type PoolRunOptions, type RunResult, reap, Volume } from '../../../lib/index.js';
-import { descendants, makerOfContainers } from '../../fixtures/host.js';
+import { descendants, makerOfContainers, statusField } from '../../fixtures/host.js';
 import { busyboxRootfsCopy } from '../../fixtures/images.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { startNode } from '../../fixtures/node.js';
@@ -162,6 +162,42 @@ describe('a run in a pool', () => {
     expect(readFileSync(to, 'utf8')).toBe('of this machine\nof this machine\n');
     expect(await pool.run({ stdout: { file: to }, copyIn: { '/in': 'x' } })).toMatchObject({ status: 'ok' });
     expect(readFileSync(to, 'utf8')).toBe('x');
+  });
+
+  it('is the same again where the next one has the same options', async () => {
+    await using pool = await Container.pool(await options({ env: { A: 'b' } }), { ready: 2 });
+    const own = { command: ['sh', '-c', 'echo $HOSTNAME $A; cat; cat /given > /made; exit 3'], input: 'read', copyIn: { '/given': 'x' } };
+    const runs: RunResult[] = [];
+    for (let i = 0; i < 4; i++) {
+      await until('one waits', () => pool.ready > 0);
+      runs.push(await pool.run({ ...own, copyOut: ['/made'] }));
+    }
+    for (const { id, stdout, exitCode, files } of runs) {
+      expect({ stdout, exitCode }).toEqual({ stdout: `${id.slice(0, 12)} b\nread`, exitCode: 3 });
+      expect(Buffer.from(files['/made'] ?? []).toString()).toBe('x');
+    }
+    expect(new Set(runs.map(({ id }) => id)).size).toBe(runs.length);
+    // the words of a failure are of the container's own plan
+    for (let i = 0; i < 3; i++) {
+      await until('one waits', () => pool.ready > 0);
+      await expect(pool.run({ command: ['/missing'] })).rejects.toMatchObject({
+        code: 'ENOENT',
+        step: 'exec',
+        message: expect.stringContaining('/missing'),
+      });
+    }
+  });
+
+  asRoot.it('can get no capability any more while it waits that it is not to have', async () => {
+    await using pool = await Container.pool(
+      await options({ capDrop: ['ALL'], capAdd: ['CHOWN'], command: ['grep', 'CapBnd', '/proc/self/status'] }),
+      {
+        ready: 1,
+      },
+    );
+    const bounds = waiting().map((pid) => statusField('CapBnd', readFileSync(`/proc/${pid}/status`, 'utf8')));
+    expect(bounds).toEqual(['0000000000000001']);
+    expect((await pool.run()).stdout).toMatch(/0000000000000001$/m);
   });
 
   it('can be many at once', async () => {
