@@ -25,6 +25,9 @@ int send_now(int socket, const std::string& bytes, const std::vector<int>& fds) 
   return send_packet<kMaxDescriptors>(socket, bytes.data(), bytes.size(), fds.data(), fds.size(), MSG_DONTWAIT);
 }
 
+// Whether the kernel has kept nothing of a message, and takes it later.
+bool is_refused_now(int result) { return result == -EAGAIN || result == -ENOMEM || result == -ENOBUFS; }
+
 // Reads a descriptor's number from an array. False when the environment is ending, since nothing can be read then.
 bool read_descriptor(napi_env env, napi_value numbers, uint32_t index, int& fd) {
   napi_value number = nullptr;
@@ -204,22 +207,32 @@ Napi::Value Socket::Send(const Napi::CallbackInfo& info) {
   if (!fd_) return Napi::Number::New(env, -EPIPE);
   const uint32_t type = info[0].As<Napi::Number>().Uint32Value();
   const uint32_t id = info[1].As<Napi::Number>().Uint32Value();
-  const auto body = info[2].As<Napi::Uint8Array>();
+  auto body = info[2].As<Napi::Uint8Array>();
   const Napi::Array numbers = info[3].As<Napi::Array>();
   Header header{kProtocolVersion, static_cast<uint16_t>(type), id, static_cast<uint32_t>(body.ByteLength()), 0};
-  Outgoing message;
+  iovec parts[2] = {{&header, sizeof header}, {body.Data(), body.ByteLength()}};
+  size_t count = 2;
+  std::vector<int> fds;
+  unique_fd memfd;
   if (body.ByteLength() > kInlineBody) {
     header.flags = kBodyInMemfd;
-    unique_fd memfd;
     const int result = sealed_memfd(reinterpret_cast<const char*>(body.Data()), body.ByteLength(), memfd);
     if (result < 0) return Napi::Number::New(env, result);
-    message.fds.push_back(std::move(memfd));
+    fds.push_back(memfd.get());
+    count = 1;
   }
-  message.bytes.assign(reinterpret_cast<const char*>(&header), sizeof header);
-  if (header.flags == 0) message.bytes.append(reinterpret_cast<const char*>(body.Data()), body.ByteLength());
   for (uint32_t i = 0; i < numbers.Length(); ++i) {
     int fd = -1;
     if (!read_descriptor(env, numbers, i, fd)) return Napi::Number::New(env, -ECANCELED);
+    fds.push_back(fd);
+  }
+  if (unsent_.empty()) {
+    const int result = send_packet<kMaxDescriptors>(fd_.get(), parts, count, fds.data(), fds.size(), MSG_DONTWAIT);
+    if (!is_refused_now(result)) return Napi::Number::New(env, result);
+  }
+  Outgoing message;
+  for (size_t i = 0; i < count; ++i) message.bytes.append(static_cast<const char*>(parts[i].iov_base), parts[i].iov_len);
+  for (const int fd : fds) {
     // duplicated: the caller may close its own before the message has left
     unique_fd copy(fcntl(fd, F_DUPFD_CLOEXEC, 3));
     if (!copy) return Napi::Number::New(env, -errno);
@@ -238,8 +251,7 @@ int Socket::Flush() {
     const int result = send_now(fd_.get(), unsent_.front().bytes, raw);
     if (result == -EAGAIN) return 0;
     // a message that got lost might be the one that ends a task: each of the next turns of the loop tries it again
-    const bool lacks_memory = result == -ENOMEM || result == -ENOBUFS;
-    if (lacks_memory && ++refusals_ < kMostRefusals) return 0;
+    if (is_refused_now(result) && ++refusals_ < kMostRefusals) return 0;
     refusals_ = 0;
     unsent_.pop_front();
     if (result < 0) return result;

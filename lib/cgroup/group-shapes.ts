@@ -53,16 +53,17 @@ export class GroupShapes {
 
 const ownerIn = ({ name }: GroupRequest, id: string): string => name.slice(0, -id.length);
 
+/** What differs, or is looked at by itself. */
+const NOT_COMPARED: ReadonlySet<string> = new Set(['slots', 'name', 'files', 'above'] satisfies (keyof GroupRequest)[]);
+
 /**
  * Whether nothing else is asked for. Which files a kernel has does not change; what groups above have may have. All other fields are compared, also those
  * that a request comes to have later.
  */
 function isAlike(one: GroupRequest, other: GroupRequest): boolean {
-  if (one.above?.length || other.above?.length) return false;
-  const [fields, others] = [comparedOf(one), comparedOf(other)];
-  return [...new Set([...fields.keys(), ...others.keys()])].every((field) => fields.get(field) === others.get(field));
+  return !one.above?.length && !other.above?.length && hasFieldsOf(one, other) && hasFieldsOf(other, one);
 }
 
-function comparedOf({ slots: _, name: __, files: ___, above: ____, ...compared }: GroupRequest): ReadonlyMap<string, unknown> {
-  return new Map(Object.entries(compared));
+function hasFieldsOf(one: GroupRequest, other: GroupRequest): boolean {
+  return Object.keys(one).every((field) => NOT_COMPARED.has(field) || Reflect.get(one, field) === Reflect.get(other, field));
 }
