@@ -230,6 +230,13 @@ int connect_to_shim(const Launch& launch, unique_fd& socket, std::string& what, 
   return 0;
 }
 
+void start_shim_ahead(const Launch& launch) {
+  Shim& shim = the_shim();
+  const std::lock_guard<std::mutex> guard(shim.mutex);
+  std::string what;
+  if (!shim.control) static_cast<void>(start(shim, launch, what));
+}
+
 void end_shim() {
   Shim& shim = the_shim();
   const std::lock_guard<std::mutex> guard(shim.mutex);

@@ -9,6 +9,7 @@
 #include "local_stream.h"
 #include "own_sockets.h"
 #include "pidfds.h"
+#include "shim_start.h"
 #include "socket.h"
 #include "terminal.h"
 #include "tree_files.h"
@@ -29,6 +30,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("restoreMode", Napi::Function::New<nacelle::RestoreMode>(env, "restoreMode"));
   exports.Set("pipe", Napi::Function::New<nacelle::Pipe>(env, "pipe"));
   exports.Set("copyShim", Napi::Function::New<nacelle::CopyShim>(env, "copyShim"));
+  exports.Set("startShim", Napi::Function::New<nacelle::StartShim>(env, "startShim"));
   exports.Set("endShim", Napi::Function::New<nacelle::EndShim>(env, "endShim"));
   exports.Set("closeDescriptor", Napi::Function::New<nacelle::CloseDescriptor>(env, "closeDescriptor"));
   exports.Set("duplicateDescriptor", Napi::Function::New<nacelle::DuplicateDescriptor>(env, "duplicateDescriptor"));

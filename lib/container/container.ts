@@ -1,6 +1,7 @@
 import type { Duplex, Readable, Writable } from 'node:stream';
 import { invalidOption } from '../errors.js';
 import type { Change } from '../filesystem/change.js';
+import { startAhead } from '../host/container-shim.js';
 import type { Image } from '../image/image.js';
 import type { Namespace } from '../namespace/namespace.js';
 import { asyncDispose } from '../native/async-dispose.js';
@@ -137,6 +138,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    */
   static run<E extends Encoding = 'utf8'>(options: RunOptions<E>): Execution<E> {
     try {
+      startAhead();
       const trace = beginTrace('Container.run');
       const parsed = parseRunOptions(options);
       trace?.did('check the options');

@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { NacelleError, SyscallError, toError, UnsupportedError } from '../errors.js';
 import type { Connection } from '../native/connection.js';
 import { forClone } from '../native/hints.js';
-import { launchMappedShim, launchShim, type MappedLaunch, ownShim, type Shim } from '../native/shim.js';
+import { launchMappedShim, launchShim, type MappedLaunch, ownShim, type Shim, startShimAhead } from '../native/shim.js';
 import { findUserNamespace, noteUserNamespace } from './containers-namespace.js';
 import { privilege, type UserPrivilege } from './privilege.js';
 import { writeMaps } from './write-maps.js';
@@ -13,6 +13,11 @@ import { writeMaps } from './write-maps.js';
 
 let launching: Promise<Connection> | undefined;
 let latest: Connection | undefined;
+
+/** Has root's shim started while options are checked and a container is planned: a copy of its executable is made, and it says that it serves. */
+export function startAhead(): void {
+  if (privilege().kind === 'root') startShimAhead();
+}
 
 /**
  * The shim that makes this process's containers, which is started when there is none.

@@ -72,6 +72,8 @@ export interface Binding {
   restoreMode(fd: number, settings: Uint8Array): number;
   /** pipe2(2), close-on-exec: [read end, write end]. */
   pipe(): [number, number] | number;
+  /** Has the shim of this process started by another thread; see addon/shim_start.h. */
+  startShim(shim: string, runtimeDir: string): void;
   /** Ends the shim of this process, whose connections were closed, and waits for its end. */
   endShim(): void;
   /** A copy of the shim's executable that nobody can change: a descriptor, or -errno. */

@@ -35,6 +35,23 @@ function connected(): Connection {
   return connection;
 }
 
+let isAhead = false;
+
+/** Has the shim of this process started while this thread does other things. Where it can't be, whoever needs it hears why. Once. */
+export function startShimAhead(): void {
+  if (isAhead || connection !== undefined || callersShim() !== undefined) return;
+  isAhead = true;
+  try {
+    const { addon, shim } = loadNative();
+    makeRuntimeBase();
+    requireOwn(runtimeDir());
+    addon.startShim(shim, runtimeDir());
+  } catch {
+    // the same is done, and told, when it is needed
+    return;
+  }
+}
+
 /** Whoever carries plans out. */
 export type Shim = Pick<Connection, 'owner' | 'pid' | 'startPlan' | 'startLater' | 'startFirstParts'>;
 

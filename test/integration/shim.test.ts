@@ -23,6 +23,10 @@ describe('the shim', () => {
     expect(descendants().filter((info) => info.command === 'nacelle-shim' && info.parent === process.pid)).toHaveLength(1);
   });
 
+  it('is started while the options of a first run are read', async () => {
+    expect(JSON.parse((await startNode('ahead').ended).stdout)).toEqual({ isThere: true, exitCode: 0 });
+  });
+
   it('runs from a mount of its own that no path leads to, in a session of its own', async () => {
     await sh('true');
     const pid = shimOf()?.pid;
