@@ -38,6 +38,8 @@ int ServedNames::serve(int executable, uint64_t id, NamesService service, unique
   if (pid() != 0) return ask({RequestKind::kServe, id}), 0;
   const int result = start();
   if (result < 0) services_.erase(id);
+  // the others had a process before, which read the other folder
+  if (result < 0 && !services_.empty()) start_later();
   return result;
 }
 
@@ -53,6 +55,10 @@ int ServedNames::change(uint64_t id, bool forwards, std::vector<std::string> net
 void ServedNames::stop(uint64_t id) {
   if (services_.erase(id) == 0) return;
   ask({RequestKind::kStop, id});
+  end_idle_later();
+}
+
+void ServedNames::end_idle_later() {
   if (!services_.empty()) return;
   idle_.start(loop_, monotonic_ns() + kLinger, [this] {
     if (!services_.empty()) return;
@@ -124,7 +130,7 @@ void ServedNames::read_answers() {
     }
     if (unanswered_ > 0) --unanswered_;
     // who can't be served hears that at once, and does not wait. ENOENT: what was to be stopped had never begun
-    if (answer.result < 0 && answer.result != -ENOENT) services_.erase(answer.id);
+    if (answer.result < 0 && answer.result != -ENOENT && services_.erase(answer.id) > 0) end_idle_later();
   });
   if (goes_on) return send_requests();
   // it has ended, or says what no such process would: the next one begins anew

@@ -50,6 +50,7 @@ class ServedNames {
   };
   int start();
   void start_later();
+  void end_idle_later();
   void ask(Request request);
   void send_requests();
   int send(const Request& request);

@@ -40,7 +40,7 @@ int ServedRelay::serve_since(int executable, uint64_t before) {
   const bool is_there = connector_.pid() != 0;
   const int result = start();
   for (uint64_t number = before + 1; number <= last_; ++number) {
-    if (result < 0) sockets_.erase(number);
+    if (result < 0) drop(sockets_.find(number));
     if (result == 0 && is_there) tell_connector(number);
   }
   return result;
@@ -123,6 +123,7 @@ int ServedRelay::has_ended_guided(uint64_t id) const {
   return 0;
 }
 
+// Neither process is left with a socket that is served no more, nor without any socket for longer than it lingers.
 ServedRelay::Sockets::iterator ServedRelay::drop(Sockets::iterator item) {
   for (RelayProcess* process : {&relay_, &connector_}) {
     process->drop(item->first);
@@ -201,8 +202,8 @@ int ServedRelay::start_relay() {
       --found->second.unanswered_by_relay;
     }
     // whoever can't be served hears that at once, and does not wait. ENOENT: what was to be stopped had never begun
-    if (answer.result >= 0 || answer.result == -ENOENT || sockets_.erase(answer.socket) == 0) return;
-    connector_.ask(request_of(RequestKind::kStop, answer.socket), {});
+    const bool is_refused = answer.result < 0 && answer.result != -ENOENT;
+    if (const auto found = sockets_.find(answer.socket); is_refused && found != sockets_.end()) drop(found);
   };
   const auto refused = [this](uint64_t socket, const egress::Refusal& refusal) {
     const auto found = sockets_.find(socket);
