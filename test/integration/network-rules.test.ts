@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
+import { frames, framesProgram, HONEST } from '../fixtures/frames.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { inside, names, useNets } from '../fixtures/nets.js';
 import { forwards, rules } from '../fixtures/network-rules.js';
@@ -185,90 +184,16 @@ describe('a network', () => {
   it('lets a container send what is its own alone', async () => {
     const machine = await machineInWorld(temporary);
     const all = frames({ mac: '026e0a590002', ip: '10.89.0.2', linkLocal: 'fe80000000000000006e0afffe590002' });
-    const script = readFileSync(fileURLToPath(new URL('../fixtures/programs/frames.py', import.meta.url)), 'utf8');
     const seen = await runNode<{ seen: string[]; heard: string[]; known: string[] }>(
       'network-rules',
-      ['spoof', JSON.stringify(all), script],
+      ['spoof', JSON.stringify(all), framesProgram()],
       machine.from,
     );
     expect(seen).toEqual({
-      seen: ['own ARP', 'own IPv4', 'own IPv6', 'own neighbour', 'own by a group'],
+      seen: [...HONEST, 'own by a group'],
       heard: ['own by a group'],
       known: expect.arrayContaining(['02:6e:0a:59:00:02 nclv0a590002 static', '02:6e:0a:59:00:03 nclv0a590003 static']),
     });
     expect(seen.known.filter((entry) => !entry.endsWith(' permanent'))).toHaveLength(2);
   });
 });
-
-/** Broadcast frames, named: first some that a container may send who has all of this, then some that it may not, then the end. */
-function frames({ mac, ip, linkLocal }: { mac: string; ip: string; linkLocal: string }): Record<string, string> {
-  const other = '026e0a590063';
-  const otherIp = '10.89.0.99';
-  const [stranger, global] = ['fe80000000000000006e0afffe590063', 'fd000000000000000000000000000063'];
-  const own = { ether: mac, ip, ip6: linkLocal };
-  return {
-    'own ARP': arp(own),
-    'own IPv4': ipv4(own),
-    'own IPv6': ipv6(own),
-    'own neighbour': ipv6(own, `8800000020000000${linkLocal}`),
-    MAC: ipv4({ ...own, ether: other }),
-    'MAC in ARP': arp(own, other),
-    'address in ARP': arp({ ...own, ip: otherIp }),
-    'gateway in ARP': arp({ ...own, ip: '10.89.0.1' }),
-    IPv4: ipv4({ ...own, ip: otherIp }),
-    IPv6: ipv6({ ...own, ip6: global }),
-    'link-local': ipv6({ ...own, ip6: stranger }),
-    neighbour: ipv6(own, `8800000020000000${stranger}`),
-    router: ipv6(own, '86000000000007080000000000000000'),
-    redirect: ipv6(own, `8900000000000000${stranger}${stranger}`),
-    'report of a group': ipv6(own, '8f0000000000000104000000ff0200000000000000000001ff000063'),
-    VLAN: ipv4({ ...own, ip: otherIp }).replace('0800', '810000010800'),
-    'group of the link': `0180c200000e${VICTIM}88cc`,
-    'another protocol': `${BROADCAST}${mac}88b5`,
-    'IPv4 by a group': ipv4({ ...own, ip: otherIp }, TO_MACHINE),
-    'own by a group': ipv4(own, TO_MACHINE),
-    end: ipv4(own),
-  };
-}
-
-/** From whom a frame says to be. */
-interface From {
-  readonly ether: string;
-  readonly ip: string;
-  readonly ip6: string;
-}
-
-/** The MAC address of who looks. */
-const VICTIM = '026e0a590003';
-const BROADCAST = 'ffffffffffff';
-/** The sender adds a text of so many bytes, which tells the frame. */
-const TEXT = 40;
-
-const word = (value: number): string => value.toString(16).padStart(4, '0');
-const hex = (address: string): string => Buffer.from(address.split('.').map(Number)).toString('hex');
-
-function arp({ ether, ip }: From, inside = ether): string {
-  return `${BROADCAST}${ether}0806${'0001080006040002'}${inside}${hex(ip)}${BROADCAST}${hex('10.89.0.98')}`;
-}
-
-/** To the gateway, by a group whose frames a bridge hands up to its machine, or forwards where it is told so (IEEE 802.1D, 7.12.6). */
-const TO_MACHINE = { target: '0180c200000e', to: hex('10.89.0.1'), port: 7777 };
-
-/** UDP. Nobody looks at its checksum, but a bridge looks at that of IPv4. */
-function ipv4({ ether, ip }: From, { target, to, port } = { target: BROADCAST, to: 'ffffffff', port: 9 }): string {
-  const header = (sum: string): string => `4500${word(28 + TEXT)}0000000040${11}${sum}${hex(ip)}${to}`;
-  return `${target}${ether}0800${header(checksum(header('0000')))}0009${word(port)}${word(8 + TEXT)}0000`;
-}
-
-/** UDP to port 9, or a message of ICMPv6. */
-function ipv6({ ether, ip6 }: From, message?: string): string {
-  const payload = message ?? `00090009${word(8 + TEXT)}0000`;
-  const next = message === undefined ? '11' : '3a';
-  return `${BROADCAST}${ether}86dd60000000${word(payload.length / 2 + TEXT)}${next}ff${ip6}ff020000000000000000000000000001${payload}`;
-}
-
-/** RFC 1071. */
-function checksum(header: string): string {
-  const sum = [...header.matchAll(/.{4}/g)].reduce((total, [word]) => total + Number.parseInt(word, 16), 0);
-  return (0xffff - ((sum & 0xffff) + (sum >> 16))).toString(16).padStart(4, '0');
-}

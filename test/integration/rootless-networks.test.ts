@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { ownRuntimeFolder, throughUser } from '../fixtures/become-user.js';
+import { frames, framesProgram, HONEST } from '../fixtures/frames.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { besideNeighbour, makeNeighbour, NEIGHBOUR_TOOLS, useNeighbours } from '../fixtures/neighbour.js';
 import { runNode } from '../fixtures/node.js';
@@ -14,19 +15,22 @@ const temporary = temporaryFolder();
 const TOOLS = ['unshare', 'setpriv', 'mount', 'env', 'chown', 'mkdir', 'sleep', 'ip'];
 const { it } = requires({ containers: true, kernel: '6.6', tools: isRoot ? TOOLS : [] });
 const asRoot = requires({ root: true, kernel: '6.6', tools: [...new Set([...TOOLS, ...NEIGHBOUR_TOOLS, 'mknod', 'pasta', 'nft'])] });
+const withPython = requires({ containers: true, kernel: '6.6', tools: [...(isRoot ? TOOLS : []), 'python3'] });
 
 /**
  * What a scenario tells, by an ordinary user. Root becomes one, in a network namespace without links; a user's networks are in one of the user's own
  * in any case.
  */
-function told(scenario: string, before?: string): Promise<unknown> {
+function told(scenario: string, before?: string, args: readonly string[] = []): Promise<unknown> {
   if (isRoot) {
     const through = ['unshare', '--net', ...throughUser(before), 'env', ownRuntimeFolder()];
-    return runNode('rootless-networks', [scenario], { through });
+    return runNode('rootless-networks', [scenario, ...args], { through });
   }
   const folder = join(temporary, scenario);
   mkdirSync(folder);
-  return runNode('rootless-networks', [scenario], { env: { NACELLE_RUNROOT: join(folder, 'run'), NACELLE_ROOT: join(folder, 'store') } });
+  return runNode('rootless-networks', [scenario, ...args], {
+    env: { NACELLE_RUNROOT: join(folder, 'run'), NACELLE_ROOT: join(folder, 'store') },
+  });
 }
 
 const unsupported = (what: string): unknown => expect.stringMatching(`^UnsupportedError: ${what} is not supported here: `);
@@ -76,6 +80,15 @@ describe('networks of an ordinary user', () => {
   it('go with a shim that is killed, and the next one makes them anew', async () => {
     const ended = expect.stringMatching(/^ShimError/);
     expect(await told('shim')).toEqual({ ended, heard: 'two', failures: 0, left: [], removed: succeeded });
+  });
+
+  withPython.it('let a container send what is its own alone', async () => {
+    const all = frames({ mac: '026e0a590002', ip: '10.89.0.2', linkLocal: 'fe80000000000000006e0afffe590002' });
+    expect(await told('forged', undefined, [JSON.stringify(all), framesProgram()])).toEqual({
+      addresses: ['10.89.0.2/24', '10.89.0.3/24'],
+      seen: [...HONEST, 'own by a group'],
+      left: [],
+    });
   });
 
   asRoot.it('are beside ports of the caller and streams into a container', async () => {
