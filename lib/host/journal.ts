@@ -9,7 +9,7 @@ import { NETLINK_ROUTE } from '../plan/constants.js';
 import { NONE, type Slots } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
 import { forwardingIn, leaveForwarding } from './forwarding.js';
-import { mountedOn, networkNamespacePath, ownNetworkNamespace } from './locate.js';
+import { findNetworkNamespace, mountedOn, ownNetworkNamespace, ownPidNamespace } from './locate.js';
 
 /**
  * Something on the host whose name does not tell its owner, as the caller named it: from this record, whoever reaps after a dead owner
@@ -28,18 +28,32 @@ export type HostRecord =
   | { readonly kind: 'name'; readonly path: string; readonly id: string }
   /** A cgroup with its processes, and those below it. */
   | { readonly kind: 'group'; readonly path: string }
-  /** Network links of a link group that is nobody else's, in the network namespace with this inode number. */
-  | { readonly kind: 'links'; readonly group: number; readonly namespace: number }
+  /** Network links of a link group that is nobody else's, in a network namespace. */
+  | ({ readonly kind: 'links'; readonly group: number } & RecordedNamespace)
   /** The file of a use of a bridge, which is the only link of its group in that namespace and goes with the last file beside. */
-  | {
+  | ({
       readonly kind: 'use';
       readonly path: string;
       /** What the file says: another's has other words. */
       readonly text: string;
       readonly lock: string;
       readonly group: number;
-      readonly namespace: number;
-    };
+    } & RecordedNamespace);
+
+/** A network namespace, and where the process is that has written it down: whoever reaps may not see the processes there. */
+interface RecordedNamespace {
+  /** Its inode number. */
+  readonly namespace: number;
+  /** That of the writer's pid namespace. An older version of this library has none. */
+  readonly pids?: number | undefined;
+}
+
+/** For a record that this process writes. */
+export function recorded(namespace: number): RecordedNamespace {
+  return { namespace, pids: ownPidNamespace() };
+}
+
+const inNamespace = { namespace: z.int().positive(), pids: z.int().positive().optional() };
 
 const schema: z.ZodType<HostRecord[]> = z.array(
   z.discriminatedUnion('kind', [
@@ -49,14 +63,14 @@ const schema: z.ZodType<HostRecord[]> = z.array(
     z.object({ kind: z.literal('file'), path: z.string() }),
     z.object({ kind: z.literal('name'), path: z.string(), id: z.string() }),
     z.object({ kind: z.literal('group'), path: z.string() }),
-    z.object({ kind: z.literal('links'), group: z.int().positive(), namespace: z.int().positive() }),
+    z.object({ kind: z.literal('links'), group: z.int().positive(), ...inNamespace }),
     z.object({
       kind: z.literal('use'),
       path: z.string(),
       text: z.string(),
       lock: z.string(),
       group: z.int().positive(),
-      namespace: z.int().positive(),
+      ...inNamespace,
     }),
   ]),
 );
@@ -162,10 +176,20 @@ export function readRecord(file: string): HostRecord[] {
   return parseFile(file, (text) => schema.parse(JSON.parse(text))) ?? [];
 }
 
-/** Whether a record tells of trees, which processes may use. One that can't be understood is told of when it is undone. */
+/** Whether a record tells of trees, which processes may use. */
 export function hasTrees(file: string): boolean {
+  return tells(file, ({ kind }) => kind === 'tree');
+}
+
+/** Whether a record tells of something in a network namespace that others may have, of whom this process can't know. */
+export function isOutOfSight(file: string): boolean {
+  return tells(file, (record) => 'namespace' in record && findNetworkNamespace(record.namespace, record.pids) === 'out of sight');
+}
+
+/** A record that can't be understood is told of when it is undone. */
+function tells(file: string, what: (record: HostRecord) => boolean): boolean {
   try {
-    return readRecord(file).some(({ kind }) => kind === 'tree');
+    return readRecord(file).some(what);
   } catch (error) {
     if (isNacelleError(error)) return false;
     throw error;
@@ -214,8 +238,8 @@ function undoSteps(record: HostRecord, slots: Slots): Step[] {
         { op: 'remove_group', host: true, at: NONE, path: record.path },
       ];
     case 'links': {
-      const { group, namespace } = record;
-      return linkSteps(namespace, slots, (socket) => ({ op: 'remove_links', host: true, socket, group }));
+      const { group } = record;
+      return linkSteps(record, slots, (socket) => ({ op: 'remove_links', host: true, socket, group }));
     }
     case 'use': {
       const { path, text, lock, group, namespace } = record;
@@ -224,7 +248,7 @@ function undoSteps(record: HostRecord, slots: Slots): Step[] {
         { op: 'unlink_if', host: true, at: NONE, path, bytes: Buffer.from(text) },
         // the shim was killed before it wrote the words: a file that another may have at this place is never empty
         { op: 'unlink_if', host: true, at: NONE, path, bytes: Buffer.alloc(0) },
-        ...linkSteps(namespace, slots, leave),
+        ...linkSteps(record, slots, leave),
         // PATH is networks/NETNS/NAME@STORE/uses/USE; the settings of another namespace are put back by who is in that one
         ...(namespace === ownNetworkNamespace() ? [leaveForwarding(forwardingIn(dirname(dirname(dirname(path)))))] : []),
       ];
@@ -233,9 +257,10 @@ function undoSteps(record: HostRecord, slots: Slots): Step[] {
 }
 
 /** A step with a netlink socket in that network namespace. What is in a namespace goes with it. */
-function linkSteps(namespace: number, slots: Slots, remove: (socket: Slot) => Step): Step[] {
-  const path = networkNamespacePath(namespace);
-  if (path === null) return [];
+function linkSteps({ namespace, pids }: RecordedNamespace, slots: Slots, remove: (socket: Slot) => Step): Step[] {
+  const found = findNetworkNamespace(namespace, pids);
+  if (typeof found === 'string') return [];
+  const { path } = found;
   const [ns, socket] = [slots.take(), slots.take()];
   return [
     { op: 'open', host: true, out: ns, at: NONE, path, flags: constants.O_RDONLY, mode: 0 },

@@ -12,11 +12,35 @@ export function mountedOn(path: string): MountInfo | undefined {
  * A path that leads to a network namespace: Node's own, one that is pinned, or that of a process. `null` where none leads
  * there any more, as for one that is gone.
  */
-export function networkNamespacePath(inode: number): string | null {
+function networkNamespacePath(inode: number): string | null {
   const pinned = mounts().filter(({ type, root }) => type === 'nsfs' && root === `net:[${inode}]`);
   const processes = attempt('list the processes', () => readdirSync('/proc')).filter((name) => /^\d+$/.test(name));
   const paths = ['self', ...processes].map((pid) => `/proc/${pid}/ns/net`);
   return [...pinned.map(({ mountPoint }) => mountPoint), ...paths].find((path) => inodeOf(path) === inode) ?? null;
+}
+
+/** The first pid namespace, whose /proc shows all processes of the machine: PROC_PID_INIT_INO of the kernel's proc_ns.h, the same on each machine. */
+const FIRST_PID_NAMESPACE = 0xeffffffc;
+
+let ownPids: number | null = null;
+
+/** The inode number of this process's pid namespace. */
+export function ownPidNamespace(): number {
+  ownPids ??= attempt("look at this process's pid namespace", () => statSync('/proc/self/ns/pid').ino);
+  return ownPids;
+}
+
+/**
+ * Whether a network namespace has gone. Where none of the processes that this one can see is in it, a process of another pid namespace may be: then
+ * nobody here can tell.
+ *
+ * @param pids the pid namespace of the process that has noted it; an older version of this library has noted none
+ */
+export function findNetworkNamespace(inode: number, pids?: number): { readonly path: string } | 'gone' | 'out of sight' {
+  const path = networkNamespacePath(inode);
+  if (path !== null) return { path };
+  const own = ownPidNamespace();
+  return own === FIRST_PID_NAMESPACE || own === pids ? 'gone' : 'out of sight';
 }
 
 let ownNamespace: number | null = null;

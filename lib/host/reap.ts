@@ -14,7 +14,7 @@ import { NONE, planOf, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { type GroupLayout, groupLayout } from './cgroup-base.js';
 import { removalShim } from './container-shim.js';
-import { hasTrees, KEPT, parseFile, reapSteps, recordFiles, recordOwners, recordsDir } from './journal.js';
+import { hasTrees, isOutOfSight, KEPT, parseFile, reapSteps, recordFiles, recordOwners, recordsDir } from './journal.js';
 
 /** What {@link reap} found. */
 export interface ReapReport {
@@ -28,7 +28,8 @@ export interface ReapReport {
  * Removes what dead owners left, of all primitives: control groups, mounts, folders, links. Nothing of a live owner is touched. The first
  * use in a process does the same, and reports failures as a `NacelleWarning`. Idempotent.
  *
- * An owner lives while its shim holds the lock on its file: pids would mean nothing across pid namespaces. Two reaps at once do no harm:
+ * An owner lives while its shim holds the lock on its file: pids would mean nothing across pid namespaces. What is in a network namespace that no
+ * process here is seen in is left to who sees all processes, or those of the pid namespace that it was made from. Two reaps at once do no harm:
  * each takes the lock first, and to remove what is gone is success.
  */
 export async function reap(): Promise<ReapReport> {
@@ -146,7 +147,10 @@ async function reapUnlocked(file: string, shim: Shim): Promise<void> {
   if (task) await thenEnd(task, () => task.call([{ op: 'unlink', host: true, at: NONE, path: file }]));
 }
 
-/** Reaps one owner. Gives what could not be removed; `null` when the owner is alive, or somebody else was faster, or keeps evidence of an end. */
+/**
+ * Reaps one owner. Gives what could not be removed; `null` when the owner is alive, or somebody else was faster, or keeps evidence of an end, or has
+ * made something that only a process of another pid namespace can see.
+ */
 export async function reapOwner(owner: string, shim: Shim): Promise<NacelleError[] | null> {
   const file = join(ownersDir(), owner);
   const slots = new Slots();
@@ -167,7 +171,8 @@ export async function reapOwner(owner: string, shim: Shim): Promise<NacelleError
         }
       }
     };
-    const records = recordFiles(owner).filter((record) => !(hasEvidence && basename(record) === `${KEPT}.json`));
+    const all = recordFiles(owner).filter((record) => !(hasEvidence && basename(record) === `${KEPT}.json`));
+    const records = all.filter((record) => !isOutOfSight(record));
     const ofRecord = (record: string) => (): Step[] => reapSteps(record, slots);
     await doEach([() => groupSteps(owner, ownBases(groupLayout())), () => groupSteps(owner, readBases(file))]);
     const isEmpty = failures.length === 0;
@@ -180,7 +185,7 @@ export async function reapOwner(owner: string, shim: Shim): Promise<NacelleError
         () => (hasEvidence || !existsSync(folder) ? [] : [{ op: 'remove_tree', host: true, at: NONE, path: folder }]),
       ]);
     }
-    if (hasEvidence && failures.length === 0) return null;
+    if ((hasEvidence || records.length < all.length) && failures.length === 0) return null;
     // the owner's file goes last: until then the next reap finds the owner again
     if (failures.length === 0) {
       await task.call([

@@ -128,6 +128,20 @@ describe('a network whose processes are killed', () => {
     expect(await names(net)).toEqual([]);
   });
 
+  it('is left by a reap of a pid namespace that does not show who is there, and removed by one that sees all', async () => {
+    const { net, ...from } = await machine();
+    const { program, shim } = await holder(from);
+    process.kill(shim, 'SIGKILL');
+    program.process.kill('SIGKILL');
+    await program.ended;
+    await until('the shim has ended too', () => !isAlive(shim));
+    const through = ['unshare', '--net', '--pid', '--fork', '--mount-proc', '--kill-child'];
+    expect(await runNode('networks', ['reap'], { through, env: from.env })).toMatchObject({ failures: [] });
+    expect(await names(net)).not.toEqual([]);
+    expect(await runNode('networks', ['reap'], from)).toMatchObject({ failures: [], usesLeft: [], folders: [] });
+    expect(await names(net)).toEqual([]);
+  });
+
   it('is removed by a reap elsewhere when its network namespace has gone too', async () => {
     const { net, ...from } = await machine();
     const { program, shim } = await holder(from);

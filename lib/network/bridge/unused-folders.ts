@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { hasCode, toError } from '../../errors.js';
 import { forwardingIn } from '../../host/forwarding.js';
 import { readRecord, recordFiles, recordOwners } from '../../host/journal.js';
-import { networkNamespacePath } from '../../host/locate.js';
+import { findNetworkNamespace } from '../../host/locate.js';
 import { privilege } from '../../host/privilege.js';
 import { tryLock } from '../../native/load-addon.js';
 import { listIfThere } from '../../native/read-if-there.js';
@@ -27,7 +27,7 @@ export function removeUnusedFolders(): Error[] {
     .filter((name) => /^\d+$/.test(name))
     .flatMap((namespace) => {
       try {
-        removeUnusedIn(join(all, namespace), networkNamespacePath(Number(namespace)) === null);
+        removeUnusedIn(join(all, namespace), findNetworkNamespace(Number(namespace)) === 'gone');
         return [];
       } catch (error) {
         return [toError(error)];

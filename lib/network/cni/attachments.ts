@@ -2,7 +2,7 @@ import { existsSync, fstatSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { doAll, toError } from '../../errors.js';
 import { writeRecord } from '../../host/journal.js';
-import { networkNamespacePath, ownNetworkNamespace } from '../../host/locate.js';
+import { findNetworkNamespace, ownNetworkNamespace } from '../../host/locate.js';
 import { makeNetworkNamespace } from '../../host/network-namespace.js';
 import { dropRecord, withRecord } from '../../host/recorded.js';
 import { storeRoot } from '../../host/store-path.js';
@@ -202,7 +202,7 @@ export async function detachAllEnded(): Promise<Error[]> {
     if (isLive(folder)) continue;
     try {
       if (namespace === own) await detachEnded(id);
-      else if (networkNamespacePath(namespace) === null) await detachInNew(folder);
+      else if (findNetworkNamespace(namespace) === 'gone') await detachInNew(folder);
     } catch (error) {
       failures.push(toError(error));
     }
