@@ -23,7 +23,7 @@ import { type GivenHealthcheck, type ParsedRestart, parseRestart } from './lifec
 import type { ParsedMount } from './mount-flags.js';
 import { tmpfsMount } from './mount-options.js';
 import { aboveFirst, target } from './mount-target.js';
-import { isNamespace, ownerIn, wantedIn } from './network-option.js';
+import { isNamespace, ownerIn, wantedIn, withNamedNetwork } from './network-option.js';
 import { ParsedBefore } from './parsed-before.js';
 import { askedPorts } from './ports-option.js';
 import { MOUNT_FLAGS, type ProfileName, withProfile } from './profiles.js';
@@ -195,7 +195,8 @@ const parsedBefore = new ParsedBefore<ParsedOptions>();
  *
  * @throws NacelleError `ERR_INVALID_OPTION`: a wrong option, or ones that can't go together; UnsupportedError
  */
-export function parseRunOptions(given: unknown): ParsedOptions {
+export function parseRunOptions(options: unknown): ParsedOptions {
+  const given = withNamedNetwork(options);
   const folder = workingFolder();
   if (folder === null) return parseAnew(given);
   let parsed = parsedBefore.find(given, folder);

@@ -23,7 +23,17 @@ export interface NetworkAttachment {
   readonly aliases?: readonly string[] | undefined;
 }
 
-const network = handle<Network>((value) => 'name' in value && 'driver' in value && 'inspect' in value, 'a Network');
+const isNetwork = (value: object): boolean => 'name' in value && 'driver' in value && 'inspect' in value;
+
+const network = handle<Network>(isNetwork, 'a Network');
+
+/** The same options with a Network by its name, which is all that is taken of it: options of plain data are known again. */
+export function withNamedNetwork(given: unknown): unknown {
+  if (typeof given !== 'object' || given === null || !('network' in given)) return given;
+  const { network: one } = given;
+  if (typeof one !== 'object' || one === null || Array.isArray(one) || !isNetwork(one)) return given;
+  return { ...given, network: 'name' in one ? one.name : one };
+}
 
 export const ip = readable<Address>(parseAddress);
 

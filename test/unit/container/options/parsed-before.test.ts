@@ -87,4 +87,21 @@ describe('the options of a run', () => {
     Object.assign(parseRunOptions(options).labels, { c: 'd' });
     expect(parseRunOptions(options).labels).toEqual({ a: 'b' });
   });
+
+  it('are known again with a Network, of which they take the name', () => {
+    class Handle {
+      readonly name: string;
+      readonly driver = 'bridge';
+      constructor(name: string) {
+        this.name = name;
+      }
+      inspect(): void {}
+    }
+    const on = (network: unknown) => parseRunOptions({ image: 'host', command: ['true'], network });
+    const first = on(new Handle('shop'));
+    expect(first).toEqual(on('shop'));
+    expect(on(new Handle('shop')).networks).toBe(first.networks);
+    expect(on(new Handle('other')).networks).toMatchObject([{ name: 'other' }]);
+    expect(() => on({ name: 'shop' })).toThrow(/network/);
+  });
 });
