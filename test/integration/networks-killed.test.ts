@@ -4,7 +4,8 @@ import { expect } from 'vitest';
 import { isAlive, shimOf } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { inside, names, useNets } from '../fixtures/nets.js';
-import { type NodeProgram, runNode, startNode } from '../fixtures/node.js';
+import { killHolder, type NetworkHolder, startHolder } from '../fixtures/network-holder.js';
+import { runNode, startNode } from '../fixtures/node.js';
 import { requires } from '../fixtures/requires.js';
 import { rounds } from '../fixtures/rounds.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
@@ -24,41 +25,27 @@ async function machine() {
   return { net, ...from };
 }
 
-/** A process with a container on a network. */
-async function holder(from: {
-  through: string[];
-  env: Record<string, string>;
-}): Promise<{ program: NodeProgram; shim: number; line: string }> {
-  const program = startNode('networks', ['hold'], from);
-  const line = await program.lines.next();
-  if (line.done) throw new Error(`it ended: ${(await program.ended).stderr}`);
-  const shim = shimOf(program.pid);
-  if (!shim) throw new Error('it has no shim');
-  return { program, shim: shim.pid, line: line.value };
-}
+const holder = (from: Parameters<typeof startHolder>[1]): Promise<NetworkHolder> => startHolder('networks', from);
 
 describe('a network whose processes are killed', () => {
   it('goes on when one of its processes is killed, and leaves nothing when the last one is', async () => {
     const { net, ...from } = await machine();
     const [one, other] = [await holder(from), await holder(from)];
     expect(await names(net)).toHaveLength(3);
-    one.program.process.kill('SIGKILL');
-    await until('its shim has ended too', () => !isAlive(one.shim));
+    await killHolder(one, 'Node');
     await until('its port has gone', async () => (await names(net)).length === 2);
     await inside(net, 'ping', '-c1', '-W5', '10.89.0.3');
-    other.program.process.kill('SIGKILL');
-    await until('its shim has ended too', () => !isAlive(other.shim));
+    await killHolder(other, 'Node');
     await until('the bridge is gone', async () => (await names(net)).length === 0);
   });
 
   it('is in use while a container is on it in another network namespace', async () => {
     const { env, ...here } = await machine();
     const other = await machine();
-    const { program, shim } = await holder({ through: here.through, env });
+    const one = await holder({ through: here.through, env });
     const from = { through: other.through, env };
     expect(await runNode('networks', ['remove'], from)).toEqual({ removal: expect.stringMatching(/^ERR_IN_USE: /), pruned: [] });
-    program.process.kill('SIGKILL');
-    await until('its shim has ended too', () => !isAlive(shim));
+    await killHolder(one, 'Node');
     expect(await runNode('networks', ['remove'], from)).toEqual({ removal: 'no error', pruned: [] });
     await until('the bridge is gone', async () => (await names(here.net)).length === 0);
   });
@@ -72,12 +59,11 @@ describe('a network whose processes are killed', () => {
     const other = await holder({ through, env: { ...env, NACELLE_ROOT: `${env.NACELLE_ROOT}-other` } });
     expect([one, same, other].map(({ line }) => line)).toEqual(['["10.89.0.2/24"]', '["10.89.0.3/24"]', '["10.89.1.2/24"]']);
     expect((await names(net)).filter((name) => name.startsWith('ncl-'))).toHaveLength(2);
-    for (const { program } of [one, same]) program.process.kill('SIGKILL');
+    for (const each of [one, same]) await killHolder(each, 'Node');
     await until('the bridge of the first store is gone', async () => (await names(net)).length === 2);
     await inside(net, 'ping', '-c1', '-W5', '10.89.1.2');
-    other.program.process.kill('SIGKILL');
+    await killHolder(other, 'Node');
     await until('the other one is gone', async () => (await names(net)).length === 0);
-    for (const { shim } of [one, same, other]) await until('its shim has ended', () => !isAlive(shim));
   });
 
   it.each(['Node', 'both'])('leaves nothing when %s dies between two steps of the making of a container', async (who) => {
@@ -117,11 +103,7 @@ describe('a network whose processes are killed', () => {
 
   it('is removed by a reap when nobody is left that could', async () => {
     const { net, ...from } = await machine();
-    const { program, shim } = await holder(from);
-    process.kill(shim, 'SIGKILL');
-    program.process.kill('SIGKILL');
-    await program.ended;
-    await until('the shim has ended too', () => !isAlive(shim));
+    await killHolder(await holder(from), 'both');
     const { before, ...seen } = await runNode<{ before: { uses: number } }>('networks', ['reap'], from);
     expect(before.uses).toBe(2);
     expect(seen).toEqual({ failures: [], usesLeft: [], folders: [] });
@@ -130,11 +112,7 @@ describe('a network whose processes are killed', () => {
 
   it('is left by a reap of a pid namespace that does not show who is there, and removed by one that sees all', async () => {
     const { net, ...from } = await machine();
-    const { program, shim } = await holder(from);
-    process.kill(shim, 'SIGKILL');
-    program.process.kill('SIGKILL');
-    await program.ended;
-    await until('the shim has ended too', () => !isAlive(shim));
+    await killHolder(await holder(from), 'both');
     const through = ['unshare', '--net', '--pid', '--fork', '--mount-proc', '--kill-child'];
     expect(await runNode('networks', ['reap'], { through, env: from.env })).toMatchObject({ failures: [] });
     expect(await names(net)).not.toEqual([]);
@@ -144,11 +122,7 @@ describe('a network whose processes are killed', () => {
 
   it('is removed by a reap elsewhere when its network namespace has gone too', async () => {
     const { net, ...from } = await machine();
-    const { program, shim } = await holder(from);
-    process.kill(shim, 'SIGKILL');
-    program.process.kill('SIGKILL');
-    await program.ended;
-    await until('the shim has ended too', () => !isAlive(shim));
+    await killHolder(await holder(from), 'both');
     await net.close();
     const other = await machine();
     const seen = async () => runNode('networks', ['reap'], { through: other.through, env: from.env });

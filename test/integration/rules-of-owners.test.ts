@@ -1,11 +1,12 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { expect } from 'vitest';
-import { isAlive, processInfo, shimOf } from '../fixtures/host.js';
+import { isAlive, processInfo } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { inside, useNets } from '../fixtures/nets.js';
+import { killHolder, type NetworkHolder, startHolder } from '../fixtures/network-holder.js';
 import { forwards, nothingLeft, rules } from '../fixtures/network-rules.js';
-import { type NodeProgram, runNode, startNode } from '../fixtures/node.js';
+import { type NodeProgram, runNode } from '../fixtures/node.js';
 import { requires } from '../fixtures/requires.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 import { until } from '../fixtures/until.js';
@@ -35,18 +36,10 @@ function addGoneHolders({ from }: Machine): void {
 
 describe('the rules of several owners', () => {
   /** A process whose container asks the world all the time. */
-  async function holder({ from }: Machine): Promise<{ program: NodeProgram; shim: number }> {
-    const program = startNode('network-rules', ['hold'], from);
-    expect(await program.lines.next()).toEqual({ done: false, value: '1' });
-    const shim = shimOf(program.pid);
-    if (!shim) throw new Error('it has no shim');
-    return { program, shim: shim.pid };
-  }
-  async function killed({ program, shim }: { program: NodeProgram; shim: number }, ...which: ('node' | 'shim')[]): Promise<void> {
-    if (which.includes('shim')) process.kill(shim, 'SIGKILL');
-    program.process.kill('SIGKILL');
-    await program.ended;
-    await until('its shim has ended too', () => !isAlive(shim));
+  async function holder({ from }: Machine): Promise<NetworkHolder> {
+    const one = await startHolder('network-rules', from);
+    expect(one.line).toBe('1');
+    return one;
   }
   /** The next answers: some of them were on their way before this. */
   async function goesOn({ program }: { program: NodeProgram }): Promise<void> {
@@ -61,20 +54,20 @@ describe('the rules of several owners', () => {
     const [gone, left] = which === 'first' ? both : both.reverse();
     if (!gone || !left) throw new Error('no holders');
     expect(await tablesOf(machine)).toBe(4);
-    await killed(gone, 'node');
+    await killHolder(gone, 'Node');
     expect(await tablesOf(machine)).toBe(2);
     await goesOn(left);
     const before = await rules(machine);
     await inside(machine.net, 'nft', 'flush', 'ruleset');
     expect(await rules(machine)).toBe(before);
     await goesOn(left);
-    await killed(left, 'node');
+    await killHolder(left, 'Node');
     await nothingLeft(machine);
   });
 
   it('are gone when Node and its shim are killed, and the setting is put back by who comes next', async () => {
     const machine = await machineInWorld(temporary);
-    await killed(await holder(machine), 'node', 'shim');
+    await killHolder(await holder(machine), 'both');
     expect(await rules(machine)).toBe('');
     expect(await forwards(machine)).toBe('1\n');
     expect(await runNode('network-rules', ['reap'], machine.from)).toEqual({ failures: [], settings: ['0', '0'] });
