@@ -86,9 +86,9 @@ it.each(Object.keys(WHO))(`%s, killed at ${moments} moments of containers with n
     const below = descendants(victim.pid);
     const own = processInfo(victim.pid);
     for (const owner of below.flatMap(ownerOf)) owners.add(owner);
-    const killed = [...(own === null ? [] : [own]), ...below].filter(
-      ({ pid, command }) => targets.includes(command) || (endsNode && pid === victim.pid),
-    );
+    // a shim is called as Node is until it has executed its file: it would be killed too, and what it has made left for a reap
+    const beside = below.filter(({ command }) => command !== 'node' && targets.includes(command));
+    const killed = [...(endsNode && own !== null ? [own] : []), ...beside];
     for (const one of killed) {
       if (!isSame(one)) continue;
       process.kill(one.pid, 'SIGKILL');
