@@ -40,6 +40,8 @@ class Child {
  private:
   [[noreturn]] void run_stage() {
     Reader steps = stages_->items[stage_].steps;
+    // here, since the container's own filter may refuse rt_sigaction later
+    if (getpid() == 1 && has_step(steps, Op::await_start)) end_by_signals();
     StepHead head;
     for (index_ = 0; next_step(steps, head); ++index_) {
       // the shim notes what it does itself
@@ -296,6 +298,14 @@ class Child {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
+  }
+
+  // The kernel drops signals to process 1 of a pid namespace that have no handler (pid_namespaces(7)), and so nobody could end a container that waits for its
+  // start by SIGTERM. execve takes the handlers away.
+  static void end_by_signals() {
+    struct sigaction action = {};
+    action.sa_handler = [](int signal) { _exit(128 + signal); };
+    for (const int signal : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM}) sigaction(signal, &action, nullptr);
   }
 
   // Closes everything but 0, 1, 2, the channel, the executable and the slots. Else a parked child would keep other sockets open.

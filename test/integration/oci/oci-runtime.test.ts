@@ -58,6 +58,19 @@ describe('the life of a container', () => {
     expect(Object.keys(created).sort()).toEqual(Object.keys(theirs).sort());
   });
 
+  it('ends by a signal while it waits for its start, though it is process 1', async () => {
+    const bundle = makeBundle(folder, ['busybox', 'sleep', '1000']);
+    for (const signal of ['TERM', 'INT', 'HUP']) {
+      await done('create', '--bundle', bundle, 'one');
+      const pid = Number((await state('one')).pid);
+      await done('kill', 'one', signal);
+      await until('it has ended', () => (processInfo(pid)?.state ?? 'Z') === 'Z');
+      expect(await state('one')).toMatchObject({ status: 'stopped' });
+      expect(await oci('start', 'one')).toMatchObject({ code: 1, stderr: 'cannot start a container that has stopped\n' });
+      await done('delete', 'one');
+    }
+  });
+
   it('has programs beside its own, and stands still', async () => {
     const bundle = makeBundle(folder, ['busybox', 'sleep', '1000']);
     await done('run', '--detach', '--bundle', bundle, 'one');
