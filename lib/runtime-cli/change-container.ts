@@ -42,6 +42,8 @@ import { inTurn } from './state/state-lock.js';
 /** A signal as callers write it: a number, or a name with or without SIG, in any case. Pure. @throws NacelleError */
 export function signalOf(text: string): number {
   const number = /^\d+$/.test(text) ? Number(text) : null;
+  // no signal, by which whoever sends it finds out whether there is anybody (kill(2))
+  if (number === 0) return 0;
   const realTime = /^(?:SIG)?RTMIN(?:\+(\d+))?$/i.exec(text);
   const name = `SIG${text.toUpperCase().replace(/^SIG/, '')}`;
   const checked = checkSignal(number ?? (realTime ? 34 + Number(realTime[1] ?? 0) : name));

@@ -13,7 +13,7 @@ import type { Caller } from './caller/caller.js';
 import type { Rights } from './caller/rights.js';
 import { requireMapped, type UserMaps } from './config/bundle-user-maps.js';
 import { mountMapsOf } from './config/mount-maps.js';
-import { capabilitySets, processLimits } from './config/process-facts.js';
+import { ambientWarnings, capabilitySets, processLimits } from './config/process-facts.js';
 import { readConfig } from './config/read-config.js';
 import { usageError } from './config/runtime-error.js';
 import { mountLabelOf, type ProgramLabels, programLabels } from './config/security-labels.js';
@@ -110,6 +110,7 @@ export async function createFacts(request: CreateRequest): Promise<CreateFacts> 
   refuseForChild(program, maps !== null || (linux?.namespaces.some(({ type, path }) => type === 'pid' && path) ?? false));
   const console = consoleOf(request.consoleSocket, program, { caller: request.caller, detach: request.detach });
   const capabilities = capabilitySets(program);
+  for (const text of ambientWarnings(capabilities)) request.caller.tell(text);
   const limits = processLimits(program);
   const filter = filterOf(linux, capabilities, bundle);
   const rootfs = rootOf(bundle, config);

@@ -14,7 +14,7 @@ import type { Caller } from './caller/caller.js';
 import { signalsOf } from './caller/forward-signals.js';
 import type { Rights } from './caller/rights.js';
 import { requireMapped } from './config/bundle-user-maps.js';
-import { capabilitySets, keepsGroups, processLimits } from './config/process-facts.js';
+import { ambientWarnings, capabilitySets, keepsGroups, processLimits } from './config/process-facts.js';
 import { readProcess } from './config/read-config.js';
 import { refusal, usageError } from './config/runtime-error.js';
 import { programLabels } from './config/security-labels.js';
@@ -91,6 +91,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
   if (maps !== null) requireMapped(maps, program);
   const console = consoleOf(request.consoleSocket, program, request);
   const capabilities = capabilitySets(program);
+  for (const text of ambientWarnings(capabilities)) caller.tell(text);
   const { descriptors } = preservedDescriptors(request.preservedFds, caller, { activates: false });
   const filter = filterOf(linux, capabilities, record.bundle);
   const limits = processLimits(program);

@@ -13,6 +13,7 @@ import { usageError } from './config/runtime-error.js';
 import { OCI_VERSION } from './create-facts.js';
 import { frontText } from './front/front-file.js';
 import { CLEARED, launcherText, requireTrusted } from './launcher.js';
+import { toldOf } from './program-failure.js';
 import { servePlanner } from './resident/resident-planner.js';
 import { rootlessOf } from './rootless-flag.js';
 import { commands, flagsOf } from './runtime-commands.js';
@@ -56,7 +57,7 @@ export async function main(args: readonly string[], version: string, caller: Cal
     name = flags.words[0] ?? '';
     return await runCommand(name, flags, { version, caller });
   } catch (error) {
-    const { message } = toError(error);
+    const message = toldOf(toError(error));
     // callers read the last line
     if (isNacelleError(error) && error.cleanupError) caller.tell(`while this was undone: ${error.cleanupError.message}`);
     caller.tell(message);

@@ -9,6 +9,7 @@ import type { Caller } from './caller/caller.js';
 import { killContainer } from './change-container.js';
 import { CANNOT_START_RUNNING, CANNOT_START_STOPPED, refusal } from './config/runtime-error.js';
 import { beginNotifying, type Notifier } from './notify-socket.js';
+import { programFailure } from './program-failure.js';
 import { runHooks } from './run-hooks.js';
 import { type ContainerRecord, configOf, madeRecord, type StateFolder, stateOf, statusOf } from './state/container-state.js';
 import { GO, GOING, TOLD } from './state/state-files.js';
@@ -116,5 +117,7 @@ export function failureTold(fd: number): SyscallError {
 /** What a process told that waited for its start: 'errno words', as addon/shim/child/child.cc writes it. */
 export function startFailure(told: string): SyscallError {
   const [, errno = '0', words = told] = /^(\d+) (.*)$/s.exec(told) ?? [];
+  const [, program] = /^run ([^:]*)$/.exec(words) ?? [];
+  if (program !== undefined) return programFailure(program, Number(errno));
   return nativeError(words, 'execve', Number(errno));
 }

@@ -273,8 +273,8 @@ class Child {
     // 0, 1 and 2 are the host's null device until a program's streams take their place, which may be set up a stage before its execve
     if (!is_ahead(stage, Op::exec)) static_cast<void>(sys_close_range(0, 2, 0));
     const int closed = close_others();
-    // A filter that was written before Linux 5.9 does not know close_range. This process has closed others' descriptors long before.
-    return closed == -ENOSYS || closed == -EPERM ? 0 : closed;
+    // A filter that was written before Linux 5.9 does not know close_range, and may have any errno. This process has closed others' descriptors long before.
+    return closed == -EMFILE ? closed : 0;
   }
 
   // Whether this stage, or one that comes after it, has such a step.

@@ -44,11 +44,15 @@ int run(Context& context, const args::symlink& a) {
 int run(Context& context, const args::mknod& a) {
   unique_fd parent;
   const char* name = nullptr;
-  const int result = open_parent(context.slots.get(a.root), a.path.text, parent, name);
+  const int result = open_parent(context.slots.get(a.root), a.path.text, parent, name, {}, Ground(context.slots, a.on, a.mounts));
   if (result < 0) return result;
+  const auto mode = static_cast<mode_t>(a.mode);
   const dev_t device = makedev(static_cast<unsigned>(a.major), static_cast<unsigned>(a.minor));
-  if (mknodat(parent.get(), name, static_cast<mode_t>(a.mode), device) < 0) return -errno;
-  return own(parent.get(), name, a.uid, a.gid);
+  if (mknodat(parent.get(), name, mode, device) == 0) return own(parent.get(), name, a.uid, a.gid);
+  if (errno != EEXIST) return -errno;
+  struct stat there;
+  if (fstatat(parent.get(), name, &there, AT_SYMLINK_NOFOLLOW) < 0) return -errno;
+  return (there.st_mode & S_IFMT) == (mode & S_IFMT) && there.st_rdev == device ? 0 : -EEXIST;
 }
 
 int run(Context& context, const args::write_file& a) {

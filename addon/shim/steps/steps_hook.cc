@@ -73,7 +73,12 @@ int run(Context& context, const args::run_hook& a) {
   if (lseek(input, 0, SEEK_SET) < 0) return -errno;
   const unique_fd output(memfd_create("hook", MFD_CLOEXEC));
   if (!output) return -errno;
-  const std::vector<char*> argv = pointers(a.argv), env = pointers(a.env);
+  const std::vector<char*> argv = pointers(a.argv);
+  std::vector<char*> env = pointers(a.env);
+  std::string home = std::string("HOME=") + context.account.home;
+  for (char*& variable : env) {
+    if (context.account.known && variable != nullptr && std::strcmp(variable, "HOME=") == 0) variable = home.data();
+  }
   const auto pid = static_cast<pid_t>(checked(syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr)));
   if (pid < 0) return pid;
   if (pid == 0) {

@@ -2,6 +2,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <termios.h>
 
 #include "../kernel/syscalls.h"
 #include "resolve.h"
@@ -47,6 +48,12 @@ int run(Context& context, const args::open_terminal& a) {
   size.ws_col = static_cast<unsigned short>(a.columns);
   size.ws_row = static_cast<unsigned short>(a.rows);
   if (ioctl(master.get(), TIOCSWINSZ, &size) < 0) return -errno;
+  if (a.newlines == 1) {
+    termios settings;
+    if (tcgetattr(master.get(), &settings) < 0) return -errno;
+    settings.c_oflag &= ~static_cast<tcflag_t>(ONLCR);
+    if (tcsetattr(master.get(), TCSANOW, &settings) < 0) return -errno;
+  }
   return context.slots.put(a.out, std::move(master));
 }
 

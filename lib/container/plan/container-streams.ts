@@ -25,7 +25,7 @@ export interface ContainerStreams extends StreamPlan {
  * @param dev the container's /dev; `byShim`: the shim opens a node in it, for the container's process may not be allowed to
  */
 export function planStreams(streams: Streams, slots: Slots, { dev, byShim }: { dev: Slot; byShim: boolean }): ContainerStreams {
-  if (streams.terminal) return terminalStreams(planTerminal(streams.terminal, slots, streams.log));
+  if (streams.terminal) return terminalStreams(planTerminal(streams.terminal, slots, { log: streams.log }));
   const { ends, copies, log } = streams;
   const isGiven = byShim && ends.some(({ type }) => type === 'null');
   const open: Step[] = [];

@@ -17,11 +17,18 @@ export interface TerminalPlan {
   readonly make: readonly Step[];
 }
 
-/** @param log reads the master in place of Node, from before the program runs */
-export function planTerminal({ columns, rows }: TerminalSize, slots: Slots, log?: LogPlan): TerminalPlan {
+/**
+ * @param log reads the master in place of Node, from before the program runs
+ * @param keepsNewlines whoever shows the terminal makes CR NL of a newline
+ */
+export function planTerminal(
+  { columns, rows }: TerminalSize,
+  slots: Slots,
+  { log, keepsNewlines = false }: { readonly log?: LogPlan | undefined; readonly keepsNewlines?: boolean } = {},
+): TerminalPlan {
   const [master, slave] = [slots.take(), slots.take()];
   const make: Step[] = [
-    { op: 'open_terminal', out: master, columns, rows },
+    { op: 'open_terminal', out: master, columns, rows, newlines: keepsNewlines ? 1 : 0 },
     { op: 'open_slave', out: slave, master },
     { op: 'give', slot: master },
     { op: 'give', slot: slave },

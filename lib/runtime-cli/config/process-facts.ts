@@ -1,7 +1,7 @@
 import { invalidOption } from '../../errors.js';
 import type { BundleProcess } from '../../oci-config/config-schema.js';
 import { namedCapabilities } from '../../oci-config/named-capabilities.js';
-import type { CapabilityMask } from '../../plan/capability-names.js';
+import { type CapabilityMask, capabilityMask, capabilityNames } from '../../plan/capability-names.js';
 import { type Rlimit, resolveUlimits } from '../../security/rlimits.js';
 
 /** The five sets of capabilities(7). */
@@ -12,6 +12,8 @@ export interface CapabilitySets {
   readonly inheritable: CapabilityMask;
   /** Those alone that are permitted and inheritable: the kernel takes no others, and buildah names them, as runc passes them over. */
   readonly ambient: CapabilityMask;
+  /** Those that were to be ambient and are not, for that reason. */
+  readonly notAmbient: readonly string[];
   /** Names that this library does not know: as runc does, they are passed over. */
   readonly unknown: readonly string[];
 }
@@ -26,8 +28,10 @@ export function capabilitySets({ capabilities }: Pick<BundleProcess, 'capabiliti
   };
   const [bounding, effective, permitted] = [mask(capabilities?.bounding), mask(capabilities?.effective), mask(capabilities?.permitted)];
   const inheritable = mask(capabilities?.inheritable);
-  const ambient = mask(capabilities?.ambient) & permitted & inheritable;
-  return { bounding, effective, permitted, inheritable, ambient, unknown: [...unknown] };
+  const asked = mask(capabilities?.ambient);
+  const ambient = asked & permitted & inheritable;
+  const notAmbient = capabilityNames.filter((name) => (asked & ~ambient & capabilityMask(name)) !== 0n).map((name) => `CAP_${name}`);
+  return { bounding, effective, permitted, inheritable, ambient, notAmbient, unknown: [...unknown] };
 }
 
 /** Whether the process has the supplementary groups of the runtime in the place of its own, as crun has it and podman asks of it with keep-groups. Pure. */
@@ -46,9 +50,14 @@ export function processLimits({ rlimits }: Pick<BundleProcess, 'rlimits'>): Rlim
   });
 }
 
-/** The environment with one entry a name: the last of them counts, as in runc. Pure. */
+/** The environment with one entry a name: the last of them counts, as in runc. A HOME that is empty is none, and so becomes the user's. Pure. */
 export function processEnvironment({ env }: Pick<BundleProcess, 'env'>): string[] {
   const last = new Map<string, string>();
   for (const entry of env) last.set(entry.split('=', 1)[0] ?? '', entry);
-  return [...last.values()];
+  return [...last.values()].filter((entry) => entry !== 'HOME=');
+}
+
+/** What whoever calls the runtime is told of capabilities that can't be ambient, in runc's words. Pure. */
+export function ambientWarnings({ notAmbient }: Pick<CapabilitySets, 'notAmbient'>): string[] {
+  return notAmbient.map((name) => `can't raise ambient capability ${name}: it is not both permitted and inheritable`);
 }

@@ -5,7 +5,7 @@ import { invalidOption } from '../../errors.js';
 import { type MountOptions, parseMountOptions, unapplied } from '../../oci-config/bundle-mount-options.js';
 import type { BundleDevice, BundleMount } from '../../oci-config/config-schema.js';
 import { CREATE, O_PATH, PROPAGATION, S_IFBLK, S_IFCHR, S_IFIFO } from '../../plan/constants.js';
-import { ANYWHERE, NONE, type Slots } from '../../plan/plan.js';
+import { ANYWHERE, type Ground, NONE, type Slots } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { GroupFolder } from './bundle-groups.js';
@@ -51,6 +51,8 @@ export interface BundleMounts {
   readonly open: readonly Step[];
   /** Steps that mount in the root, and make devices. */
   readonly attach: readonly Step[];
+  /** Steps that make /dev read-only, when all in it has been made. */
+  readonly finish: readonly Step[];
   /** The root, and all mounts in their order. */
   readonly places: readonly Place[];
   /** What is mounted last at /proc, of whatever type; NONE where config.json has nothing there. */
@@ -66,8 +68,9 @@ export function planBundleMounts(
   slots: Slots,
   facts: MountFacts & { readonly bindsDevices: boolean },
 ): BundleMounts {
-  const [open, attach]: [Step[], Step[]] = [[], []];
+  const [open, attach, last]: [Step[], Step[], Step[]] = [[], [], []];
   const places: Place[] = [{ path: '/', mount: root }];
+  const devices = facts.devices.map((device) => ({ ...device, path: tidied(posix.join('/', device.path)) })).filter(isMade);
   let proc: Slot = NONE;
   let nullDevice = { root, path: 'dev/null' };
   for (const [index, mount] of mounts.entries()) {
@@ -84,7 +87,10 @@ export function planBundleMounts(
       attach.push({ op: 'close', slot: out });
       continue;
     }
-    const place: Step = { op: 'attach', mount: out, root, path: target, create: source?.isFile ? CREATE.file : CREATE.folder, ...on };
+    // as in runc: a link could lead what is masked in there astray (CVE-2019-19921, CVE-2023-27561)
+    const noLink = type === 'proc' || type === 'sysfs' ? CREATE.noLink : 0;
+    const create = (source?.isFile ? CREATE.file : CREATE.folder) | noLink;
+    const place: Step = { op: 'attach', mount: out, root, path: target, create, ...on };
     if (type === 'bind') {
       const bind = { out, path: source?.path ?? '', recursive: options.bind === 'rbind' ? 1 : 0 } as const;
       const mapped = facts.mapped.get(index);
@@ -95,7 +101,11 @@ export function planBundleMounts(
     } else if (type === 'cgroup') {
       attach.push(...cgroupSteps({ out, place, options }, slots, facts));
     } else if (type === 'tmpfs') {
-      attach.push(...tmpfsSteps({ out, root, target, options: filesystemOptions(mount, options, facts) }, options), place);
+      // places for mounts in /dev are made there while that can be done
+      const isLater = target === '/dev' && (options.set & MOUNT_ATTR.RDONLY) !== 0;
+      const given = isLater ? { ...options, set: options.set & ~MOUNT_ATTR.RDONLY } : options;
+      if (isLater) last.push(...attributeSteps(out, options, { isNew: false }));
+      attach.push(...tmpfsSteps({ out, root, target, options: filesystemOptions(mount, options, facts) }, given), place);
     } else if (made !== undefined) {
       // that one has more attributes than are asked for
       attach.push(...attributeSteps(out, { ...options, clear: options.clear | (JOINED_PROC & ~options.set) }, { isNew: false }), place);
@@ -111,14 +121,24 @@ export function planBundleMounts(
     if (target === '/proc') proc = out;
     if (target === '/dev') nullDevice = { root: out, path: 'null' };
     if (target === '/dev' && type !== 'bind') {
-      const isReadOnly = (options.set & MOUNT_ATTR.RDONLY) !== 0;
-      const devices = facts.bindsDevices ? boundDevices(out, facts.devices, slots) : madeDevices(out, facts.devices);
-      open.push(...devices.open);
-      attach.push(...inDev(out, devices.attach, { isReadOnly }));
+      const isReadOnly = type !== 'tmpfs' && (options.set & MOUNT_ATTR.RDONLY) !== 0;
+      const make = facts.bindsDevices ? boundDevices : madeDevices;
+      const own = make(
+        allDevices(devices.filter(isInDev)).map((device) => ({ device, root: out, path: posix.relative('/dev', device.path), ground: ANYWHERE })),
+        slots,
+      );
+      open.push(...own.open);
+      attach.push(...inDev(out, own.attach, { isReadOnly }));
     }
     places.push({ path: target, mount: out, ...(type === 'tmpfs' ? { own: true } : {}) });
   }
-  return { open, attach, places, proc, nullDevice };
+  const make = facts.bindsDevices ? boundDevices : madeDevices;
+  const elsewhere = devices.filter((device) => !isInDev(device));
+  const others = make(
+    elsewhere.map((device) => ({ device, root, path: device.path, ground: groundOf(places, device.path) })),
+    slots,
+  );
+  return { open: [...open, ...others.open], attach: [...attach, ...others.attach], finish: last, places, proc, nullDevice };
 }
 
 interface BoundMount {
@@ -270,10 +290,18 @@ const links = [
   ['ptmx', 'pts/ptmx'],
 ] as const;
 
-/** A device of config.json takes the place of a default one. What leads to the terminals is a link, whatever the host has: podman names that as a device. */
-function allDevices(listed: readonly BundleDevice[]): BundleDevice[] {
-  const devices = listed.filter(({ path }) => posix.normalize(path) !== '/dev/ptmx');
-  const own = new Set(devices.map(({ path }) => posix.normalize(path)));
+/** What leads to the terminals of the container's own devpts is a link, whatever the host has: podman names that as a device. */
+function isMade({ path }: BundleDevice): boolean {
+  return path !== '/dev/ptmx';
+}
+
+function isInDev({ path }: BundleDevice): boolean {
+  return path.startsWith('/dev/');
+}
+
+/** A device of config.json takes the place of a default one. */
+function allDevices(devices: readonly BundleDevice[]): BundleDevice[] {
+  const own = new Set(devices.map(({ path }) => path));
   return [...defaultDevices.filter(({ path }) => !own.has(path)), ...devices];
 }
 
@@ -282,16 +310,24 @@ interface Devices {
   readonly attach: readonly Step[];
 }
 
-function madeDevices(dev: Slot, devices: readonly BundleDevice[]): Devices {
-  return { open: [], attach: allDevices(devices).map((device): Step => nodeStep(dev, device)) };
+/** A device, and where its node is. */
+interface PlacedDevice {
+  readonly device: BundleDevice;
+  readonly root: Slot;
+  readonly path: string;
+  readonly ground: Ground;
+}
+
+function madeDevices(placed: readonly PlacedDevice[]): Devices {
+  return { open: [], attach: placed.map(nodeStep) };
 }
 
 /** Nobody makes devices in a user namespace: there the host's, of the same path, are bound, as runc does. */
-function boundDevices(dev: Slot, devices: readonly BundleDevice[], slots: Slots): Devices {
-  const all = allDevices(devices).map((device) => ({ path: posix.normalize(device.path), inside: pathInDev(device), mount: slots.take() }));
+function boundDevices(placed: readonly PlacedDevice[], slots: Slots): Devices {
+  const all = placed.map((one) => ({ ...one, mount: slots.take() }));
   return {
-    open: all.map(({ path, mount }): Step => ({ op: 'clone_mount', out: mount, at: NONE, path, recursive: 0 })),
-    attach: all.map(({ inside, mount }): Step => ({ op: 'attach', mount, root: dev, path: inside, create: CREATE.file, ...ANYWHERE })),
+    open: all.map(({ device, mount }): Step => ({ op: 'clone_mount', out: mount, at: NONE, path: device.path, recursive: 0 })),
+    attach: all.map(({ mount, root, path, ground }): Step => ({ op: 'attach', mount, root, path, create: CREATE.file, ...ground })),
   };
 }
 
@@ -306,14 +342,8 @@ function inDev(dev: Slot, devices: readonly Step[], { isReadOnly }: { readonly i
   ];
 }
 
-function pathInDev({ path }: BundleDevice): string {
-  const inside = posix.relative('/dev', posix.normalize(path));
-  if (inside === '' || inside.startsWith('..')) throw invalidOption(`the device ${path}`, 'must be below /dev');
-  return inside;
-}
-
-function nodeStep(root: Slot, device: BundleDevice): Step {
+function nodeStep({ device, root, path, ground }: PlacedDevice): Step {
   const { type, major = 0, minor = 0, fileMode = 0o666, uid = 0, gid = 0 } = device;
   const kind = type === 'p' ? S_IFIFO : type === 'b' ? S_IFBLK : S_IFCHR;
-  return { op: 'mknod', root, path: pathInDev(device), mode: kind | fileMode, major, minor, uid, gid };
+  return { op: 'mknod', root, path, mode: kind | fileMode, major, minor, uid, gid, ...ground };
 }

@@ -11,10 +11,18 @@ import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { resolveSysctls } from '../../security/sysctls.js';
 import { GO, TOLD } from '../state/state-files.js';
-import { hookSteps } from './bundle-hooks.js';
+import { hookSteps, withEnvironment } from './bundle-hooks.js';
 import type { BundleInput } from './bundle-input.js';
 import { type BundleMounts, planBundleMounts, takeMount } from './bundle-mounts.js';
-import { bundleProgramSteps, ENTERING_MS, findBundleUser, returnedTerminal, sendProcess, sendTerminal } from './bundle-process.js';
+import {
+  bundleProgramSteps,
+  ENTERING_MS,
+  findBundleUser,
+  isShownHere,
+  returnedTerminal,
+  sendProcess,
+  sendTerminal,
+} from './bundle-process.js';
 import { stagesOf } from './bundle-stages.js';
 import { keyLabelSteps, labelOptions, programLabelSteps } from './label-steps.js';
 import { netDeviceSteps } from './net-device-steps.js';
@@ -42,12 +50,12 @@ export function planBundle(input: BundleInput): Plan {
     ...{ ...input.mounts, bindsDevices: input.bindsDevices, pidns, ownMounts },
     takesBindsFirst: input.maps !== null || input.isInUsers || isShared(config),
   });
-  const terminal = input.console === null ? null : planTerminal(input.console, slots);
+  const terminal = input.console === null ? null : planTerminal(input.console, slots, { keepsNewlines: isShownHere(input.console) });
   const streams = terminal === null ? givenStreams(input) : ([terminal.slave, terminal.slave, terminal.slave] as const);
   const passed = input.preserved.map((fd) => slots.give(fd));
   const [creating, created] = [slots.take(), slots.take()];
-  const ofCreation = hookSteps(config.hooks?.createContainer, creating, input.states.creating);
-  const ofStart = hookSteps(config.hooks?.startContainer, created, input.states.created);
+  const ofCreation = hookSteps('createContainer', config.hooks?.createContainer, creating, input.states.creating);
+  const ofStart = hookSteps('startContainer', withEnvironment(config.hooks?.startContainer, process), created, input.states.created);
   // in a pid namespace that is joined the program's process is another one, which is not there yet
   const ofProcess = [...ofStart.describe, ...sendProcess(input.pidfdSocket, 'standard')];
   const protection = planBundleProtection(config.linux, mounts, slots, labelOptions(input.mounts.label, 'tmpfs', []));
@@ -73,6 +81,7 @@ export function planBundle(input: BundleInput): Plan {
     ...propagationOf(config.linux, root),
     ...findBundleUser(process, groundOf(mounts.places, '/etc/passwd', '/etc/group'), input),
     ...(terminal === null ? [] : terminalSteps(input, terminal, { root, places: mounts.places })),
+    ...mounts.finish,
     ...nameSteps(config, isNew('uts')),
     ...sysctlSteps(config.linux, mounts.proc, isNew),
     ...protection.protect,
@@ -129,7 +138,7 @@ function planStart(path: string, slots: Slots): StartPlan {
 }
 
 function fifoStep(root: Slot, path: string): Step {
-  return { op: 'mknod', host: true, root, path, mode: S_IFIFO | 0o600, major: 0, minor: 0, uid: 0, gid: 0 };
+  return { op: 'mknod', host: true, root, path, mode: S_IFIFO | 0o600, major: 0, minor: 0, uid: 0, gid: 0, ...ANYWHERE };
 }
 
 /** What only root of the host may do. */
@@ -214,11 +223,13 @@ function planBundleProtection(
 
 /** The terminal, which whoever listens at the socket gets. */
 function terminalSteps(
-  { slots, console }: BundleInput,
+  { slots, console, filter }: BundleInput,
   terminal: ReturnType<typeof planTerminal>,
   place: Parameters<typeof consoleSteps>[2],
 ): Step[] {
-  return [...terminal.make, ...consoleSteps(terminal, slots, place), ...sendTerminal(terminal.master, console), REFUSE_DESCRIPTORS];
+  // a filter's listener is handed over later, and nothing after that
+  const last = filter?.listener ? [] : [REFUSE_DESCRIPTORS];
+  return [...terminal.make, ...consoleSteps(terminal, slots, place), ...sendTerminal(terminal.master, console), ...last];
 }
 
 /** Names of the uts namespace, also of one that is joined. @throws NacelleError `ERR_INVALID_OPTION` for a sysctl that says another one */

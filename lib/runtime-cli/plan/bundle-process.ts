@@ -105,6 +105,7 @@ function loadSteps({ filter, flags, listener }: LoadedFilter, listening: Listeni
     { op: 'send_listener', host: true, listener: slot, path: listener.path, state },
     // calls fail with ENOSYS when all who have the listener are gone
     { op: 'close', host: true, slot },
+    REFUSE_DESCRIPTORS,
     { op: 'close', slot },
   ];
 }
@@ -121,6 +122,11 @@ export function sendTerminal(terminal: Slot, console: ConsoleRequest | null): St
     { op: 'send_terminal', host: true, terminal, path: console.socket },
     { op: 'close', host: true, slot: terminal },
   ];
+}
+
+/** Whether the runtime itself shows the terminal, at the caller's own. Pure. */
+export function isShownHere({ socket }: ConsoleRequest): boolean {
+  return socket === null;
 }
 
 /** What the plan gives back: the terminal that the runtime itself shows. Pure. */

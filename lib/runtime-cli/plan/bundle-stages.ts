@@ -28,7 +28,7 @@ export interface StageSteps {
  * anybody is in a time namespace, which holds for children alone, too (time_namespaces(7)).
  */
 export function stagesOf(
-  { slots, groups, maps, joined, console, config }: BundleInput,
+  { slots, groups, maps, joined, console, config, filter }: BundleInput,
   { outside, inside, pidns, program, ofProcess, kept }: StageSteps,
   isNew: (type: NamespaceType) => boolean,
 ): Stage[] {
@@ -57,9 +57,10 @@ export function stagesOf(
   if (maps === null && clocks.length === 0) return [{ flags, ...born, steps: [...begin, ...all] }];
   const ownMaps = maps === null || users !== undefined ? [] : mapSteps(maps.uid, maps.gid);
   const second: Step[] = [{ op: 'dumpable', value: 0 }, ...ownMaps, ...all];
+  // a process that has a terminal or a listener to hand over refuses descriptors when it has done so
+  const handsOver = console !== null || Boolean(filter?.listener);
   return [
-    // a process that has a terminal to hand over refuses descriptors when it has done so
-    { flags: 0, ...born, steps: [...begin, ...(console === null ? [REFUSE_DESCRIPTORS] : []), ...enterUsers, cloneStep(1, second)] },
+    { flags: 0, ...born, steps: [...begin, ...(handsOver ? [] : [REFUSE_DESCRIPTORS]), ...enterUsers, cloneStep(1, second)] },
     { flags, steps: second },
   ];
 }

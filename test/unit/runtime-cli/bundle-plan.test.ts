@@ -106,8 +106,8 @@ const inPidNamespace = ['dumpable', 'setsid', 'rlimit nproc', 'await_start', 'ex
 describe('a pid namespace that is joined', () => {
   it('has the listener of its filter sent when that is loaded, before anything else', () => {
     const [outside, inside] = execPlanned({ ...filter, listener }).stages.map(({ steps }) => ops(steps));
-    const sent = ['load_call_filter', 'give', 'send_listener', 'close', 'close'];
-    expect(outside?.slice(-7)).toEqual([...sent, 'refuse_descriptors', 'clone']);
+    const sent = ['load_call_filter', 'give', 'send_listener', 'close', 'refuse_descriptors', 'close'];
+    expect(outside?.slice(-8)).toEqual([...sent, 'refuse_descriptors', 'clone']);
     expect(inside).not.toContain('send_listener');
   });
 
