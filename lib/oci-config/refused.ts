@@ -79,7 +79,10 @@ function refuseShared({ namespaces, timeOffsets, intelRdt, resources }: BundleLi
 }
 
 function refuseUnappliedOfLinux(linux: BundleLinux, mounts: BundleConfig['mounts']): void {
-  if (linux.devices.some(({ path }) => posix.join('/', path).startsWith('/dev/')) && !mounts.some(({ destination }) => posix.join('/', destination) === '/dev'))
+  if (
+    linux.devices.some(({ path }) => posix.join('/', path).startsWith('/dev/')) &&
+    !mounts.some(({ destination }) => posix.join('/', destination) === '/dev')
+  )
     refuse('linux.devices', 'devices are made in a new file system on /dev, and mounts has none');
   const { namespaces, personality, netDevices, resources } = linux;
   if (Object.keys(netDevices ?? {}).length > 0 && !namespaces.some(({ type }) => type === 'network'))

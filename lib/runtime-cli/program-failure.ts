@@ -3,7 +3,13 @@ import { errnoName, errnoWords } from '../native/system-errors.js';
 
 /** Of a program that execve(2) refuses, in runc's words, which callers look for. */
 export function programFailure(path: string, errno: number): SyscallError {
-  return new SyscallError(`exec ${path}: ${errnoWords(errno)}`, { errno, errnoName: errnoName(errno), syscall: 'execve', step: 'exec', path });
+  return new SyscallError(`exec ${path}: ${errnoWords(errno)}`, {
+    errno,
+    errnoName: errnoName(errno),
+    syscall: 'execve',
+    step: 'exec',
+    path,
+  });
 }
 
 /** What a caller is told of a failure: that of the program has runc's words first. */

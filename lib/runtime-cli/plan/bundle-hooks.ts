@@ -14,7 +14,15 @@ export function hookSteps(
   return {
     describe: [{ op: 'describe_process', host: true, out: input, before: Buffer.from(before), after: Buffer.from(after) }],
     run: hooks.map(({ path, args, env = [], timeout = 0 }, index): Step => {
-      return { op: 'run_hook', name: `${kind} hook #${index}`, path, argv: args.length === 0 ? [path] : args, env, input, timeout: timeout * 1e9 };
+      return {
+        op: 'run_hook',
+        name: `${kind} hook #${index}`,
+        path,
+        argv: args.length === 0 ? [path] : args,
+        env,
+        input,
+        timeout: timeout * 1e9,
+      };
     }),
   };
 }

@@ -124,7 +124,12 @@ export function planBundleMounts(
       const isReadOnly = type !== 'tmpfs' && (options.set & MOUNT_ATTR.RDONLY) !== 0;
       const make = facts.bindsDevices ? boundDevices : madeDevices;
       const own = make(
-        allDevices(devices.filter(isInDev)).map((device) => ({ device, root: out, path: posix.relative('/dev', device.path), ground: ANYWHERE })),
+        allDevices(devices.filter(isInDev)).map((device) => ({
+          device,
+          root: out,
+          path: posix.relative('/dev', device.path),
+          ground: ANYWHERE,
+        })),
         slots,
       );
       open.push(...own.open);

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { consoleSocketAt } from '../../fixtures/console-socket.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { type Needs, requires } from '../../fixtures/requires.js';
 import { type BundleChange, bundleGroups, makeBundle, useRuntimes } from '../../fixtures/runtime-bundle.js';
@@ -56,6 +57,19 @@ onX64.describe('SCMP_ACT_NOTIFY', () => {
       expect((await agent.next()).state).toEqual({ ...state, status: 'running' });
     },
   );
+
+  it('hands the listener over after a terminal, too', async () => {
+    const path = socketPath();
+    const socket = join(folder, `console-${count}`);
+    await using agent = await seccompAgentAt(path, MKDIR);
+    await consoleSocketAt(socket);
+    const bundle = makeBundle(folder, ['busybox', 'sleep', '1000'], (config) => {
+      asked(path, true)(config);
+      config.process.terminal = true;
+    });
+    expect(await oci('create', '--bundle', bundle, '--console-socket', socket, 'one')).toMatchObject({ code: 0, stderr: '' });
+    expect(await agent.next()).toMatchObject({ fds: ['seccompFd'], metadata: 'of mine' });
+  });
 
   it('lets calls fail with ENOSYS when nobody has the listener any more', async () => {
     const path = socketPath();

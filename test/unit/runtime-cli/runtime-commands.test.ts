@@ -202,7 +202,15 @@ describe('capabilities', () => {
   it('are sets by the kernel’s numbers; names that are not known are passed over', () => {
     const none = { inheritable: [], ambient: [], permitted: [] };
     const sets = capabilitySets({ capabilities: { ...none, bounding: ['CAP_CHOWN', 'CAP_KILL', 'CAP_NEW'], effective: ['CAP_KILL'] } });
-    expect(sets).toEqual({ bounding: 0b100001n, effective: 0b100000n, permitted: 0n, inheritable: 0n, ambient: 0n, notAmbient: [], unknown: ['CAP_NEW'] });
+    expect(sets).toEqual({
+      bounding: 0b100001n,
+      effective: 0b100000n,
+      permitted: 0n,
+      inheritable: 0n,
+      ambient: 0n,
+      notAmbient: [],
+      unknown: ['CAP_NEW'],
+    });
   });
 
   it('has those ambient that are permitted and inheritable', () => {
