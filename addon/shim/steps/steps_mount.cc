@@ -172,7 +172,8 @@ int run(Context& context, const args::attach& a) {
   const int root = context.slots.get(a.root);
   unique_fd target;
   int result = find_target(root, a.path.text, a.create, ground, target);
-  if (result == -ELOOP && (a.create & kNoLink) != 0) return context.failed(result, "it must be mounted on ordinary directory, and the mount point is a symbolic link");
+  if (result == -ELOOP && (a.create & kNoLink) != 0)
+    return context.failed(result, "it must be mounted on ordinary directory, and the mount point is a symbolic link");
   // a mount on other ground would be visible wherever the mount below it is shared
   if (result == 0) result = ground.holds(target.get(), root, a.path.text);
   return result < 0 ? result : attach_to(context.slots.get(a.mount), target.get());
