@@ -17,6 +17,8 @@ const labelled =
   (config) => {
     config.process.selinuxLabel = label;
     config.linux.mountLabel = FILES;
+    // the policy labels no files of it, and runc insists
+    config.mounts = config.mounts.filter((mount) => !('type' in mount && mount.type === 'mqueue'));
   };
 const SHOW = ['busybox', 'cat', '/proc/self/attr/current'];
 const MOUNTS = ['busybox', 'grep', '-o', 'context=.*', '/proc/self/mountinfo'];

@@ -84,7 +84,7 @@ describe('a container in a scope of the user’s systemd', () => {
   it('is in user.slice where config.json names none, and is told of where it can’t be had', async () => {
     expect(await call('ours', 'run', '--detach', '--bundle', bundleOf(), 'ours')).toEqual({ code: 0, stdout: '', stderr: '' });
     expect(shown('nacelle-ours.scope')).toMatchObject({ Slice: 'user.slice', ActiveState: 'active' });
-    await call('ours', 'delete', '--force', 'ours');
+    expect(await call('ours', 'delete', '--force', 'ours')).toEqual({ code: 0, stdout: '', stderr: '' });
     // from the session's own group, which is root's, no process may go to one of the user's
     const [command = '', ...args] = runtimes.ours;
     const refused = await called(command, [...args, '--systemd-cgroup', 'run', '--detach', '--bundle', bundleOf(), 'ours']);
