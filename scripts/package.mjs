@@ -75,7 +75,8 @@ async function fillLibrary(at) {
     if (!name.endsWith('.cjs')) cpSync(from, `${at}/dist/${name}`);
     else writeFileSync(`${at}/dist/${name}`, await shortened(name, readFileSync(from, 'utf8')));
   }
-  for (const name of ['docs', 'LICENSE', 'README.md', 'SECURITY.md', 'CHANGELOG.md'])
+  // the history of all versions stays with the sources
+  for (const name of ['docs', 'LICENSE', 'README.md', 'SECURITY.md'])
     cpSync(`${root}${name}`, `${at}/${name}`, { recursive: true, filter: (from) => !OF_SOURCES.includes(from) });
   writeFileSync(`${at}/package.json`, `${JSON.stringify(published(), null, 2)}\n`);
 }

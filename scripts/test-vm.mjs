@@ -38,7 +38,7 @@ const AS_USER = [
 /** What v2 has no controllers for. */
 const HYBRID = ['test/integration/every-limit.test.ts', '-t', 'on this machine'];
 /** What needs the systemd of a user. */
-const SYSTEMD = ['test/systemd/scopes.test.ts'];
+const SYSTEMD = ['test/systemd/scopes.test.ts', 'test/systemd/oci-user-scopes.test.ts'];
 /** What needs the systemd of the machine, as root. */
 const MANAGER = ['test/systemd/oci-scopes.test.ts', 'test/systemd/oci-selinux.test.ts'];
 

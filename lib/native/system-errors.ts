@@ -42,6 +42,7 @@ const kernelNames: Readonly<Record<number, string>> = {
 const kernelWords: ReadonlyMap<number, string> = new Map([
   [constants.errno.EOPNOTSUPP, 'operation not supported'],
   [constants.errno.EISDIR, 'is a directory'],
+  [constants.errno.ENOEXEC, 'exec format error'],
 ]);
 
 /** 'no such file or directory'; '' for what Node has no words for. */

@@ -1,3 +1,4 @@
+import { isatty } from 'node:tty';
 import type { BundleProcess } from '../oci-config/config-schema.js';
 import type { Caller } from './caller/caller.js';
 import { usageError } from './config/runtime-error.js';
@@ -18,7 +19,8 @@ export function consoleOf(
   if (!terminal) return null;
   if (socket === null && detach) throw usageError('cannot allocate tty if runc will detach without setting console socket');
   const given = { columns: consoleSize?.width ?? 0, rows: consoleSize?.height ?? 0 };
-  if (socket !== null) return { socket: caller.absolute(socket), ...given };
+  if (socket !== null) return { socket: caller.absolute(socket), keepsNewlines: false, ...given };
   requireOwnTerminal(caller.hasOwnStreams);
-  return { socket: null, ...(consoleSize === undefined ? ownSize() : given) };
+  // a terminal of the caller's is raw, and what reads a pipe is no terminal
+  return { socket: null, keepsNewlines: !isatty(1), ...(consoleSize === undefined ? ownSize() : given) };
 }

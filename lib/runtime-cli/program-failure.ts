@@ -3,7 +3,7 @@ import { errnoName, errnoWords } from '../native/system-errors.js';
 
 /** Of a program that execve(2) refuses, in runc's words, which callers look for. */
 export function programFailure(path: string, errno: number): SyscallError {
-  return new SyscallError(`exec ${path}: ${errnoWords(errno)}`, {
+  return new SyscallError(`exec ${path}: ${errnoWords(errno) || errnoName(errno)}`, {
     errno,
     errnoName: errnoName(errno),
     syscall: 'execve',

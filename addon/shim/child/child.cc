@@ -273,7 +273,8 @@ class Child {
     // 0, 1 and 2 are the host's null device until a program's streams take their place, which may be set up a stage before its execve
     if (!is_ahead(stage, Op::exec)) static_cast<void>(sys_close_range(0, 2, 0));
     const int closed = close_others();
-    // A filter that was written before Linux 5.9 does not know close_range, and may have any errno. This process has closed others' descriptors long before.
+    // A filter that was written before Linux 5.9 does not know close_range, and may have any errno. This process has closed others'
+    // descriptors long before.
     return closed == -EMFILE ? closed : 0;
   }
 
@@ -300,8 +301,8 @@ class Child {
     sigprocmask(SIG_SETMASK, &none, nullptr);
   }
 
-  // The kernel drops signals to process 1 of a pid namespace that have no handler (pid_namespaces(7)), and so nobody could end a container that waits for its
-  // start by SIGTERM. execve takes the handlers away.
+  // The kernel drops signals to process 1 of a pid namespace that have no handler (pid_namespaces(7)), and so nobody could end a container
+  // that waits for its start by SIGTERM. execve takes the handlers away.
   static void end_by_signals() {
     struct sigaction action = {};
     action.sa_handler = [](int signal) { _exit(128 + signal); };

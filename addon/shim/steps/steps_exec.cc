@@ -92,8 +92,9 @@ int run(Context& context, const args::exec& a) {
     env[variables++] = home;
     env[variables] = nullptr;
   }
-  // Execve closes whatever was opened on the way, also descriptors that were not close-on-exec. The kernel itself has no reason to refuse this, but a filter
-  // that was written before Linux 5.9 does, with an errno of its own: whoever loaded it did the same, and since then all were opened so.
+  // Execve closes whatever was opened on the way, also descriptors that were not close-on-exec. The kernel itself has no reason to refuse
+  // this, but a filter that was written before Linux 5.9 does, with an errno of its own: whoever loaded it did the same, and since then all
+  // were opened so.
   static_cast<void>(sys_close_range(3 + context.passed, ~0U, CLOSE_RANGE_CLOEXEC));
   if (std::strchr(a.path.text, '/') != nullptr) return execute(a.path.text, argv, env);
   const char* path = find_variable(env, "PATH");

@@ -12,7 +12,6 @@ import {
   ENTERING_MS,
   enterBundlePid,
   findBundleUser,
-  isShownHere,
   returnedTerminal,
   sendProcess,
   sendTerminal,
@@ -54,7 +53,7 @@ export interface BundleExecInput extends Pick<BundleProgram, 'linux' | 'capabili
  */
 export function planBundleExec(input: BundleExecInput): Plan {
   const { slots, process, namespaces } = input;
-  const terminal = input.console === null ? null : planTerminal(input.console, slots, { keepsNewlines: isShownHere(input.console) });
+  const terminal = input.console === null ? null : planTerminal(input.console, slots, input.console);
   const [one, two, three] = input.streams ?? [0, 1, 2];
   const streams = terminal === null ? ([slots.give(one), slots.give(two), slots.give(three)] as const) : null;
   const used = streams ?? ([terminal?.slave ?? 0, terminal?.slave ?? 0, terminal?.slave ?? 0] as const);

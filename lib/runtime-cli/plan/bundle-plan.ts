@@ -14,15 +14,7 @@ import { GO, TOLD } from '../state/state-files.js';
 import { hookSteps, withEnvironment } from './bundle-hooks.js';
 import type { BundleInput } from './bundle-input.js';
 import { type BundleMounts, planBundleMounts, takeMount } from './bundle-mounts.js';
-import {
-  bundleProgramSteps,
-  ENTERING_MS,
-  findBundleUser,
-  isShownHere,
-  returnedTerminal,
-  sendProcess,
-  sendTerminal,
-} from './bundle-process.js';
+import { bundleProgramSteps, ENTERING_MS, findBundleUser, returnedTerminal, sendProcess, sendTerminal } from './bundle-process.js';
 import { stagesOf } from './bundle-stages.js';
 import { keyLabelSteps, labelOptions, programLabelSteps } from './label-steps.js';
 import { netDeviceSteps } from './net-device-steps.js';
@@ -50,7 +42,7 @@ export function planBundle(input: BundleInput): Plan {
     ...{ ...input.mounts, bindsDevices: input.bindsDevices, pidns, ownMounts },
     takesBindsFirst: input.maps !== null || input.isInUsers || isShared(config),
   });
-  const terminal = input.console === null ? null : planTerminal(input.console, slots, { keepsNewlines: isShownHere(input.console) });
+  const terminal = input.console === null ? null : planTerminal(input.console, slots, input.console);
   const streams = terminal === null ? givenStreams(input) : ([terminal.slave, terminal.slave, terminal.slave] as const);
   const passed = input.preserved.map((fd) => slots.give(fd));
   const [creating, created] = [slots.take(), slots.take()];

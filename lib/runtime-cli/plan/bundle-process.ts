@@ -124,11 +124,6 @@ export function sendTerminal(terminal: Slot, console: ConsoleRequest | null): St
   ];
 }
 
-/** Whether the runtime itself shows the terminal, at the caller's own. Pure. */
-export function isShownHere({ socket }: ConsoleRequest): boolean {
-  return socket === null;
-}
-
 /** What the plan gives back: the terminal that the runtime itself shows. Pure. */
 export function returnedTerminal(terminal: { readonly master: Slot } | null, console: ConsoleRequest | null): Slot[] {
   return terminal === null || console === null || console.socket !== null ? [] : [terminal.master];

@@ -4,4 +4,6 @@ export interface ConsoleRequest {
   readonly socket: string | null;
   readonly columns: number;
   readonly rows: number;
+  /** Newlines are shown as the program writes them, and not as CR NL. */
+  readonly keepsNewlines: boolean;
 }

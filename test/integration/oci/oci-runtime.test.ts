@@ -120,7 +120,7 @@ describe('run', () => {
     writeFileSync(join(late, 'rootfs/etc/broken'), 'neither a script nor a program', { mode: 0o755 });
     expect(await oci('run', '--bundle', late, 'late')).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('run /etc/broken: ENOEXEC'),
+      stderr: expect.stringContaining('exec /etc/broken: exec format error'),
     });
     expect(readdirSync(root)).toEqual([]);
   });

@@ -75,6 +75,15 @@ describe.each([
   });
 });
 
+describe('a terminal in the foreground whose output is a pipe', () => {
+  it('has the newlines of the program there, as with runc', async () => {
+    const bundle = makeBundle(folder, ['sh', '-c', 'echo one; echo two'], ({ process }) => Object.assign(process, { terminal: true }));
+    const shows = async (runtime: string): Promise<string> =>
+      (await atTerminal(`${runtime} run --bundle ${bundle} piped | cat -A`).over()).shown.replaceAll('\r\n', '\n').replace('code: 0\n', '');
+    expect([await shows(OURS), await shows(RUNC)]).toEqual(['one$\ntwo$\n', 'one$\ntwo$\n']);
+  });
+});
+
 describe('a terminal that nobody could be shown', () => {
   it('is refused before anything is made', async () => {
     const bundle = makeBundle(folder, ['true'], ({ process }) => Object.assign(process, { terminal: true }));
