@@ -46,7 +46,7 @@ function atTerminal(command: string) {
 /** Tells its size, reads a line, waits for another size, and ends. */
 const PROGRAM = [
   // runc tells the size when the program runs already
-  'while test "$(busybox stty size)" = "0 0"; do :; done; busybox stty size; busybox tty; test -c /dev/console; echo "console $?"; echo ready; read line; echo "got <$line>"',
+  'until test "$(busybox stty size)" = "30 100"; do :; done; busybox stty size; busybox tty; test -c /dev/console; echo "console $?"; echo ready; read line; echo "got <$line>"',
   'while test "$(busybox stty size)" = "30 100"; do :; done; busybox stty size; exit 7',
 ].join('; ');
 
