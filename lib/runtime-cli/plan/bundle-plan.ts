@@ -69,7 +69,7 @@ export function planBundle(input: BundleInput): Plan {
     ...(hasRuntimeHooks(config) ? [{ op: 'park' } as const] : []),
     ...ofCreation.run,
     ...programLabelSteps(input.labels),
-    input.noPivot ? { op: 'change_root', root } : { op: 'pivot', root, between: 0 },
+    ...(input.noPivot ? withoutPivot(root) : [{ op: 'pivot', root, between: 0 } as const]),
     ...propagationOf(config.linux, root),
     ...findBundleUser(process, groundOf(mounts.places, '/etc/passwd', '/etc/group'), input),
     ...(terminal === null ? [] : terminalSteps(input, terminal, { root, places: mounts.places })),
@@ -162,7 +162,15 @@ function namespaceSteps({ newKeyring, config, labels }: BundleInput, isNew: (typ
   ];
 }
 
-/** The root with all of its mounts, on / but not yet in its place. */
+/** The root lies on / then, so that nothing of the host is above it. */
+function withoutPivot(root: Slot): Step[] {
+  return [
+    { op: 'attach_at', mount: root, at: NONE, path: '/' },
+    { op: 'change_root', root },
+  ];
+}
+
+/** The root with all of its mounts, at its path as with runc, where hooks look for it. */
 function rootSteps(
   { rootfs, maps, keepsGroups, noPivot, config }: BundleInput,
   { root, ownMounts: ns }: { root: Slot; ownMounts: Slot },
@@ -179,7 +187,9 @@ function rootSteps(
     ...(noPivot ? [{ op: 'set_propagation', path: '/', propagation: PROPAGATION.private } as const] : []),
     // until here the process could still go where root of the host may, to the sources of binds
     ...(maps === null ? [] : [{ op: 'become_root', groups: keepsGroups ? 0 : 1 } as const]),
-    { op: 'attach_at', mount: root, at: NONE, path: '/' },
+    // Only a user namespace may be kept from the path, and nothing of the host is looked for after that there: from /, '..' leads to what is mounted on it, which
+    // is the image's.
+    { op: 'attach_at', mount: root, at: NONE, path: maps === null ? rootfs : '/' },
     ...mounts.attach,
   ];
 }
