@@ -28,9 +28,9 @@ export interface ReapReport {
  * Removes what dead owners left, of all primitives: control groups, mounts, folders, links. Nothing of a live owner is touched. The first
  * use in a process does the same, and reports failures as a `NacelleWarning`. Idempotent.
  *
- * An owner lives while its shim holds the lock on its file: pids would mean nothing across pid namespaces. What is in a network namespace that no
- * process here is seen in is left to who sees all processes, or those of the pid namespace that it was made from. Two reaps at once do no harm:
- * each takes the lock first, and to remove what is gone is success.
+ * An owner lives while its shim holds the lock on its file: pids would mean nothing across pid namespaces. What is in a network namespace that
+ * none of the processes visible here is in stays for a process that sees all of the machine's, or that is in the pid namespace of its maker. Two reaps at
+ * once do no harm: each takes the lock first, and to remove what is gone is success.
  */
 export async function reap(): Promise<ReapReport> {
   try {

@@ -70,9 +70,9 @@ export function pluggedInto(name: string, { version }: PluginRecord): { id: stri
  * without anybody to see to it, and remove what no container has (GC). Nothing of a live owner is touched. The first use in a process does the
  * same but for the plugins, and reports failures as a `NacelleWarning`. Idempotent.
  *
- * An owner lives while its shim holds the lock on its file: pids would mean nothing across pid namespaces. What is in a network namespace that no
- * process here is seen in is left to who sees all processes, or those of the pid namespace that it was made from. Two reaps at once do no harm:
- * each takes the lock first, and to remove what is gone is success. Plugins are run for containers of this process's network namespace, and of those that have gone.
+ * An owner lives while its shim holds the lock on its file: pids would mean nothing across pid namespaces. What is in a network namespace that
+ * none of the processes visible here is in stays for a process that sees all of the machine's, or that is in the pid namespace of its maker. Two reaps at
+ * once do no harm: each takes the lock first, and to remove what is gone is success. Plugins are run for containers of this process's network namespace, and of those that have gone.
  */
 export async function reap(): Promise<ReapReport> {
   const { owners, failures } = await reapOwners();
