@@ -1,16 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { securityModules } from '../../lib/host/security-modules.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { requires } from '../fixtures/requires.js';
 import { type BundleChange, makeBundle, useRuntimes } from '../fixtures/runtime-bundle.js';
 import { enforce, FILES, FORBIDDEN, KERNEL, loadPolicy, PROGRAM } from '../fixtures/selinux-policy.js';
+import { temporaryFolder } from '../fixtures/temporary.js';
 
 // As root, in the machine with systemd, which has SELinux in the place of AppArmor: `npm run test:vm -- --manager`.
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['busybox', 'secilc', 'runc'], securityModule: 'selinux' });
+const folder = temporaryFolder();
+const { oci, runc } = useRuntimes(folder);
 
 const labelled =
   (label: string): BundleChange =>
@@ -26,16 +26,11 @@ const MOUNTS = ['busybox', 'grep', '-o', 'context=.*', '/proc/self/mountinfo'];
 const plain = (text: string): string => text.replaceAll('\0', '');
 
 describe('a container with labels of SELinux', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'nacelle-test-'));
-  const { oci, runc } = useRuntimes(folder);
   beforeAll(() => {
     loadPolicy(folder);
     enforce(true);
   });
-  afterAll(() => {
-    enforce(false);
-    rmSync(folder, { recursive: true });
-  });
+  afterAll(() => enforce(false));
 
   it('has its program and the programs of exec labelled, as runc has them', async () => {
     expect(securityModules().selinux).toBe(true);

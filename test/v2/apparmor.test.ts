@@ -1,15 +1,17 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { securityModules } from '../../lib/host/security-modules.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { requires } from '../fixtures/requires.js';
 import { type BundleChange, makeBundle, useRuntimes } from '../fixtures/runtime-bundle.js';
+import { temporaryFolder } from '../fixtures/temporary.js';
 
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['busybox', 'apparmor_parser', 'runc'], securityModule: 'apparmor' });
+const folder = temporaryFolder();
+const { oci, runc, states } = useRuntimes(folder);
 
 const PROFILE = 'nacelle-test-profile';
 const OTHER = 'nacelle-test-other';
@@ -33,16 +35,11 @@ const says = (profile: string): string => `${profile} (enforce)\n`;
 const SHOW = ['busybox', 'cat', '/proc/self/attr/current'];
 
 describe('a container with a profile of AppArmor', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'nacelle-test-'));
-  const { oci, runc, states } = useRuntimes(folder);
   const load = (flag: '--replace' | '--remove'): void => {
     execFileSync('apparmor_parser', ['--skip-cache', flag], { input: policy });
   };
   beforeAll(() => load('--replace'));
-  afterAll(() => {
-    load('--remove');
-    rmSync(folder, { recursive: true });
-  });
+  afterAll(() => load('--remove'));
 
   it('is found in the kernel', () => {
     expect(securityModules().apparmor).toBe('apparmor/exec');

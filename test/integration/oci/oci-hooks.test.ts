@@ -82,6 +82,16 @@ describe('hooks', () => {
     }
   });
 
+  it('of the start have the program’s environment, and are named when they fail', async () => {
+    const bundle = makeBundle(folder, ['busybox', 'true'], (config) => {
+      const hook = { path: '/bin/busybox', args: ['sh', '-c', 'echo $ONE $HOME; exit 3'] };
+      Object.assign(config, { hooks: { startContainer: [hook] } });
+      config.process.env = ['ONE=two', 'HOME='];
+    });
+    const failed = { code: 1, stderr: expect.stringMatching(/error running startContainer hook #0: .*exit status 3: two \/(root)?/) };
+    expect(await oci('run', '--bundle', bundle, 'one')).toMatchObject(failed);
+  });
+
   it('that do not accept a container that was started stop it', async () => {
     const bundle = makeBundle(folder, ['busybox', 'sleep', '1000'], (config) => {
       config.hooks = { poststart: [sh('exit 3'), sh(`touch ${join(folder, 'after')}`)] };

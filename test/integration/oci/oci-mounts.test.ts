@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { useLeakCheck } from '../../fixtures/leaks.js';
@@ -119,6 +119,17 @@ describe('a mount that is mounted again', () => {
   it('has to be a mount', async () => {
     const bundle = bundleWith('true', [{ destination: '/etc', type: 'none', options: ['remount', 'ro'] }]);
     expect(await oci('run', '--bundle', bundle, 'ours')).toMatchObject({ code: 1, stderr: expect.stringContaining('EINVAL') });
+  });
+});
+
+describe('a mount of proc', () => {
+  it('is on no link', async () => {
+    const bundle = bundleWith('true', []);
+    renameSync(join(bundle, 'rootfs/proc'), join(bundle, 'rootfs/elsewhere'));
+    symlinkSync('/elsewhere', join(bundle, 'rootfs/proc'));
+    const refused = { code: 1, stderr: expect.stringContaining('must be mounted on ordinary directory') };
+    expect(await oci('run', '--bundle', bundle, 'one')).toMatchObject(refused);
+    expect(await runc('run', '--bundle', bundle, 'one')).toMatchObject(refused);
   });
 });
 

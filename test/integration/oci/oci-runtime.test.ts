@@ -183,3 +183,13 @@ describe('run', () => {
     await done('delete', '--force', 'pod');
   });
 });
+
+describe('exec', () => {
+  it('of a folder says so in the words that engines look for', async () => {
+    expect(await oci('run', '--detach', '--bundle', makeBundle(folder, ['busybox', 'sleep', '1000']), 'one')).toMatchObject({ code: 0 });
+    expect(await oci('exec', 'one', '/proc')).toMatchObject({
+      code: 255,
+      stderr: expect.stringMatching(/is a directory.*is not a regular file/),
+    });
+  });
+});
