@@ -69,7 +69,7 @@ function entrySteps(entry: CoverEntry, { tmpfs: root, name, userxattr }: CoverPl
   const path = `${name}/${entry.path}`;
   switch (entry.kind) {
     case 'whiteout':
-      return [{ op: 'mknod', root, path, mode: S_IFCHR, major: 0, minor: 0, uid: 0, gid: 0, ...ANYWHERE }];
+      return [{ op: 'mknod', root, path, mode: S_IFCHR, major: 0, minor: 0, uid: 0, gid: 0 }];
     case 'link':
       return [{ op: 'symlink', root, path, target: entry.target }];
     case 'file': {

@@ -52,7 +52,8 @@ export type Step =
   | { readonly op: 'readonly'; readonly host?: boolean; readonly roots: readonly Slot[]; readonly paths: readonly string[]; }
   | { readonly op: 'mkdir'; readonly host?: boolean; readonly out?: Slot; readonly root: Slot; readonly path: string; readonly mode: number | bigint; readonly uid: number | bigint; readonly gid: number | bigint; }
   | { readonly op: 'symlink'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly target: string; }
-  | { readonly op: 'mknod'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly mode: number | bigint; readonly major: number | bigint; readonly minor: number | bigint; readonly uid: number | bigint; readonly gid: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
+  | { readonly op: 'mknod'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly mode: number | bigint; readonly major: number | bigint; readonly minor: number | bigint; readonly uid: number | bigint; readonly gid: number | bigint; }
+  | { readonly op: 'mknod_on'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly mode: number | bigint; readonly major: number | bigint; readonly minor: number | bigint; readonly uid: number | bigint; readonly gid: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
   | { readonly op: 'write_file'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly bytes: Uint8Array; readonly mode: number | bigint; readonly uid: number | bigint; readonly gid: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
   | { readonly op: 'copy_in'; readonly host?: boolean; readonly source: Slot; readonly root: Slot; readonly path: string; readonly mode: number | bigint; readonly uid: number | bigint; readonly gid: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
   | { readonly op: 'copy_out'; readonly host?: never; readonly root: Slot; readonly paths: readonly string[]; readonly to: Slot; readonly max: number | bigint; }
@@ -128,7 +129,8 @@ export type Step =
   | { readonly op: 'chdir'; readonly host?: never; readonly path: string; readonly create: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
   | { readonly op: 'stdio'; readonly host?: never; readonly slot: Slot; readonly fd: number | bigint; }
   | { readonly op: 'pass_descriptors'; readonly host?: never; readonly slots: readonly Slot[]; }
-  | { readonly op: 'open_terminal'; readonly host?: never; readonly out?: Slot; readonly columns: number | bigint; readonly rows: number | bigint; readonly newlines: number | bigint; }
+  | { readonly op: 'open_terminal'; readonly host?: never; readonly out?: Slot; readonly columns: number | bigint; readonly rows: number | bigint; }
+  | { readonly op: 'keep_newlines'; readonly host?: never; readonly master: Slot; }
   | { readonly op: 'open_slave'; readonly host?: never; readonly out?: Slot; readonly master: Slot; }
   | { readonly op: 'send_terminal'; readonly host: true; readonly terminal: Slot; readonly path: string; }
   | { readonly op: 'control_terminal'; readonly host?: never; }
@@ -157,7 +159,7 @@ export type Step =
   | { readonly op: 'await_start'; readonly host?: never; readonly go: Slot; readonly told: Slot; }
   | { readonly op: 'find_program'; readonly host?: never; readonly path: string; readonly env: readonly string[]; }
   | { readonly op: 'describe_process'; readonly host: true; readonly out?: Slot; readonly before: Uint8Array; readonly after: Uint8Array; }
-  | { readonly op: 'run_hook'; readonly host?: never; readonly name: string; readonly path: string; readonly argv: readonly string[]; readonly env: readonly string[]; readonly input: Slot; readonly timeout: number | bigint; }
+  | { readonly op: 'run_named_hook'; readonly host?: never; readonly name: string; readonly path: string; readonly argv: readonly string[]; readonly env: readonly string[]; readonly input: Slot; readonly timeout: number | bigint; }
   | { readonly op: 'exec'; readonly host?: never; readonly path: string; readonly argv: readonly string[]; readonly env: readonly string[]; }
   | { readonly op: 'landlock_abi'; readonly host: true; }
   | { readonly op: 'landlock_ruleset'; readonly host?: never; readonly out?: Slot; readonly files: number | bigint; readonly ports: number | bigint; readonly scopes: number | bigint; }
@@ -232,7 +234,8 @@ export const stepTable: readonly StepRow[] = [
   { op: 'readonly', call: 'mount_setattr', what: 'make paths read-only', fields: [['SLOTS', 'roots'], ['LIST', 'paths']] },
   { op: 'mkdir', call: 'mkdirat', what: 'make the folder {path}', fields: [['OUT', 'out'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'mode'], ['NUM', 'uid'], ['NUM', 'gid']] },
   { op: 'symlink', call: 'symlinkat', what: 'make the link {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['STR', 'target']] },
-  { op: 'mknod', call: 'mknodat', what: 'make the device {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['NUM', 'mode'], ['NUM', 'major'], ['NUM', 'minor'], ['NUM', 'uid'], ['NUM', 'gid'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
+  { op: 'mknod', call: 'mknodat', what: 'make the device {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['NUM', 'mode'], ['NUM', 'major'], ['NUM', 'minor'], ['NUM', 'uid'], ['NUM', 'gid']] },
+  { op: 'mknod_on', call: 'mknodat', what: 'make the device {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['NUM', 'mode'], ['NUM', 'major'], ['NUM', 'minor'], ['NUM', 'uid'], ['NUM', 'gid'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
   { op: 'write_file', call: 'write', what: 'write {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['BYTES', 'bytes'], ['NUM', 'mode'], ['NUM', 'uid'], ['NUM', 'gid'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
   { op: 'copy_in', call: 'write', what: 'copy to {path}', fields: [['SLOT', 'source'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'mode'], ['NUM', 'uid'], ['NUM', 'gid'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
   { op: 'copy_out', call: 'write', what: 'copy out', fields: [['SLOT', 'root'], ['LIST', 'paths'], ['SLOT', 'to'], ['NUM', 'max']] },
@@ -308,7 +311,8 @@ export const stepTable: readonly StepRow[] = [
   { op: 'chdir', call: 'chdir', what: 'change to the folder {path}', fields: [['STR', 'path'], ['NUM', 'create'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
   { op: 'stdio', call: 'dup2', what: 'set up file descriptor {fd}', fields: [['SLOT', 'slot'], ['NUM', 'fd']] },
   { op: 'pass_descriptors', call: 'dup2', what: 'hand descriptors over', fields: [['SLOTS', 'slots']] },
-  { op: 'open_terminal', call: 'openat2', what: 'open a terminal in the container\'s /dev/pts', fields: [['OUT', 'out'], ['NUM', 'columns'], ['NUM', 'rows'], ['NUM', 'newlines']] },
+  { op: 'open_terminal', call: 'openat2', what: 'open a terminal in the container\'s /dev/pts', fields: [['OUT', 'out'], ['NUM', 'columns'], ['NUM', 'rows']] },
+  { op: 'keep_newlines', call: 'ioctl', what: 'set up the terminal', fields: [['SLOT', 'master']] },
   { op: 'open_slave', call: 'ioctl', what: 'open the program\'s side of the terminal', fields: [['OUT', 'out'], ['SLOT', 'master']] },
   { op: 'send_terminal', call: 'sendmsg', what: 'send the terminal to {path}', fields: [['SLOT', 'terminal'], ['STR', 'path']] },
   { op: 'control_terminal', call: 'ioctl', what: 'make the terminal the controlling one', fields: [] },
@@ -337,7 +341,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'await_start', call: 'read', what: 'wait for whoever starts it', fields: [['SLOT', 'go'], ['SLOT', 'told']] },
   { op: 'find_program', call: 'faccessat', what: 'run {path}', fields: [['STR', 'path'], ['LIST', 'env']] },
   { op: 'describe_process', call: 'memfd_create', what: 'note the process', fields: [['OUT', 'out'], ['BYTES', 'before'], ['BYTES', 'after']] },
-  { op: 'run_hook', call: 'execve', what: 'error running {name}: {path}', fields: [['STR', 'name'], ['STR', 'path'], ['LIST', 'argv'], ['LIST', 'env'], ['SLOT', 'input'], ['NUM', 'timeout']] },
+  { op: 'run_named_hook', call: 'execve', what: 'error running {name}: {path}', fields: [['STR', 'name'], ['STR', 'path'], ['LIST', 'argv'], ['LIST', 'env'], ['SLOT', 'input'], ['NUM', 'timeout']] },
   { op: 'exec', call: 'execve', what: 'run {path}', fields: [['STR', 'path'], ['LIST', 'argv'], ['LIST', 'env']] },
   { op: 'landlock_abi', call: 'landlock_create_ruleset', what: 'ask the kernel for Landlock', fields: [] },
   { op: 'landlock_ruleset', call: 'landlock_create_ruleset', what: 'make the rules of Landlock', fields: [['OUT', 'out'], ['NUM', 'files'], ['NUM', 'ports'], ['NUM', 'scopes']] },

@@ -16,6 +16,17 @@ int own(int at, const char* name, uint64_t uid, uint64_t gid) {
   return checked_int(fchownat(at, name, static_cast<uid_t>(uid), static_cast<gid_t>(gid), AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH));
 }
 
+template <typename Args>
+dev_t device_of(const Args& a) {
+  return makedev(static_cast<unsigned>(a.major), static_cast<unsigned>(a.minor));
+}
+
+template <typename Args>
+int make_node(int parent, const char* name, const Args& a) {
+  if (mknodat(parent, name, static_cast<mode_t>(a.mode), device_of(a)) < 0) return -errno;
+  return own(parent, name, a.uid, a.gid);
+}
+
 }  // namespace
 
 int run(Context& context, const args::mkdir& a) {
@@ -44,15 +55,19 @@ int run(Context& context, const args::symlink& a) {
 int run(Context& context, const args::mknod& a) {
   unique_fd parent;
   const char* name = nullptr;
-  const int result = open_parent(context.slots.get(a.root), a.path.text, parent, name, {}, Ground(context.slots, a.on, a.mounts));
-  if (result < 0) return result;
-  const auto mode = static_cast<mode_t>(a.mode);
-  const dev_t device = makedev(static_cast<unsigned>(a.major), static_cast<unsigned>(a.minor));
-  if (mknodat(parent.get(), name, mode, device) == 0) return own(parent.get(), name, a.uid, a.gid);
-  if (errno != EEXIST) return -errno;
+  const int result = open_parent(context.slots.get(a.root), a.path.text, parent, name);
+  return result < 0 ? result : make_node(parent.get(), name, a);
+}
+
+int run(Context& context, const args::mknod_on& a) {
+  unique_fd parent;
+  const char* name = nullptr;
+  int result = open_parent(context.slots.get(a.root), a.path.text, parent, name, {}, Ground(context.slots, a.on, a.mounts));
+  if (result == 0) result = make_node(parent.get(), name, a);
+  if (result != -EEXIST) return result;
   struct stat there;
   if (fstatat(parent.get(), name, &there, AT_SYMLINK_NOFOLLOW) < 0) return -errno;
-  return (there.st_mode & S_IFMT) == (mode & S_IFMT) && there.st_rdev == device ? 0 : -EEXIST;
+  return (there.st_mode & S_IFMT) == (a.mode & S_IFMT) && there.st_rdev == device_of(a) ? 0 : -EEXIST;
 }
 
 int run(Context& context, const args::write_file& a) {

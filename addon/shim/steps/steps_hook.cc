@@ -68,7 +68,7 @@ int run(Context& context, const args::describe_process& a) {
   return result < 0 ? result : context.slots.put(a.out, std::move(file));
 }
 
-int run(Context& context, const args::run_hook& a) {
+int run(Context& context, const args::run_named_hook& a) {
   const int input = context.slots.get(a.input);
   if (lseek(input, 0, SEEK_SET) < 0) return -errno;
   const unique_fd output(memfd_create("hook", MFD_CLOEXEC));

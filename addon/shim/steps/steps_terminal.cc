@@ -48,13 +48,15 @@ int run(Context& context, const args::open_terminal& a) {
   size.ws_col = static_cast<unsigned short>(a.columns);
   size.ws_row = static_cast<unsigned short>(a.rows);
   if (ioctl(master.get(), TIOCSWINSZ, &size) < 0) return -errno;
-  if (a.newlines == 1) {
-    termios settings;
-    if (tcgetattr(master.get(), &settings) < 0) return -errno;
-    settings.c_oflag &= ~static_cast<tcflag_t>(ONLCR);
-    if (tcsetattr(master.get(), TCSANOW, &settings) < 0) return -errno;
-  }
   return context.slots.put(a.out, std::move(master));
+}
+
+int run(Context& context, const args::keep_newlines& a) {
+  const int master = context.slots.get(a.master);
+  termios settings;
+  if (tcgetattr(master, &settings) < 0) return -errno;
+  settings.c_oflag &= ~static_cast<tcflag_t>(ONLCR);
+  return checked_int(tcsetattr(master, TCSANOW, &settings));
 }
 
 // The slave is opened by its master, for a path could lead to another file.

@@ -1,5 +1,4 @@
 import { CREATE, S_IFBLK, S_IFCHR } from '../../plan/constants.js';
-import { ANYWHERE } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { Device } from '../../security/paths.js';
 import { groundOf, type Place } from './ground.js';
@@ -64,7 +63,7 @@ function byShim(mount: Slot, nodes: readonly Mknod[]): Step[] {
 
 function node(root: Slot, path: string, { type, major, minor, mode }: Device): Mknod {
   const format = type === 'b' ? S_IFBLK : S_IFCHR;
-  return { op: 'mknod', root, path, mode: format | mode, major, minor, uid: 0, gid: 0, ...ANYWHERE };
+  return { op: 'mknod', root, path, mode: format | mode, major, minor, uid: 0, gid: 0 };
 }
 
 function inDev({ path }: Device): boolean {

@@ -28,7 +28,8 @@ export function planTerminal(
 ): TerminalPlan {
   const [master, slave] = [slots.take(), slots.take()];
   const make: Step[] = [
-    { op: 'open_terminal', out: master, columns, rows, newlines: keepsNewlines ? 1 : 0 },
+    { op: 'open_terminal', out: master, columns, rows },
+    ...(keepsNewlines ? [{ op: 'keep_newlines', master } as const] : []),
     { op: 'open_slave', out: slave, master },
     { op: 'give', slot: master },
     { op: 'give', slot: slave },

@@ -15,7 +15,7 @@ export function hookSteps(
     describe: [{ op: 'describe_process', host: true, out: input, before: Buffer.from(before), after: Buffer.from(after) }],
     run: hooks.map(({ path, args, env = [], timeout = 0 }, index): Step => {
       return {
-        op: 'run_hook',
+        op: 'run_named_hook',
         name: `${kind} hook #${index}`,
         path,
         argv: args.length === 0 ? [path] : args,

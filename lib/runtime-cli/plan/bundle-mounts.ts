@@ -350,5 +350,5 @@ function inDev(dev: Slot, devices: readonly Step[], { isReadOnly }: { readonly i
 function nodeStep({ device, root, path, ground }: PlacedDevice): Step {
   const { type, major = 0, minor = 0, fileMode = 0o666, uid = 0, gid = 0 } = device;
   const kind = type === 'p' ? S_IFIFO : type === 'b' ? S_IFBLK : S_IFCHR;
-  return { op: 'mknod', root, path, mode: kind | fileMode, major, minor, uid, gid, ...ground };
+  return { op: 'mknod_on', root, path, mode: kind | fileMode, major, minor, uid, gid, ...ground };
 }

@@ -130,7 +130,7 @@ function planStart(path: string, slots: Slots): StartPlan {
 }
 
 function fifoStep(root: Slot, path: string): Step {
-  return { op: 'mknod', host: true, root, path, mode: S_IFIFO | 0o600, major: 0, minor: 0, uid: 0, gid: 0, ...ANYWHERE };
+  return { op: 'mknod', host: true, root, path, mode: S_IFIFO | 0o600, major: 0, minor: 0, uid: 0, gid: 0 };
 }
 
 /** What only root of the host may do. */

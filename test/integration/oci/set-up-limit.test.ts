@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { start } from '../../../lib/native/shim.js';
 import { O_RDONLY, S_IFIFO } from '../../../lib/plan/constants.js';
-import { ANYWHERE, cloneStep, NONE, planOf } from '../../../lib/plan/plan.js';
+import { cloneStep, NONE, planOf } from '../../../lib/plan/plan.js';
 import type { Step } from '../../../lib/plan/steps.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';
@@ -21,7 +21,7 @@ describe('the set-up of a stage after the first', () => {
       { op: 'exec', path: '/bin/true', argv: ['true'], env: [] },
     ];
     const plan = planOf({
-      prepare: [{ op: 'mknod', host: true, root: NONE, path, mode: S_IFIFO | 0o600, major: 0, minor: 0, uid: 0, gid: 0, ...ANYWHERE }],
+      prepare: [{ op: 'mknod', host: true, root: NONE, path, mode: S_IFIFO | 0o600, major: 0, minor: 0, uid: 0, gid: 0 }],
       stages: [
         { flags: 0, steps: [cloneStep(1, inside)] },
         { flags: 0, steps: inside },

@@ -141,14 +141,14 @@ describe('a pid namespace that is joined', () => {
     const hook = { path: '/bin/true' };
     const { plan } = planned({ change: (config) => Object.assign(config, { hooks: { createContainer: [hook], startContainer: [hook] } }) });
     const [outside = [], inside = []] = plan.stages.map(({ steps }) => steps);
-    const inputs = (steps: readonly Step[]): Slot[] => steps.flatMap((step) => (step.op === 'run_hook' ? [step.input] : []));
+    const inputs = (steps: readonly Step[]): Slot[] => steps.flatMap((step) => (step.op === 'run_named_hook' ? [step.input] : []));
     const told = (steps: readonly Step[]): Slot[] =>
       steps.flatMap((step) => (step.op === 'describe_process' && step.out !== undefined ? [step.out] : []));
     expect(inputs(outside)).toEqual(told(outside));
     expect(inputs(inside)).toEqual(told(inside));
     expect(told(inside)).not.toEqual(told(outside));
     expect(ops(inside).indexOf('describe_process')).toBeLessThan(ops(inside).indexOf('await_start'));
-    expect(ops(outside).indexOf('run_hook')).toBeLessThan(ops(outside).indexOf('setns'));
+    expect(ops(outside).indexOf('run_named_hook')).toBeLessThan(ops(outside).indexOf('setns'));
   });
 
   it('is what proc shows', () => {
