@@ -23,13 +23,19 @@ function fill(): void {
   try {
     fd = openSync('/dev/urandom', 'r');
   } catch {
-    // a root without devices
+    // a root without devices, or no descriptor is left
     randomFillSync(random);
     return;
   }
   try {
     // urandom(4): a read of up to 256 bytes is never cut short, and what is longer only by a signal
-    for (let at = 0; at < random.length; at += readSync(fd, random, at, Math.min(256, random.length - at), null));
+    for (let at = 0, count = 0; at < random.length; at += count) {
+      count = readSync(fd, random, at, Math.min(256, random.length - at), null);
+      if (count > 0) continue;
+      // what is bound there is another file
+      randomFillSync(random);
+      return;
+    }
   } finally {
     closeSync(fd);
   }
