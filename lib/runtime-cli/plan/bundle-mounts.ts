@@ -4,12 +4,14 @@ import { groundOf, type Place } from '../../container/plan/ground.js';
 import { invalidOption } from '../../errors.js';
 import { type MountOptions, parseMountOptions, unapplied } from '../../oci-config/bundle-mount-options.js';
 import type { BundleDevice, BundleMount } from '../../oci-config/config-schema.js';
-import { CREATE, O_PATH, PROPAGATION, S_IFBLK, S_IFCHR, S_IFIFO } from '../../plan/constants.js';
-import { ANYWHERE, type Ground, NONE, type Slots } from '../../plan/plan.js';
+import { CREATE, O_PATH, PROPAGATION } from '../../plan/constants.js';
+import { ANYWHERE, NONE, type Slots } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
+import { allDevices, boundDevices, inDev, isInDev, isMade, madeDevices, type PlacedDevice } from './bundle-devices.js';
 import type { GroupFolder } from './bundle-groups.js';
 import { labelOptions } from './label-steps.js';
+import { type BoundMount, takeMount } from './take-mount.js';
 
 /** What is known of the host about the mounts. */
 export interface MountFacts {
@@ -71,6 +73,8 @@ export function planBundleMounts(
   const [open, attach, last]: [Step[], Step[], Step[]] = [[], [], []];
   const places: Place[] = [{ path: '/', mount: root }];
   const devices = facts.devices.map((device) => ({ ...device, path: tidied(posix.join('/', device.path)) })).filter(isMade);
+  const make = (placed: readonly PlacedDevice[]) =>
+    facts.bindsDevices ? boundDevices(placed, slots, facts.ownMounts) : madeDevices(placed);
   let proc: Slot = NONE;
   let nullDevice = { root, path: 'dev/null' };
   for (const [index, mount] of mounts.entries()) {
@@ -122,7 +126,6 @@ export function planBundleMounts(
     if (target === '/dev') nullDevice = { root: out, path: 'null' };
     if (target === '/dev' && type !== 'bind') {
       const isReadOnly = type !== 'tmpfs' && (options.set & MOUNT_ATTR.RDONLY) !== 0;
-      const make = facts.bindsDevices ? boundDevices : madeDevices;
       const own = make(
         allDevices(devices.filter(isInDev)).map((device) => ({
           device,
@@ -130,34 +133,15 @@ export function planBundleMounts(
           path: posix.relative('/dev', device.path),
           ground: ANYWHERE,
         })),
-        slots,
       );
       open.push(...own.open);
       attach.push(...inDev(out, own.attach, { isReadOnly }));
     }
     places.push({ path: target, mount: out, ...(type === 'tmpfs' ? { own: true } : {}) });
   }
-  const make = facts.bindsDevices ? boundDevices : madeDevices;
   const elsewhere = devices.filter((device) => !isInDev(device));
-  const others = make(
-    elsewhere.map((device) => ({ device, root, path: device.path, ground: groundOf(places, device.path) })),
-    slots,
-  );
+  const others = make(elsewhere.map((device) => ({ device, root, path: device.path, ground: groundOf(places, device.path) })));
   return { open: [...open, ...others.open], attach: [...attach, ...others.attach], finish: last, places, proc, nullDevice };
-}
-
-interface BoundMount {
-  readonly out: Slot;
-  readonly path: string;
-  readonly recursive: 0 | 1;
-  /** As in {@link MountFacts}. */
-  readonly ns: Slot;
-}
-
-/** Takes a folder or a file of the host: in a namespace, with the rights of the shim. Pure. */
-export function takeMount({ out, path, recursive, ns }: BoundMount): Step {
-  if (ns === NONE) return { op: 'clone_mount', out, at: NONE, path, recursive };
-  return { op: 'clone_mount_in', host: true, out, ns, path, recursive };
 }
 
 /**
@@ -272,83 +256,4 @@ function cgroupSteps(
   }
   if (writable !== options.set) steps.push({ op: 'set_mount', mount: out, recursive: 0, set: MOUNT_ATTR.RDONLY, clear: 0, propagation: 0 });
   return steps;
-}
-
-/** config-linux.md, "Default Devices". */
-const defaultDevices: readonly BundleDevice[] = [
-  ['null', 1, 3],
-  ['zero', 1, 5],
-  ['full', 1, 7],
-  ['random', 1, 8],
-  ['urandom', 1, 9],
-  ['tty', 5, 0],
-].map(([name, major, minor]) => ({
-  ...{ type: 'c', path: `/dev/${name}`, major: Number(major), minor: Number(minor) },
-  ...{ fileMode: undefined, uid: undefined, gid: undefined },
-}));
-
-const links = [
-  ['fd', '/proc/self/fd'],
-  ['stdin', '/proc/self/fd/0'],
-  ['stdout', '/proc/self/fd/1'],
-  ['stderr', '/proc/self/fd/2'],
-  ['ptmx', 'pts/ptmx'],
-] as const;
-
-/** What leads to the terminals of the container's own devpts is a link, whatever the host has: podman names that as a device. */
-function isMade({ path }: BundleDevice): boolean {
-  return path !== '/dev/ptmx';
-}
-
-function isInDev({ path }: BundleDevice): boolean {
-  return path.startsWith('/dev/');
-}
-
-/** A device of config.json takes the place of a default one. */
-function allDevices(devices: readonly BundleDevice[]): BundleDevice[] {
-  const own = new Set(devices.map(({ path }) => path));
-  return [...defaultDevices.filter(({ path }) => !own.has(path)), ...devices];
-}
-
-interface Devices {
-  readonly open: readonly Step[];
-  readonly attach: readonly Step[];
-}
-
-/** A device, and where its node is. */
-interface PlacedDevice {
-  readonly device: BundleDevice;
-  readonly root: Slot;
-  readonly path: string;
-  readonly ground: Ground;
-}
-
-function madeDevices(placed: readonly PlacedDevice[]): Devices {
-  return { open: [], attach: placed.map(nodeStep) };
-}
-
-/** Nobody makes devices in a user namespace: there the host's, of the same path, are bound, as runc does. */
-function boundDevices(placed: readonly PlacedDevice[], slots: Slots): Devices {
-  const all = placed.map((one) => ({ ...one, mount: slots.take() }));
-  return {
-    open: all.map(({ device, mount }): Step => ({ op: 'clone_mount', out: mount, at: NONE, path: device.path, recursive: 0 })),
-    attach: all.map(({ mount, root, path, ground }): Step => ({ op: 'attach', mount, root, path, create: CREATE.file, ...ground })),
-  };
-}
-
-/** Devices and links in a new /dev. */
-function inDev(dev: Slot, devices: readonly Step[], { isReadOnly }: { readonly isReadOnly: boolean }): Step[] {
-  const change = (set: number, clear: number): Step => ({ op: 'set_mount', mount: dev, recursive: 0, set, clear, propagation: 0 });
-  return [
-    ...(isReadOnly ? [change(0, MOUNT_ATTR.RDONLY)] : []),
-    ...devices,
-    ...links.map(([path, target]): Step => ({ op: 'symlink', root: dev, path, target })),
-    ...(isReadOnly ? [change(MOUNT_ATTR.RDONLY, 0)] : []),
-  ];
-}
-
-function nodeStep({ device, root, path, ground }: PlacedDevice): Step {
-  const { type, major = 0, minor = 0, fileMode = 0o666, uid = 0, gid = 0 } = device;
-  const kind = type === 'p' ? S_IFIFO : type === 'b' ? S_IFBLK : S_IFCHR;
-  return { op: 'mknod_on', root, path, mode: kind | fileMode, major, minor, uid, gid, ...ground };
 }

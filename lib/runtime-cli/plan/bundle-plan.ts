@@ -13,12 +13,13 @@ import { resolveSysctls } from '../../security/sysctls.js';
 import { GO, TOLD } from '../state/state-files.js';
 import { hookSteps, withEnvironment } from './bundle-hooks.js';
 import type { BundleInput } from './bundle-input.js';
-import { type BundleMounts, planBundleMounts, takeMount } from './bundle-mounts.js';
+import { type BundleMounts, planBundleMounts } from './bundle-mounts.js';
 import { bundleProgramSteps, ENTERING_MS, findBundleUser, returnedTerminal, sendProcess, sendTerminal } from './bundle-process.js';
 import { stagesOf } from './bundle-stages.js';
 import { keyLabelSteps, labelOptions, programLabelSteps } from './label-steps.js';
 import { netDeviceSteps } from './net-device-steps.js';
 import { prioritySteps } from './priority-steps.js';
+import { takeMount } from './take-mount.js';
 
 /** Whether config.json has hooks that the runtime runs before the root is changed, while the process waits. */
 export function hasRuntimeHooks({ hooks }: BundleConfig): boolean {
