@@ -66,10 +66,11 @@ Message denied_event(const std::string& denial);
 Message refused_event(const egress::Refusal& refusal);
 // When each step of a task began and ended.
 Message traced_event(const Trace& trace);
-// The answer to a task's removal, with what could not be removed.
-// As removed_event, of a task whose end was told before.
-Message undone_event(const std::vector<StepFailure>& failures);
+// The end of a task whose undo steps have not run yet; else as end_event.
 Message over_event(const End& end);
+// What could not be undone of a task whose end was told before; else as removed_event.
+Message undone_event(const std::vector<StepFailure>& failures);
+// The answer to a task's removal, with what could not be removed.
 Message removed_event(const std::vector<StepFailure>& failures);
 // The answer to kAttach: what the task is at, or that there is none of that key.
 Message attached_event(TaskState state, pid_t pid, const Times& times);

@@ -104,8 +104,9 @@ struct Plan {
   bool with_clients = false;
   // The task ends as soon as its program runs, and the program goes on without the shim: it is left to whoever reaps it.
   bool hands_over = false;
-  // Its clients are told when each of its steps began and ended.
+  // The end is told when the tree is gone, before the undo steps: kOver, then kUndone.
   bool tells_end_first = false;
+  // Its clients are told when each of its steps began and ended.
   bool is_traced = false;
   FileAt evidence;  // the file that the end is written to
   Reader removal;
