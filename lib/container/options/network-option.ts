@@ -23,7 +23,7 @@ export interface NetworkAttachment {
   readonly aliases?: readonly string[] | undefined;
 }
 
-const isNetwork = (value: object): boolean => 'name' in value && 'driver' in value && 'inspect' in value;
+const isNetwork = (value: object): value is Network => 'name' in value && 'driver' in value && 'inspect' in value;
 
 const network = handle<Network>(isNetwork, 'a Network');
 
@@ -32,7 +32,7 @@ export function withNamedNetwork(given: unknown): unknown {
   if (typeof given !== 'object' || given === null || !('network' in given)) return given;
   const { network: one } = given;
   if (typeof one !== 'object' || one === null || Array.isArray(one) || !isNetwork(one)) return given;
-  return { ...given, network: 'name' in one ? one.name : one };
+  return { ...given, network: one.name };
 }
 
 export const ip = readable<Address>(parseAddress);

@@ -67,14 +67,20 @@ function renamed(shape: Shape, { name, streams, plan }: { name: string; streams:
   const body = Buffer.from(shape.body);
   for (const place of shape.places) body.write(name, place, 'latin1');
   const fds = descriptorsIn(streams);
-  const descriptors = new Map(shape.given.map((slot, i) => [slot, fds[i] ?? -1]));
+  const descriptors = new Map(shape.given.map((slot, i) => [slot, descriptorAt(fds, i)]));
   return { encoded: { body, slots: shape.slots, plan }, descriptors, of: shape.of };
+}
+
+function descriptorAt(fds: readonly number[], index: number): number {
+  const fd = fds[index];
+  if (fd === undefined) throw new TypeError('a run has fewer streams than its shape');
+  return fd;
 }
 
 /** `null` where the next run may have another rest: of files, or of the environment of this process. */
 function keyOf({ command, copyIn, copyOut, process }: ParsedOptions, { ends, copies, terminal, log }: Streams): Key | null {
-  const isAlike = ends.every(({ type }) => type !== 'file') && copies.length === 0 && terminal === undefined && log === undefined;
-  if (!isAlike || process.extendEnv || process.cancelSignal !== null) return null;
+  const isOfStreamsAlone = ends.every(({ type }) => type !== 'file') && copies.length === 0 && terminal === undefined && log === undefined;
+  if (!isOfStreamsAlone || process.extendEnv || process.cancelSignal !== null) return null;
   return [command, copyIn, copyOut, process, ...ends.map(({ type }) => type)];
 }
 
