@@ -79,15 +79,16 @@ async function runCommand(name: string, flags: Flags, { version, caller }: { ver
   if (!isCommandName(name)) throw usageError(`No help topic for '${name}'`);
   const command = commands[name];
   if (asksForHelp(words)) return print(commandHelp(name, command.flags, command.short));
-  const systemd = flags.has('systemd-cgroup') || isSystemd(flags.value('cgroup-manager'));
+  const systemd = isSystemd(flags);
   const rights = ownRights(rootlessOf(flags.value('rootless')), systemd);
   const named = flags.value('root');
   const root = caller.absolute(named ?? defaultRoot(caller.env));
   return command.run({ caller, rights, root, isNamed: named !== null, systemd, flags: flagsOf(name, command, words) });
 }
 
-/** What crun's flag says in the place of runc's `--systemd-cgroup`. @throws NacelleError `ERR_INVALID_OPTION` */
-function isSystemd(manager: string | null): boolean {
+/** crun's flag says in the place of runc's `--systemd-cgroup` who makes the groups. @throws NacelleError `ERR_INVALID_OPTION` */
+function isSystemd(flags: Flags): boolean {
+  const manager = flags.value('cgroup-manager');
   if (manager === 'disabled')
     throw new UnsupportedError(
       '--cgroup-manager disabled',
@@ -95,7 +96,9 @@ function isSystemd(manager: string | null): boolean {
     );
   if (manager !== null && manager !== 'cgroupfs' && manager !== 'systemd')
     throw usageError(`unknown cgroup manager ${JSON.stringify(manager)}`);
-  return manager === 'systemd';
+  const systemd = flags.has('systemd-cgroup');
+  if (systemd && manager === 'cgroupfs') throw usageError('--systemd-cgroup and --cgroup-manager cgroupfs exclude each other');
+  return systemd || manager === 'systemd';
 }
 
 /** The words of logrus, which callers read: the last line of level error is what they tell. */
