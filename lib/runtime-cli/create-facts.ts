@@ -43,7 +43,7 @@ export interface CreateRequest {
   readonly id: string;
   readonly bundle: string;
   /** The file in the place of config.json, by an absolute path or one that begins in the bundle. */
-  readonly config?: string;
+  readonly config: string;
   readonly pidFile: string | null;
   readonly consoleSocket: string | null;
   /** A socket that gets a pidfd of the container's process. */

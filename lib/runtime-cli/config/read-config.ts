@@ -9,12 +9,12 @@ import { type BundleConfig, type BundleProcess, processSchema } from '../../oci-
 import { exactJson, withNumbers } from '../../oci-config/exact-json.js';
 
 /**
- * Reads the config.json of a bundle, once: what is kept of a container is what was checked.
+ * Reads the configuration of a bundle, once: what is kept of a container is what was checked.
  *
  * @returns the file checked, and as it is, with exact numbers
  * @throws SyscallError; NacelleError `ERR_INVALID_OPTION`, by the path of the field, or of a file that is no regular one
  */
-export function readConfig(bundle: string, file = 'config.json'): { readonly config: BundleConfig; readonly json: unknown } {
+export function readConfig(bundle: string, file: string): { readonly config: BundleConfig; readonly json: unknown } {
   const path = resolve(bundle, file);
   const json = exactJson(path, textOfFile(path, false));
   return { config: checkedConfig(path, json), json };

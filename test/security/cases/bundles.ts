@@ -65,7 +65,15 @@ const writableNull: BundleChange = (config) => {
 
 /** A container that waits for its start, whose process is still the runtime's. */
 async function createdBundle<T>(use: (pid: number) => Promise<T>): Promise<T> {
-  const request = { root: statesFolder(), id: 'one', bundle: bundleOf('true'), pidFile: null, consoleSocket: null, pidfdSocket: null };
+  const request = {
+    root: statesFolder(),
+    id: 'one',
+    bundle: bundleOf('true'),
+    config: 'config.json',
+    pidFile: null,
+    consoleSocket: null,
+    pidfdSocket: null,
+  };
   const { folder, record, task } = await createContainer({
     ...request,
     caller: ownCaller(),
@@ -288,7 +296,7 @@ export const bundles = [
       const root = statesFolder();
       const answer = await orRefused(async () => {
         await createContainer({
-          ...{ root, id: '../out', bundle: bundleOf('true'), pidFile: null, consoleSocket: null, pidfdSocket: null },
+          ...{ root, id: '../out', bundle: bundleOf('true'), config: 'config.json', pidFile: null, consoleSocket: null, pidfdSocket: null },
           ...{ newKeyring: true, noPivot: false, detach: true, preservedFds: 0, systemd: false, caller: ownCaller(), rights: ROOT_RIGHTS },
         });
         return 'created';

@@ -36,21 +36,21 @@ describe('numbers of 64 bits in config.json', () => {
   it.each([2n ** 63n, 2n ** 53n + 1n, 2n ** 64n - 1n])(
     'are what a filter compares with, also when it is read of the record: %d',
     (value) => {
-      const { config, json } = readConfig(bundleWith(value));
+      const { config, json } = readConfig(bundleWith(value), 'config.json');
       const own = makeStateFolder(join(folder, `states-${value}`), 'one');
       writeRecord(own, recordOf(json));
       const noted = configOf(readRecord(own) ?? expect.fail('there is no record'));
       expect(noted).toEqual(config);
       const loaded = filterOf(config.linux, { bounding: 0n }, folder);
       expect(filterOf(noted.linux, { bounding: 0n }, folder)).toEqual(loaded);
-      expect(filterOf(readConfig(bundleWith(value - 1n)).config.linux, { bounding: 0n }, folder)).not.toEqual(loaded);
+      expect(filterOf(readConfig(bundleWith(value - 1n), 'config.json').config.linux, { bounding: 0n }, folder)).not.toEqual(loaded);
     },
   );
 
   it('are numbers elsewhere, and of limits 2^64 - 1 is none', () => {
     const { process } = JSON.parse(specText());
     const rlimits = [{ type: 'RLIMIT_CORE', soft: 2n ** 60n, hard: 2n ** 64n - 1n }];
-    const { config, json } = readConfig(bundleWith(1n, { process: { ...process, rlimits } }));
+    const { config, json } = readConfig(bundleWith(1n, { process: { ...process, rlimits } }), 'config.json');
     expect(config.process?.rlimits).toEqual([{ type: 'RLIMIT_CORE', soft: 2 ** 60, hard: Number.POSITIVE_INFINITY }]);
     expect(json).toMatchObject({ process: { rlimits } });
   });
@@ -60,10 +60,10 @@ describe('a config.json that is nested as deep as can be', () => {
   it('can be read of the record too', () => {
     let deep: unknown = 1;
     for (let level = 0; level < 99; ++level) deep = [deep];
-    const { json } = readConfig(bundleWith(1n, { deep }));
+    const { json } = readConfig(bundleWith(1n, { deep }), 'config.json');
     const own = makeStateFolder(join(folder, 'states-deep'), 'one');
     writeRecord(own, recordOf(json));
     expect(readRecord(own)?.config).toEqual(json);
-    expect(() => readConfig(bundleWith(1n, { deep: [deep] }))).toThrow('is nested deeper than 100 levels');
+    expect(() => readConfig(bundleWith(1n, { deep: [deep] }), 'config.json')).toThrow('is nested deeper than 100 levels');
   });
 });

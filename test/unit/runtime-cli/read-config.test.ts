@@ -15,7 +15,7 @@ describe('config.json and the file of a process', () => {
     const bundle = newBundle();
     const file = join(bundle, 'config.json');
     writeFileSync(file, specText());
-    expect(readConfig(bundle).config.process?.args).toEqual(['sh']);
+    expect(readConfig(bundle, 'config.json').config.process?.args).toEqual(['sh']);
     const process = join(bundle, 'process.json');
     writeFileSync(process, JSON.stringify(JSON.parse(specText()).process));
     expect(readProcess(process, { mayWait: false }).args).toEqual(['sh']);
@@ -28,7 +28,7 @@ describe('config.json and the file of a process', () => {
     const bundle = newBundle();
     const path = join(bundle, 'config.json');
     make(path);
-    expect(() => readConfig(bundle)).toThrow(refusal(path));
+    expect(() => readConfig(bundle, 'config.json')).toThrow(refusal(path));
     expect(() => readProcess(path, { mayWait: false })).toThrow(refusal(path));
   });
 
