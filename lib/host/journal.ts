@@ -49,8 +49,8 @@ interface RecordedNamespace {
 }
 
 /** For a record that this process writes. */
-export function recorded(namespace: number): RecordedNamespace {
-  return { namespace, pids: ownPidNamespace() };
+export function recordedNamespace(inode: number): RecordedNamespace {
+  return { namespace: inode, pids: ownPidNamespace() };
 }
 
 const inNamespace = { namespace: z.int().positive(), pids: z.int().positive().optional() };

@@ -19,8 +19,8 @@ function networkNamespacePath(inode: number): string | null {
   return [...pinned.map(({ mountPoint }) => mountPoint), ...paths].find((path) => inodeOf(path) === inode) ?? null;
 }
 
-/** The first pid namespace, whose /proc shows all processes of the machine: PROC_PID_INIT_INO of the kernel's proc_ns.h, the same on each machine. */
-const FIRST_PID_NAMESPACE = 0xeffffffc;
+/** The initial pid namespace, whose /proc shows all processes of the machine: PROC_PID_INIT_INO of the kernel's proc_ns.h, the same on each machine. */
+const INITIAL_PID_NAMESPACE = 0xeffffffc;
 
 let ownPids: number | null = null;
 
@@ -40,7 +40,7 @@ export function findNetworkNamespace(inode: number, pids?: number): { readonly p
   const path = networkNamespacePath(inode);
   if (path !== null) return { path };
   const own = ownPidNamespace();
-  return own === FIRST_PID_NAMESPACE || own === pids ? 'gone' : 'out of sight';
+  return own === INITIAL_PID_NAMESPACE || own === pids ? 'gone' : 'out of sight';
 }
 
 let ownNamespace: number | null = null;

@@ -1,7 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { hasCode, invalidOption, NacelleError } from '../errors.js';
-import { recorded, writeRecord } from '../host/journal.js';
+import { recordedNamespace, writeRecord } from '../host/journal.js';
 import { networkNamespaceOf } from '../host/locate.js';
 import { reapFirst } from '../host/reap.js';
 import { withRecord } from '../host/recorded.js';
@@ -108,7 +108,7 @@ async function make(settings: VethSettings, peerNamespace: number): Promise<Made
   };
   await reapFirst();
   const namespace = networkNamespaceOf(settings.namespace?.fd);
-  const forget = writeRecord(ownerName(), `veth-${group}`, [{ kind: 'links', group, ...recorded(namespace) }]);
+  const forget = writeRecord(ownerName(), `veth-${group}`, [{ kind: 'links', group, ...recordedNamespace(namespace) }]);
   const task = await withRecord(forget, () => start(pairPlan(pair.socket, group, forget), slots.descriptors));
   try {
     const { master, here, there } = await openSockets(task, pair, settings.bridge);

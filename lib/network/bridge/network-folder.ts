@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, realpathSync, rmdirSync, rmSync, wr
 import { basename, dirname, join } from 'node:path';
 import { hasCode } from '../../errors.js';
 import { forwardingIn, leaveForwarding } from '../../host/forwarding.js';
-import { filesOf, type HostRecord, recorded } from '../../host/journal.js';
+import { filesOf, type HostRecord, recordedNamespace } from '../../host/journal.js';
 import { storeRoot } from '../../host/store-path.js';
 import { listIfThere, readIfThere } from '../../native/read-if-there.js';
 import { runtimeDir } from '../../native/runtime-dir.js';
@@ -293,5 +293,5 @@ export function useStep({ path, text }: Use): Step {
 
 /** What tells a reap of a use. It is written down before the use is made. */
 export function useRecord({ path, text, lock, group }: Use): HostRecord {
-  return { kind: 'use', path, text, lock, group, ...recorded(networksNamespace()) };
+  return { kind: 'use', path, text, lock, group, ...recordedNamespace(networksNamespace()) };
 }

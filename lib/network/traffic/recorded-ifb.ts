@@ -1,4 +1,4 @@
-import { recorded, writeRecord } from '../../host/journal.js';
+import { recordedNamespace, writeRecord } from '../../host/journal.js';
 import { dropRecord } from '../../host/recorded.js';
 import { NETLINK_ROUTE } from '../../plan/constants.js';
 import { NONE } from '../../plan/plan.js';
@@ -17,7 +17,7 @@ export function recordedIfb(
   { index: group }: LimitedPort,
   of: { readonly id: string; readonly owner: string; readonly place: number },
 ): Part {
-  const forget = writeRecord(of.owner, `${of.id}-ifb-${of.place}`, [{ kind: 'links', group, ...recorded(networksNamespace()) }]);
+  const forget = writeRecord(of.owner, `${of.id}-ifb-${of.place}`, [{ kind: 'links', group, ...recordedNamespace(networksNamespace()) }]);
   return {
     steps(slots) {
       const socket = slots.take();
