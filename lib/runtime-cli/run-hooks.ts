@@ -9,6 +9,7 @@ import { programSteps } from '../process/program-steps.js';
 import { noLimits } from '../process/result.js';
 import { planHostStreams } from '../process/streams/stream-steps.js';
 import type { Caller } from './caller/caller.js';
+import { hookName } from './config/hook-name.js';
 
 /** Bytes of a hook's output that are kept, and characters that are told. */
 const MOST_OUTPUT = 1024 * 1024;
@@ -40,7 +41,7 @@ export async function runEachHook(kind: HookKind, hooks: readonly Hook[], state:
 
 /** Callers match runc's words up to the colon, as in 'error running prestart hook #0: exit status 1', where the reason stands alone after it. */
 function whatOf(kind: HookKind, index: number, { path }: Hook): string {
-  return `error running ${kind} hook #${index}: ${path}`;
+  return `error running ${hookName(kind, index)}: ${path}`;
 }
 
 /** The environment of the runtime, as `env` of config.json would have it. */

@@ -1,5 +1,6 @@
 import type { BundleProcess, Hook } from '../../oci-config/config-schema.js';
 import type { Slot, Step } from '../../plan/steps.js';
+import { hookName } from '../config/hook-name.js';
 import { processEnvironment } from '../config/process-facts.js';
 import type { BundleInput } from './bundle-input.js';
 
@@ -16,7 +17,7 @@ export function hookSteps(
     run: hooks.map(({ path, args, env = [], timeout = 0 }, index): Step => {
       return {
         op: 'run_named_hook',
-        name: `${kind} hook #${index}`,
+        name: hookName(kind, index),
         path,
         argv: args.length === 0 ? [path] : args,
         env,
@@ -30,7 +31,7 @@ export function hookSteps(
 /** Hooks without an environment of their own have that of the program, with its HOME, as runc's have. Pure. */
 export function withEnvironment(hooks: readonly Hook[] = [], process: Pick<BundleProcess, 'env'>): readonly Hook[] {
   const env = processEnvironment(process);
-  // an empty HOME is the user's: who that is the container's files say
+  // the step puts the user's HOME in the place of an empty one: the container's files say which that is
   const own = env.some((entry) => entry.startsWith('HOME=')) ? env : [...env, 'HOME='];
   return hooks.map((hook) => (hook.env === undefined ? { ...hook, env: own } : hook));
 }

@@ -23,11 +23,11 @@ function attribute(what: string, name: string, value: string): Step {
   return { op: 'security_attribute', what, name, value };
 }
 
-/** File systems whose files the policy labels one by one, or which are the host's own. */
-const POLICYS = new Set(['proc', 'sysfs', 'mqueue', 'cgroup', 'cgroup2']);
+/** The policy labels files of these one by one, or they are the host's own. */
+const LABELLED_BY_POLICY = new Set(['proc', 'sysfs', 'mqueue', 'cgroup', 'cgroup2']);
 
 /** The option by which all files of a new file system have a label (mount(8), "context"); none where an option says one. Pure. */
 export function labelOptions(label: string | null, type: string, options: readonly string[]): string[] {
-  if (label === null || POLICYS.has(type) || options.some((option) => /^(fs|def|root)?context=/.test(option))) return [];
+  if (label === null || LABELLED_BY_POLICY.has(type) || options.some((option) => /^(fs|def|root)?context=/.test(option))) return [];
   return [`context=${label}`];
 }
