@@ -37,7 +37,7 @@ function connected(): Connection {
 
 let isAhead = false;
 
-/** Has the shim of this process started while this thread does other things. Where it can't be, whoever needs it hears why. Once. */
+/** Has the shim of this process started while this thread does other things. Does so once. A failure is told to whoever needs the shim. */
 export function startShimAhead(): void {
   if (isAhead || connection !== undefined || callersShim() !== undefined) return;
   isAhead = true;
@@ -47,8 +47,7 @@ export function startShimAhead(): void {
     requireOwn(runtimeDir());
     addon.startShim(shim, runtimeDir());
   } catch {
-    // the same is done, and told, when it is needed
-    return;
+    // the same is done, and told, when the shim is needed
   }
 }
 

@@ -123,7 +123,7 @@ export interface Task {
   kill(options: { cause: KillCause; signal: number; tree: boolean }): Promise<void>;
   /** Says something to those who watch the shim of a task that is kept: now, or when the task ends. At most MAX_WORDS bytes. */
   tell(words: Uint8Array, options?: { atEnd?: boolean }): void;
-  /** Resolves when the tree is gone, where the plan `tellsEndFirst` before the undo steps have run; else, and where it rejects, as `ended`. */
+  /** Resolves when the tree is gone: before the undo steps where the plan `tellsEndFirst`, else with `ended`. Rejects as `ended`. */
   readonly emptied: Promise<RunEnd>;
   /** Resolves when the tree is gone and the undo steps have run. Rejects when the shim died, or sent what can't be understood. */
   readonly ended: Promise<TaskEnd>;
