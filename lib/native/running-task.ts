@@ -1,6 +1,6 @@
 import { allOf, hasCode, isError, NacelleError, oneOf } from '../errors.js';
 import { SIGKILL } from '../plan/constants.js';
-import { type Descriptors, joinParts, type Plan, planOf } from '../plan/plan.js';
+import { type Descriptors, type Plan, planOf } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
 import { checkSize } from './body-size.js';
 import type { Carrier } from './carrier.js';
@@ -19,6 +19,7 @@ import {
 import { endedError, PendingCalls } from './pending-calls.js';
 import { Request, TaskState } from './protocol.js';
 import { againBody, callBody, killBody, statusBody, tellBody } from './request-bodies.js';
+import { SentPlan } from './sent-plan.js';
 import type { StepFailure } from './step-failure.js';
 import { stepError, undoErrorsOf } from './system-errors.js';
 import type {
@@ -47,9 +48,7 @@ export class RunningTask implements Task, Beginning {
   readonly id: number;
   readonly begun = new Deferred<Task>();
   readonly #connection: Carrier;
-  #plan: Plan;
-  /** The rest of it that has not been needed since it was sent. */
-  #unread: (() => Plan) | null = null;
+  #plan: SentPlan;
   readonly #emptied = new Deferred<RunEnd>();
   readonly #ended = new Deferred<TaskEnd>();
   /** What was told before the undo steps. */
@@ -84,20 +83,12 @@ export class RunningTask implements Task, Beginning {
     this.#connection = connection;
     this.#calls = new PendingCalls(connection);
     this.id = id;
-    this.#plan = plan;
+    this.#plan = new SentPlan(plan);
     this.#stays = plan.keep !== undefined;
     this.#slots = slotCount(stepsOf(plan), descriptors.keys());
     // a task keeps the event loop alive until it has begun; one with a process also until its end
     this.#kept = true;
     connection.ref();
-  }
-
-  /** What has run when both parts have. */
-  get #whole(): Plan {
-    const rest = this.#unread?.() ?? null;
-    this.#unread = null;
-    if (rest !== null) this.#plan = joinParts({ first: this.#plan, rest }, { waits: true });
-    return this.#plan;
   }
 
   get pid(): number {
@@ -153,24 +144,27 @@ export class RunningTask implements Task, Beginning {
     }
   }
 
-  async goOn(rest: Plan | EncodedPlan, descriptors: Descriptors, cancelSignal: AbortSignal | null = null): Promise<Task> {
-    if ('body' in rest) return this.#goOnWith(rest, descriptors, { cancelSignal, trace: null });
-    const wanted = this.#plan.trace ? withTrace(rest) : rest;
+  async goOn(rest: Plan, descriptors: Descriptors, cancelSignal: AbortSignal | null = null): Promise<Task> {
+    const wanted = this.#plan.first.trace ? withTrace(rest) : rest;
     const trace = traceOf(wanted);
     trace?.did('prepare and plan');
     const body = encodePlan(wanted, descriptors, this.#connection.table);
     trace?.did('encode the rest of the plan');
     const slots = slotCount(stepsOf(rest), descriptors.keys());
-    return this.#goOnWith({ body, slots, plan: () => wanted }, descriptors, { cancelSignal, trace });
+    return this.#sendRest({ body, slots, plan: () => wanted }, descriptors, { cancelSignal, trace });
   }
 
-  async #goOnWith(
+  goOnEncoded(rest: EncodedPlan, descriptors: Descriptors, cancelSignal: AbortSignal | null = null): Promise<Task> {
+    return this.#sendRest(rest, descriptors, { cancelSignal, trace: null });
+  }
+
+  async #sendRest(
     { body, slots, plan }: EncodedPlan,
     descriptors: Descriptors,
     { cancelSignal, trace }: { readonly cancelSignal: AbortSignal | null; readonly trace: Trace | null },
   ): Promise<Task> {
     this.ref();
-    this.#unread = plan;
+    this.#plan.goOnWith(plan);
     this.#slots = slots;
     try {
       checkSize(body);
@@ -283,7 +277,7 @@ export class RunningTask implements Task, Beginning {
     this.#isRunning = message.running;
     this.#hasRun = message.running;
     this.#trace?.did(message.running ? 'wait until the program runs' : 'wait until it is made');
-    if (this.#plan.stages.length === 0) this.unref();
+    if (this.#plan.first.stages.length === 0) this.unref();
     this.begun.resolve(this);
   }
 
@@ -306,7 +300,7 @@ export class RunningTask implements Task, Beginning {
 
   onTraced(marks: readonly TraceMark[]): void {
     this.#trace?.did('wait until it has ended');
-    this.#trace?.tell(this, marks, this.#whole);
+    this.#trace?.tell(this, marks, this.#plan.whole());
     this.#trace = null;
   }
 
@@ -327,7 +321,7 @@ export class RunningTask implements Task, Beginning {
   }
 
   onCalled(message: ReturnType<typeof decodeCalled>, fds: readonly number[]): void {
-    this.#calls.onCalled(message, fds, this.#whole);
+    this.#calls.onCalled(message, fds, this.#plan.whole());
   }
 
   onFailed(message: EndMessage): void {
@@ -360,7 +354,7 @@ export class RunningTask implements Task, Beginning {
     if (end.cause === 'cancel') this.begun.resolve(this);
     const why = () =>
       new NacelleError(this.#isRunning ? 'it has ended' : 'the process was killed before it started', { code: 'ERR_ENDED' });
-    const errors = undoFailures.length === 0 ? NO_ERRORS : undoErrorsOf(undoFailures, this.#whole);
+    const errors = undoFailures.length === 0 ? NO_ERRORS : undoErrorsOf(undoFailures, this.#plan.whole());
     // whoever has asked for another run hears why there is none
     if (errors.notStartedAgain) this.#again?.reject(errors.notStartedAgain);
     if (this.#stays) this.#rest(why);
@@ -385,7 +379,7 @@ export class RunningTask implements Task, Beginning {
   }
 
   onRemoved(failures: readonly StepFailure[]): void {
-    const error = oneOf(failures.map((item) => stepError(item, { plan: this.#whole })));
+    const error = oneOf(failures.map((item) => stepError(item, { plan: this.#plan.whole() })));
     this.#finish(() => new NacelleError('it was removed', { code: 'ERR_ENDED' }));
     if (error) this.#removed.reject(error);
     else this.#removed.resolve();
@@ -403,9 +397,9 @@ export class RunningTask implements Task, Beginning {
   }
 
   #errorOf({ failure, undoFailures }: EndMessage): Error {
-    const undoErrors = undoFailures.map((item) => stepError(item, { plan: this.#whole }));
+    const undoErrors = undoFailures.map((item) => stepError(item, { plan: this.#plan.whole() }));
     if (!failure) return oneOf(undoErrors) ?? new NacelleError('it failed', { code: 'ERR_INTERNAL' });
-    return stepError(failure, { plan: this.#whole }, allOf(undoErrors));
+    return stepError(failure, { plan: this.#plan.whole() }, allOf(undoErrors));
   }
 
   /** The task has ended, and stays in the shim. Node need not stay alive for it. */
@@ -431,8 +425,7 @@ export class RunningTask implements Task, Beginning {
     this.#trace?.forget(this);
     this.#trace = null;
     // no step can fail any more, and a caller may keep the handle for long
-    this.#plan = NOTHING;
-    this.#unread = null;
+    this.#plan = new SentPlan(NOTHING);
     this.unref();
     this.#connection.forget(this);
   }

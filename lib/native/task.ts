@@ -164,7 +164,9 @@ export interface Beginning {
   /** Lets the first part begin; sending the rest does so too. */
   go(): void;
   /** Sends the rest; the promise is then that of `StartPlan`. */
-  goOn(rest: Plan | EncodedPlan, descriptors: Descriptors, cancelSignal?: AbortSignal | null): Promise<Task>;
+  goOn(rest: Plan, descriptors: Descriptors, cancelSignal?: AbortSignal | null): Promise<Task>;
+  /** Does the same with a rest that was encoded before. */
+  goOnEncoded(rest: EncodedPlan, descriptors: Descriptors, cancelSignal?: AbortSignal | null): Promise<Task>;
   close(): Promise<void>;
 }
 

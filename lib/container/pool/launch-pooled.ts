@@ -21,7 +21,9 @@ export async function launchPooled<E extends Encoding>(program: Program<E>, cont
     const streams = await program.open({ isConfined: true });
     const { encoded, descriptors, of } = restOf(container, streams);
     // a timeline has to know the plan
-    const starting = parked.beginning.goOn(isTracing ? encoded.plan() : encoded, descriptors, cancelSignal);
+    const starting = isTracing
+      ? parked.beginning.goOn(encoded.plan(), descriptors, cancelSignal)
+      : parked.beginning.goOnEncoded(encoded, descriptors, cancelSignal);
     // the shim is at work meanwhile
     const prepared = container.prepared();
     const record: LiveRecord = { current: recordOf(prepared, of.rest) };

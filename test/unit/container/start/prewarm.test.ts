@@ -14,6 +14,9 @@ class Noted implements Beginning {
   goOn(): never {
     throw new Error('not expected');
   }
+  goOnEncoded(): never {
+    throw new Error('not expected');
+  }
   async close(): Promise<void> {}
 }
 
