@@ -1,5 +1,17 @@
-import { describe, expect, it } from 'vitest';
-import { newId } from '../../../lib/plan/id.js';
+import * as fs from 'node:fs';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+
+vi.mock(import('node:fs'), async (original) => {
+  const all = await original();
+  return { ...all, readSync: vi.fn(all.readSync) };
+});
+
+let newId: () => string;
+
+beforeEach(async () => {
+  vi.resetModules();
+  ({ newId } = await import('../../../lib/plan/id.js'));
+});
 
 describe('a name that is used once', () => {
   it('has 32 hexadecimal digits, and no bit that is the same in all of many', () => {
@@ -9,5 +21,10 @@ describe('a name that is used once', () => {
     const all = names.map((name) => BigInt(`0x${name}`));
     expect(all.reduce((ones, name) => ones & name)).toBe(0n);
     expect(all.reduce((some, name) => some | name)).toBe(2n ** 128n - 1n);
+  });
+
+  it('is random where the file of random bytes is empty', () => {
+    vi.mocked(fs.readSync).mockReturnValue(0);
+    expect(newId()).not.toBe(newId());
   });
 });
