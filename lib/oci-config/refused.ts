@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { NacelleError, UnsupportedError } from '../errors.js';
+import { PROPAGATION } from '../plan/constants.js';
 import { parseMountOptions } from './bundle-mount-options.js';
 import type { BundleConfig, BundleLinux, BundleProcess } from './config-schema.js';
 import { namedCapabilities } from './named-capabilities.js';
@@ -92,11 +93,20 @@ function refuseUnappliedOfLinux(linux: BundleLinux, mounts: BundleConfig['mounts
     refuse(`linux.namespaces[${pid}]`, 'a container with a user namespace joins no pid namespace');
   if (!hasOwnMounts(linux) && namespaces.some(({ type }) => type === 'user'))
     refuse('linux.namespaces', 'a container with a user namespace has no rights over a mount namespace of others');
+  if (!hasOwnMounts(linux)) refuseUnbindable(mounts);
   refuseShared(linux);
   if (personality !== undefined && personality.flags.length > 0) refuse('linux.personality.flags', 'the specification has none');
   for (const [index, { leafWeight }] of (resources?.blockIO?.weightDevice ?? []).entries())
     if (leafWeight) refuse(`linux.resources.blockIO.weightDevice[${index}].leafWeight`, NO_LEAVES);
   if ((resources?.memory?.kernel ?? 0) > 0) refuse('linux.resources.memory.kernel', "memory.limit counts the kernel's part too");
+}
+
+/** The root of a container in a mount namespace of others is a copy of a tree, which the kernel makes without what can't be bound, and so without masks on that. */
+function refuseUnbindable(mounts: BundleConfig['mounts']): void {
+  const index = mounts.findIndex(({ options }) =>
+    parseMountOptions(options).propagation.some(({ flag }) => flag === PROPAGATION.unbindable),
+  );
+  if (index >= 0) refuse(`mounts[${index}].options`, "a mount that is unbindable needs a mount namespace of the container's own");
 }
 
 /** Refuses the file systems' own options where they would not be applied. */

@@ -124,7 +124,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
         preserved: descriptors,
         hasOwnUsers: maps !== null,
         // root of the machine denies setgroups to no container that it makes (needsSetgroupsDenied)
-        keepsGroups: keepsGroups(record) || (request.rights.isConfined && hasSetgroupsDenied(record)),
+        keepsGroups: keepsGroups(record, request.rights) || (request.rights.isConfined && hasSetgroupsDenied(record)),
       });
       const task = await startedBy(plan, slots, pipes);
       const { pid } = task;

@@ -1,7 +1,8 @@
+import { UnsupportedError } from '../errors.js';
 import { type SystemdOwner, startScopeUnit, stopUnit } from '../host/systemd-units.js';
 import { during } from '../native/host-work.js';
 import { planOf } from '../plan/plan.js';
-import type { Rights } from './caller/rights.js';
+import { ownRights, type Rights } from './caller/rights.js';
 import type { GroupFolder } from './plan/bundle-groups.js';
 import { type ScopeName, scopeUnit } from './plan/systemd-scope.js';
 import type { UnitLimits } from './plan/unit-properties.js';
@@ -49,7 +50,18 @@ export async function inScope<T>(
 /** The systemd that whoever has these rights asks for scopes. */
 export const systemdOf = ({ isConfined }: Pick<Rights, 'isConfined'>): SystemdOwner => (isConfined ? 'user' : 'machine');
 
+/** The systemd that a record names, when this process may ask it. @throws UnsupportedError: root of the machine has another one than the user whose record this is */
+export function ownSystemd(of: SystemdOwner): SystemdOwner {
+  if (of === 'user' && systemdOf(ownRights(null, true)) === 'machine')
+    throw new UnsupportedError(
+      "a scope of a user's systemd",
+      'root of the machine does not speak with it',
+      'Call the runtime as that user.',
+    );
+  return of;
+}
+
 /** Stops the units whose groups these are. @throws DBusError; UnsupportedError: systemd is gone */
 export async function stopUnits(folders: readonly Pick<GroupFolder, 'unit' | 'unitOf'>[]): Promise<void> {
-  for (const { unit, unitOf = 'machine' } of folders) if (unit !== undefined) await stopUnit(unitOf, unit);
+  for (const { unit, unitOf = 'machine' } of folders) if (unit !== undefined) await stopUnit(ownSystemd(unitOf), unit);
 }

@@ -16,6 +16,7 @@ import { unitProperties } from './plan/unit-properties.js';
 import { updateWrites } from './plan/update-writes.js';
 import { standardStreams } from './preserved-descriptors.js';
 import { madeRecord, type StateFolder, statusOf } from './state/container-state.js';
+import { ownSystemd } from './systemd-scopes.js';
 import { undoneAfter } from './undone-after.js';
 import { resourcesOfFlags } from './update-flags.js';
 
@@ -73,7 +74,7 @@ export async function updateContainer(folder: StateFolder, resources: Resources)
     return;
   }
   const [owner = 'machine'] = record.groups.flatMap(({ unitOf }) => unitOf ?? []);
-  await withSystemd(owner, async (systemd) => {
+  await withSystemd(ownSystemd(owner), async (systemd) => {
     // the kernel says first whether the limits can be had
     const putBack = write();
     try {

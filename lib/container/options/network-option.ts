@@ -29,7 +29,9 @@ const network = handle<Network>(isNetwork, 'a Network');
 
 /** The same options with a Network by its name, which is all that is taken of it: options of plain data are known again. */
 export function withNamedNetwork(given: unknown): unknown {
-  if (typeof given !== 'object' || given === null || !('network' in given)) return given;
+  // what others inherit would be lost in a copy
+  if (typeof given !== 'object' || given === null || Object.getPrototypeOf(given) !== Object.prototype || !('network' in given))
+    return given;
   const { network: one } = given;
   if (typeof one !== 'object' || one === null || Array.isArray(one) || !isNetwork(one)) return given;
   return { ...given, network: one.name };

@@ -34,9 +34,15 @@ export function capabilitySets({ capabilities }: Pick<BundleProcess, 'capabiliti
   return { bounding, effective, permitted, inheritable, ambient, notAmbient, unknown: [...unknown] };
 }
 
-/** Whether the process has the supplementary groups of the runtime in the place of its own, as crun has it and podman asks of it with keep-groups. Pure. */
-export function keepsGroups({ annotations }: { readonly annotations?: Readonly<Record<string, string>> | undefined }): boolean {
-  return annotations?.['run.oci.keep_original_groups'] === '1';
+/**
+ * Whether the process has the supplementary groups of the runtime in the place of its own, as podman asks for with keep-groups. It is for containers of an
+ * ordinary user alone: engines hand on annotations of images too, and no image gives itself groups of root's. Pure.
+ */
+export function keepsGroups(
+  { annotations }: { readonly annotations?: Readonly<Record<string, string>> | undefined },
+  { isConfined }: { readonly isConfined: boolean },
+): boolean {
+  return isConfined && annotations?.['run.oci.keep_original_groups'] === '1';
 }
 
 /** Resource limits by the kernel's names. @throws NacelleError `ERR_INVALID_OPTION` for a name that the kernel does not have. Pure. */

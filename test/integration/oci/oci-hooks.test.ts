@@ -1,5 +1,5 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { expect } from 'vitest';
 import { processInfo } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
@@ -90,6 +90,26 @@ describe('hooks', () => {
     });
     const failed = { code: 1, stderr: expect.stringMatching(/error running startContainer hook #0: .*exit status 3: two \/(root)?/) };
     expect(await oci('run', '--bundle', bundle, 'one')).toMatchObject(failed);
+  });
+
+  it('of the container’s creation see the host, also where a path leads above /, and the root at its path', async () => {
+    const [log, real] = [join(folder, 'seen'), join(folder, 'real')];
+    writeFileSync(real, 'host\n');
+    const bundle = makeBundle(folder, ['true'], (config) => {
+      const inRoot = 'test -e "$(busybox sed "s/.*"bundle":"\\([^"]*\\).*/\\1/")/rootfs/proc/version"';
+      config.hooks = { createContainer: [sh(`cat /..${real} > ${log}; ${inRoot} && echo there >> ${log}`)] };
+    });
+    const inImage = join(bundle, 'rootfs', real);
+    mkdirSync(dirname(inImage), { recursive: true });
+    writeFileSync(inImage, 'image\n');
+    for (const call of [
+      () => oci('run', '--bundle', bundle, 'one'),
+      () => oci('run', '--no-pivot', '--bundle', bundle, 'one'),
+      () => runc('run', '--bundle', bundle, 'one'),
+    ]) {
+      expect(await call()).toMatchObject({ code: 0, stderr: '' });
+      expect(readFileSync(log, 'utf8')).toBe('host\nthere\n');
+    }
   });
 
   it('that do not accept a container that was started stop it', async () => {

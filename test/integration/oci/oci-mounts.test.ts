@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect } from 'vitest';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';
@@ -50,6 +50,22 @@ function fill(rootfs: string): void {
 /** All that is in the folder: kind, mode, owner, size of files, where links lead, and the sums of files. */
 const LISTING =
   'cd /data && for f in $(busybox find . | busybox sort); do echo "$f $(busybox stat -c "%A %u:%g" $f) $(busybox readlink $f)"; done; busybox md5sum file';
+
+describe('a bind', () => {
+  it('is of the host, also where a link on the way to its source leads above /, whatever the image has at that path', async () => {
+    const [real, link] = [join(folder, 'real'), join(folder, 'link')];
+    writeFileSync(real, 'host\n');
+    symlinkSync(`${'../'.repeat(real.split('/').length)}${real.slice(1)}`, link);
+    const bundle = bundleWith('busybox cat /bound', [{ destination: '/bound', type: 'bind', source: link, options: ['bind', 'ro'] }]);
+    const inImage = join(bundle, 'rootfs', real);
+    mkdirSync(dirname(inImage), { recursive: true });
+    writeFileSync(inImage, 'image\n');
+    for (const flags of [[], ['--no-pivot']]) {
+      expect(await oci('run', ...flags, '--bundle', bundle, 'one')).toEqual({ code: 0, stdout: 'host\n', stderr: '' });
+    }
+    expect(await runc('run', '--bundle', bundle, 'one')).toEqual({ code: 0, stdout: 'host\n', stderr: '' });
+  });
+});
 
 describe('a tmpfs', () => {
   it.each([[['tmpcopyup', 'nodev', 'rprivate']], [['tmpcopyup', 'ro', 'noexec']], [['tmpcopyup', 'mode=711', 'size=1m']]])(

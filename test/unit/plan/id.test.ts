@@ -1,16 +1,10 @@
 import * as fs from 'node:fs';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { newId } from '../../../lib/plan/id.js';
 
-vi.mock(import('node:fs'), async (original) => {
-  const all = await original();
-  return { ...all, readSync: vi.fn(all.readSync) };
-});
-
-let newId: () => string;
-
-beforeEach(async () => {
+afterEach(() => {
+  vi.doUnmock('node:fs');
   vi.resetModules();
-  ({ newId } = await import('../../../lib/plan/id.js'));
 });
 
 describe('a name that is used once', () => {
@@ -23,8 +17,10 @@ describe('a name that is used once', () => {
     expect(all.reduce((some, name) => some | name)).toBe(2n ** 128n - 1n);
   });
 
-  it('is random where the file of random bytes is empty', () => {
-    vi.mocked(fs.readSync).mockReturnValue(0);
-    expect(newId()).not.toBe(newId());
+  it('is random where the file of random bytes is empty', async () => {
+    vi.resetModules();
+    vi.doMock('node:fs', () => ({ ...fs, readSync: () => 0 }));
+    const { newId: named } = await import('../../../lib/plan/id.js');
+    expect(named()).not.toBe(named());
   });
 });
