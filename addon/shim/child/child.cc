@@ -275,7 +275,7 @@ class Child {
     const int closed = close_others();
     // A filter that was written before Linux 5.9 does not know close_range, and may have any errno. This process has closed others'
     // descriptors long before.
-    return closed == -EMFILE ? closed : 0;
+    return closed == -ENOSYS || (closed != -EMFILE && is_filtered()) ? 0 : closed;
   }
 
   // Whether this stage, or one that comes after it, has such a step.

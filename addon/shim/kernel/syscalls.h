@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -95,6 +96,9 @@ inline int sys_pidfd_send_signal(int pidfd, int signal) { return checked_int(sys
 inline int sys_waitid(int type, int id, siginfo_t* info, int options, struct rusage* usage) {
   return checked_int(syscall(SYS_waitid, type, id, info, options, usage));
 }
+// Whether a filter of system calls may have refused a call: also when the filter refuses this question.
+inline bool is_filtered() { return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != 0; }
+
 inline int sys_close_range(unsigned first, unsigned last, unsigned flags) {
   return checked_int(syscall(SYS_close_range, first, last, flags));
 }

@@ -92,10 +92,10 @@ int run(Context& context, const args::exec& a) {
     env[variables++] = home;
     env[variables] = nullptr;
   }
-  // Execve closes whatever was opened on the way, also descriptors that were not close-on-exec. The kernel itself has no reason to refuse
-  // this, but a filter that was written before Linux 5.9 does, with an errno of its own: whoever loaded it did the same, and since then all
-  // were opened so.
-  static_cast<void>(sys_close_range(3 + context.passed, ~0U, CLOSE_RANGE_CLOEXEC));
+  // Execve closes whatever was opened on the way, also descriptors that were not close-on-exec. A filter that was written before Linux 5.9
+  // does not know the call, and may have any errno: whoever loaded it did the same, and since then all were opened so.
+  const int closed = sys_close_range(3 + context.passed, ~0U, CLOSE_RANGE_CLOEXEC);
+  if (closed < 0 && closed != -ENOSYS && !is_filtered()) return closed;
   if (std::strchr(a.path.text, '/') != nullptr) return execute(a.path.text, argv, env);
   const char* path = find_variable(env, "PATH");
   const auto attempt = [](const char* candidate) { return execute(candidate, argv, env); };

@@ -95,8 +95,8 @@ describe('hooks', () => {
   it('of the container’s creation see the host, also where a path leads above /, and the root at its path', async () => {
     const [log, real] = [join(folder, 'seen'), join(folder, 'real')];
     writeFileSync(real, 'host\n');
-    const bundle = makeBundle(folder, ['true'], (config) => {
-      const inRoot = 'test -e "$(busybox sed "s/.*"bundle":"\\([^"]*\\).*/\\1/")/rootfs/proc/version"';
+    const bundle = makeBundle(folder, ['busybox', 'true'], (config) => {
+      const inRoot = 'test -e "$(busybox grep -o \'"bundle":"[^"]*\' | busybox cut -d \\" -f 4)/rootfs/proc/version"';
       config.hooks = { createContainer: [sh(`cat /..${real} > ${log}; ${inRoot} && echo there >> ${log}`)] };
     });
     const inImage = join(bundle, 'rootfs', real);
