@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { afterEach, expect } from 'vitest';
+import { afterEach, expect, vi } from 'vitest';
 import { OverlayFs } from '../../../lib/filesystem/overlay-fs.js';
 import { mounts } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
@@ -16,6 +16,7 @@ const folder = temporaryFolder();
 const undo: (() => unknown)[] = [];
 
 afterEach(() => {
+  vi.unstubAllEnvs();
   for (const step of undo.splice(0).reverse()) step();
 });
 
@@ -232,6 +233,8 @@ describe('what can not be mounted leaves nothing', () => {
     ],
   ])('%s', async (_, options, error) => {
     const place = tree(folder, 'mkdir l u other; echo > file');
+    // other files of tests mount too
+    vi.stubEnv('TMPDIR', folder);
     const before = [temporaryTargets(), bash(place, 'find . | sort')];
     await expect(OverlayFs.mount(options(place))).rejects.toMatchObject(error);
     expect([temporaryTargets(), bash(place, 'find . | sort')]).toEqual(before);

@@ -233,7 +233,8 @@ describe('a volume without a name', () => {
 it('a cancel ends the copying, and leaves the volume empty', async () => {
   const { root, image } = await imageWith('mkdir data');
   mkdirSync(join(root, 'data/large'));
-  for (let index = 0; index < 40; index++) writeFileSync(join(root, 'data/large', `${index}`), Buffer.alloc(4 << 20, index));
+  // so many that the copying is seen however seldom this process runs
+  for (let index = 0; index < 10_000; index++) writeFileSync(join(root, 'data/large', `${index}`), Buffer.alloc(16 << 10, index));
   const volume = await Volume.create('data');
   const controller = new AbortController();
   const running = Container.run({ image, command: ['true'], volumes: ['data:/data'], cancelSignal: controller.signal });
