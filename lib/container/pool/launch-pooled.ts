@@ -4,8 +4,8 @@ import type { Program } from '../../process/program.js';
 import type { Streams } from '../../process/streams/child-end.js';
 import { tellDenials } from '../../security/denials/denial-event.js';
 import { planPooledRun } from '../plan/pool-plan.js';
-import { type LiveRecord, recordOf } from '../start/container-record.js';
-import { factsOf, insideOf, type Parts } from '../start/launch.js';
+import { recordOf } from '../start/container-record.js';
+import { begunWith, insideOf, type Parts } from '../start/launch.js';
 import type { ParkedContainer } from './parked-containers.js';
 import type { Planned, Rest } from './rest-shapes.js';
 
@@ -24,10 +24,8 @@ export async function launchPooled<E extends Encoding>(program: Program<E>, cont
     const starting = isTracing
       ? parked.beginning.goOn(encoded.plan(), descriptors, cancelSignal)
       : parked.beginning.goOnEncoded(encoded, descriptors, cancelSignal);
-    // the shim is at work meanwhile
+    const { record, task } = await begunWith(program, starting, () => recordOf(container.prepared(), of.rest));
     const prepared = container.prepared();
-    const record: LiveRecord = { current: recordOf(prepared, of.rest) };
-    const task = await program.sent(factsOf(record), starting);
     tellDenials(task, prepared.options.onDenied);
     const { descriptors: returned } = task.started;
     program.connect(returned.get(of.master));

@@ -121,9 +121,7 @@ async function launchOn<E extends Encoding>(
   const starting = prewarmed
     ? prewarmed.beginning.goOn(plan.rest, slots.descriptors, cancelSignal)
     : shim.startPlan(joinParts(plan, { waits: false }), slots.descriptors, cancelSignal);
-  // the shim is at work meanwhile
-  const record: LiveRecord = { current: recordOf(prepared, plan.rest) };
-  const task = await program.sent(factsOf(record), starting);
+  const { record, task } = await begunWith(program, starting, () => recordOf(prepared, plan.rest));
   if (park && cancelSignal?.aborted) {
     await abandon(task);
     throw cancelSignal.reason;
@@ -244,6 +242,21 @@ function holdFolder(path: string, record: readonly Step[], on: Shim): Promise<Ho
 async function leave({ disk, diskRecord, groupRecord, claim }: OnHost, error: unknown): Promise<unknown> {
   dropRecordUnlessLeft([...diskRecord, ...groupRecord, ...claim.undone], error);
   return undone(disk, error);
+}
+
+/** The record of a container, made while the shim is at work on its plan, and its task. Where one can't be had, the other is not left. */
+export async function begunWith(
+  program: Pick<Program<Encoding>, 'sent'>,
+  starting: Promise<Task>,
+  make: () => ContainerRecord,
+): Promise<{ readonly record: LiveRecord; readonly task: Task }> {
+  try {
+    const record: LiveRecord = { current: make() };
+    return { record, task: await program.sent(factsOf(record), starting) };
+  } catch (error) {
+    await starting.then(abandon, () => undefined);
+    throw error;
+  }
 }
 
 /** Ends a container that is parked, and that the caller never gets. */
