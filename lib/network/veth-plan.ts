@@ -2,7 +2,8 @@ import { NETLINK_ROUTE } from '../plan/constants.js';
 import { NONE, type Plan, planOf } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
 import type { Address, Cidr } from './address.js';
-import { getAddresses, getLink, type LinkSettings, newAddress, newDefaultRoute, newVethPair, setLink } from './rtnetlink.js';
+import { getAddresses, getLink, type LinkSettings, newAddress, newVethPair, setLink } from './rtnetlink.js';
+import { newDefaultRoute } from './rtnetlink-routes.js';
 
 // A pair is made by one task, whose undo removes it, in turns, for the later ones need the kernel's answers of the earlier:
 //   open       sockets in both namespaces; which addresses others have; the bridge is looked up: its index

@@ -11,17 +11,8 @@ import { type Route, routesOf } from '../../network/live/links-record.js';
 import { newChildIn } from '../../network/macvlan/child-link.js';
 import { type NamesService, serveNames } from '../../network/names/join-names.js';
 import { awaitPasta, closeLoopback, startPasta } from '../../network/pasta/pasta-plan.js';
-import {
-  addressByMac,
-  announceLink,
-  lockPort,
-  newAddress,
-  newDefaultRoute,
-  newFdbEntry,
-  newVethPair,
-  setLink,
-  setRoute,
-} from '../../network/rtnetlink.js';
+import { addressByMac, announceLink, lockPort, newAddress, newFdbEntry, newVethPair, setLink } from '../../network/rtnetlink.js';
+import { newDefaultRoute, setRoute } from '../../network/rtnetlink-routes.js';
 import type { ParsedBandwidth } from '../../network/traffic/bandwidth.js';
 import { limitSteps } from '../../network/traffic/limit-steps.js';
 import { request } from '../../network/veth-plan.js';

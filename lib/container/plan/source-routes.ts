@@ -1,6 +1,6 @@
 import { type Address, type Cidr, describe } from '../../network/address.js';
 import { subnetOf } from '../../network/ipam/subnet.js';
-import { deleteSourceRule, newSourceRule, newTableRoute } from '../../network/rtnetlink.js';
+import { deleteSourceRule, newSourceRule, newTableRoute } from '../../network/rtnetlink-routes.js';
 import { request } from '../../network/veth-plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
 

@@ -12,7 +12,8 @@ import type { Chain, Table } from '../nftables/table.js';
 import { addChain, addRule, createTable, deleteTable, haveTable } from '../nftables/table-requests.js';
 import { ctDir, icmpv6, inetProto } from '../nftables/values.js';
 import { hostAddress } from '../relay/host-ports.js';
-import { deleteAddress, deleteLocalRoute, haveAddress, haveLocalRoute } from '../rtnetlink.js';
+import { deleteAddress, haveAddress } from '../rtnetlink.js';
+import { deleteLocalRoute, haveLocalRoute } from '../rtnetlink-routes.js';
 import { request } from '../veth-plan.js';
 
 // A network namespace out of which nothing leads but what a list allows. Pure.

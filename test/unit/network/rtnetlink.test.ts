@@ -2,17 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { type Address, type Cidr, parseAddress, parseCidr, parseMac } from '../../../lib/network/address.js';
 import { parseAddresses, parseLink, parseLinks } from '../../../lib/network/link.js';
 import { attribute, message, NLM_F, parseAttributes, parseMessages, readText, readU32, text, u32 } from '../../../lib/network/netlink.js';
-import {
-  deleteLink,
-  deleteSourceRule,
-  getLink,
-  newAddress,
-  newDefaultRoute,
-  newSourceRule,
-  newTableRoute,
-  newVethPair,
-  setLink,
-} from '../../../lib/network/rtnetlink.js';
+import { deleteLink, getLink, newAddress, newVethPair, setLink } from '../../../lib/network/rtnetlink.js';
+import { deleteSourceRule, newDefaultRoute, newSourceRule, newTableRoute } from '../../../lib/network/rtnetlink-routes.js';
 import * as captured from './captured.js';
 
 /** As hexadecimal, less the sequence number. */

@@ -8,7 +8,7 @@ import type { LinkInfo } from '../../../../lib/network/link.js';
 import { newChild, newChildIn } from '../../../../lib/network/macvlan/child-link.js';
 import { requireParent } from '../../../../lib/network/macvlan/macvlan-place.js';
 import { readU32 } from '../../../../lib/network/netlink.js';
-import { setRoute } from '../../../../lib/network/rtnetlink.js';
+import { setRoute } from '../../../../lib/network/rtnetlink-routes.js';
 import { temporaryFolder } from '../../../fixtures/temporary.js';
 
 function read<T extends object>(result: T | string): T {
