@@ -21,6 +21,7 @@ const FILES = [
     'results',
     'run-events',
     'pool',
+    'pool-run',
     'streams',
     'connect-terminal',
     'copy-files',
