@@ -3,7 +3,7 @@ import { type GroupPlan, type GroupRequest, planGroup } from './group-plan.js';
 import { renamedGroup } from './renamed-group.js';
 
 /** How many are kept: the shapes of a program that alternates between a few. */
-const MOST = 4;
+const MOST = 16;
 
 interface Shape {
   readonly request: GroupRequest;

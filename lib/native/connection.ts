@@ -106,7 +106,9 @@ export class Connection implements Carrier {
     return task;
   }
 
-  /** Sends the first part of a plan, which is `body` as it travels: it waits in the shim, and keeps no event loop alive. */
+  /**
+   * Sends the first part of a plan, which is `body` as it travels: the shim does what comes before its process, and waits. Keeps no event loop alive.
+   */
   startLater(first: Plan, body: Uint8Array): Beginning {
     const task = this.#start(Request.startLater, first, new Map(), body);
     task.unref();

@@ -161,7 +161,7 @@ export interface EncodedPlan {
 export interface Beginning {
   /** The first part failed, or the shim died: it can't go on. */
   readonly over: boolean;
-  /** Lets the first part begin; sending the rest does so too. */
+  /** Lets its process be made; sending the rest does so too. */
   go(): void;
   /** Sends the rest; the promise is then that of `StartPlan`. */
   goOn(rest: Plan, descriptors: Descriptors, cancelSignal?: AbortSignal | null): Promise<Task>;

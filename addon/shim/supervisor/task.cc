@@ -38,11 +38,11 @@ Task::Task(Supervisor& supervisor, const Listener& starter, uint32_t key)
 
 void Task::start(Message& message, std::vector<unique_fd> ahead, bool later) {
   slots_.reserve(kMaxSlots);
-  if (take(body_, message, std::move(ahead)) && !later) go();
+  if (take(body_, message, std::move(ahead)) && fill_and_prepare() && !later) go();
 }
 
 void Task::go() {
-  if (state_ != State::kWaiting || has_failed_ || !fill_and_prepare()) return;
+  if (state_ != State::kWaiting || has_failed_) return;
   if (plan_.stages.count > 0) return start_first_stage();
   state_ = State::kHolding;
   send_started(false);

@@ -54,7 +54,7 @@ class Task {
   bool is_kept() const { return plan_.is_kept && told_started_; }
   TaskState state() const;
 
-  // With `later` the task waits for go(), or for the rest of its plan.
+  // With `later` all that comes before the first process is done at once, and the process waits for go(), or for the rest of the plan.
   void start(Message& message, std::vector<unique_fd> ahead, bool later);
   void go();
   void rest(Message& message, std::vector<unique_fd> ahead);

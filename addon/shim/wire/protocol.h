@@ -15,7 +15,8 @@
 //
 //   Node → shim                                             shim → Node
 //   kStart        slots of the descriptors, plan            kStarted, then kEnded; or kFailed
-//   kStartLater   the same; the task waits for kGo or kRest -
+//   kStartLater   the same; its first process waits for kGo -
+//                 or kRest
 //   kGo           -                                         as for kStart
 //   kDescriptors  descriptors sent ahead                    -
 //   kRest         as kStart, for the second part of a plan  -

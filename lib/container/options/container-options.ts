@@ -77,6 +77,8 @@ interface AskedMounts {
 /** Checked options with every default filled in. `null` means that an option was not given, and that the image or the machine decides. */
 export interface ParsedOptions extends AskedMounts {
   /** The profile whose defaults the container has. */
+  /** The same object for options that say the same, unless it is too long ago. */
+  readonly alike: object;
   readonly profile: ProfileName | null;
   readonly root: ParsedRoot;
   readonly readOnly: boolean;
@@ -228,6 +230,7 @@ export function parseAnew(given: unknown, isRoot = () => privilege().kind === 'r
   const profile = options.profile ?? null;
   const { mounts, anonymousVolumes } = mountsOf(options);
   return {
+    alike: {},
     profile,
     root: rootOf(options),
     readOnly: options.readOnly ?? false,

@@ -1,5 +1,5 @@
 /** How many are kept: the shapes of a program that alternates between a few. */
-const MOST = 4;
+const MOST = 16;
 /** What a copy may be made of, as long as to compare it costs much less than to check the options: values, and characters of all strings. */
 const MOST_VALUES = 200;
 const MOST_CHARACTERS = 4096;

@@ -121,12 +121,13 @@ async function launchOn<E extends Encoding>(
   const starting = prewarmed
     ? prewarmed.beginning.goOn(plan.rest, slots.descriptors, cancelSignal)
     : shim.startPlan(joinParts(plan, { waits: false }), slots.descriptors, cancelSignal);
+  // sent right behind, so that the shim is at it while this container's process sets itself up
+  if (first !== null) prewarm.hasSent(first, prepared.options.alike, starting, shim);
   const { record, task } = await begunWith(program, starting, () => recordOf(prepared, plan.rest));
   if (park && cancelSignal?.aborted) {
     await abandon(task);
     throw cancelSignal.reason;
   }
-  if (first !== null) prewarm.hasBegun(first, task.emptied, shim);
   tellDenials(task, prepared.options.onDenied);
   tellEgressRefusals(task, prepared.options.egress?.onDenied ?? null);
   const { descriptors } = task.started;

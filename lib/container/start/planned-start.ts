@@ -4,8 +4,9 @@ import { newId } from '../../plan/id.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { type Head, planHead } from '../plan/container-plan.js';
 import { usesPlugins } from './container-networks.js';
+import { discard, FirstPart, fits, type Prewarmed } from './first-part.js';
 import { type Prepared, prepare } from './prepare.js';
-import { discard, FirstPart, fits, type Prewarmed, prewarm } from './prewarm.js';
+import { prewarm } from './prewarm.js';
 
 /** A container whose first part is planned, and runs already where one was prewarmed. */
 export interface PlannedStart {
@@ -17,24 +18,36 @@ export interface PlannedStart {
 }
 
 /**
- * Plans a container under the name of the first part that is prewarmed. That part is used when it is the same as the container's own would
- * be.
+ * Plans a container under the name of a first part that is prewarmed. That part is used when it is the same as the container's own would be. Where another
+ * one was guessed, the container is planned once more, under the name of the one that fits.
  */
 export async function planStart(options: ParsedOptions, { park }: { park: boolean }): Promise<PlannedStart> {
   // plugins make the network namespace of a container before its first part, and are run once
-  const prewarmed = usesPlugins(options) ? null : prewarm.take();
-  // the prewarmed part begins while this container is planned
-  prewarmed?.beginning.go();
+  if (usesPlugins(options)) return planUnder(null, options, park);
+  const guessed = prewarm.take(options.alike);
+  const planned = await planUnder(guessed, options, park);
+  if (guessed !== null && planned.prewarmed !== null) return planned;
+  const fitting = planned.first && prewarm.takeFor(planned.first);
+  if (guessed !== null) prewarm.giveBack(guessed);
+  if (guessed === null && fitting === null) return planned;
+  planned.prepared.release();
+  const again = await planUnder(fitting, options, park);
+  if (fitting === null || again.prewarmed !== null) return again;
+  // it has failed meanwhile
+  again.prepared.release();
+  void discard(fitting);
+  return planUnder(null, options, park);
+}
+
+/** Plans it under the name of that part, if any. What then tells of a prewarmed part only where that part fits. */
+async function planUnder(prewarmed: Prewarmed | null, options: ParsedOptions, park: boolean): Promise<PlannedStart> {
   try {
     const planned = await plan(options, { id: prewarmed?.id ?? newId(), park });
-    if (prewarmed === null || fits(prewarmed, planned.first)) return { ...planned, prewarmed };
-    planned.prepared.release();
+    return { ...planned, prewarmed: prewarmed !== null && fits(prewarmed, planned.first) ? prewarmed : null };
   } catch (error) {
     if (prewarmed !== null) void discard(prewarmed);
     throw error;
   }
-  void discard(prewarmed);
-  return { ...(await plan(options, { id: newId(), park })), prewarmed: null };
 }
 
 /** Releases what was planned for a container that will not be started. */

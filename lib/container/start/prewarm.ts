@@ -1,100 +1,85 @@
-import { clearTimeout, setTimeout } from '../../native/clock.js';
-import { encodePlan } from '../../native/encode.js';
+import { monotonicMs } from '../../native/clock.js';
 import type { Shim } from '../../native/shim.js';
-import type { Beginning } from '../../native/task.js';
-import { withTrace } from '../../native/trace.js';
-import { newId } from '../../plan/id.js';
-import type { Descriptors, Plan } from '../../plan/plan.js';
+import type { Task } from '../../native/task.js';
+import { discard, type FirstPart, type Prewarmed } from './first-part.js';
+import { PrewarmedShape } from './prewarmed-shape.js';
 
-/** A container's first part that was sent before the container was asked for: it waits in the shim, or is under way. */
-export interface Prewarmed {
-  readonly id: string;
-  readonly body: string;
-  readonly beginning: Beginning;
-}
-
-/** How long a prewarmed part is kept after a container's end, in ms. */
-const KEPT = 1000;
-
-const none: Descriptors = new Map();
-
-/** The first part of a container of that name, and its bytes. */
-export class FirstPart {
-  readonly id: string;
-  readonly plan: Plan;
-  readonly body: string;
-
-  constructor(id: string, plan: Plan) {
-    this.id = id;
-    this.plan = withTrace(plan);
-    this.body = Buffer.from(encodePlan(this.plan, none)).toString('latin1');
-  }
-}
-
-/** Whether the prewarmed part is the same bytes that `first` would send. */
-export function fits({ beginning, body }: Prewarmed, first: FirstPart | null): boolean {
-  return first !== null && !beginning.over && body === first.body;
-}
-
-/** Undoes a prewarmed part that nobody needs. What could not be undone stays in the journal, for the next reap. */
-export async function discard({ beginning }: Prewarmed): Promise<void> {
-  await Promise.allSettled([beginning.close()]);
-}
+/** How many shapes are remembered: those of a program that alternates between a few. */
+const MOST = 8;
 
 /**
- * Makes the next container's first part before that container is asked for: namespaces, groups, /proc, /dev and the like, which are the
- * same for every container of a shape and take the kernel longer than all the rest. The first part is sent when two containers in a row had
- * one shape. It begins when one of them has ended, while its result is made here, or when the next container is asked for, and not before: the
- * shim does one thing after the other, and would else tell of that end late. It is undone when no container comes soon.
+ * Makes the first parts of the next containers before these are asked for: namespaces, groups, /proc, /dev and the like, which are the same for
+ * every container of a shape and take the kernel longer than all the rest. The second container of a shape within a second begins that. What no
+ * container takes within a second is undone, and the shape forgotten.
  */
 export class Prewarm {
-  #waiting: Prewarmed | null = null;
-  #timer: NodeJS.Timeout | undefined;
-  /** The first part of the newest container as it travels, without the container's name. */
-  #shape: string | null = null;
+  /** The newest first. */
+  readonly #shapes: PrewarmedShape[] = [];
+  /** The shape that the last container of such options had. */
+  readonly #ofOptions = new WeakMap<object, PrewarmedShape>();
 
-  /** Gives the prewarmed part, if there is one, to the caller alone. */
-  take(): Prewarmed | null {
-    const taken = this.#waiting;
-    this.#waiting = null;
-    clearTimeout(this.#timer);
-    return taken === null || taken.beginning.over ? null : taken;
+  /**
+   * Gives the prewarmed part that is likely to fit to the caller alone: which does, is known when the container is planned, and it is planned under a
+   * name that the prewarmed part has already.
+   *
+   * @param alike `ParsedOptions.alike`
+   */
+  take(alike: object): Prewarmed | null {
+    return (this.#ofOptions.get(alike) ?? this.#shapes[0])?.take() ?? null;
   }
 
-  /** To be called when a container has begun: sends the next one's first part if that is likely to be the same as this one's. */
-  hasBegun(first: FirstPart, ended: Promise<unknown>, shim: Pick<Shim, 'startLater'>): void {
-    // those who wait for the container get its failure
-    const hasEnded = (): void => this.#hasEnded();
-    ended.then(hasEnded, hasEnded);
-    const before = this.#shape;
-    this.#shape = first.body.replaceAll(first.id, '');
-    if (before !== this.#shape || this.#waiting !== null) return;
-    const id = newId();
-    const body = first.body.replaceAll(first.id, id);
-    try {
-      this.#waiting = { id, body, beginning: shim.startLater(first.plan, Buffer.from(body, 'latin1')) };
-    } catch {
-      // the container that has begun is not affected; the next one is made without prewarming, and gets the failure itself if there is one
-    }
+  /** Gives one that fits but for the name. */
+  takeFor({ shape }: FirstPart): Prewarmed | null {
+    return this.#find(shape)?.take() ?? null;
   }
 
-  #hasEnded(): void {
-    clearTimeout(this.#timer);
-    if (this.#waiting === null) return;
-    this.#waiting.beginning.go();
-    this.#timer = setTimeout(() => void this.forget(), KEPT).unref();
+  giveBack(taken: Prewarmed): void {
+    const known = this.#find(taken.body.replaceAll(taken.id, ''));
+    if (known === undefined) void discard(taken);
+    else known.giveBack(taken);
   }
 
-  /** Undoes the prewarmed part, if there is one. */
+  /**
+   * To be called when all of a container has been sent.
+   *
+   * @param starting resolves when its program runs; whoever waits for the container gets its failure
+   */
+  hasSent(first: FirstPart, alike: object, starting: Promise<Pick<Task, 'emptied'>>, shim: Pick<Shim, 'startLater'>): void {
+    const shape = this.#find(first.shape) ?? new PrewarmedShape(first.shape, () => this.#remove(shape));
+    if (shape !== this.#shapes[0]) this.#putFirst(shape);
+    this.#ofOptions.set(alike, shape);
+    const sent = monotonicMs();
+    shape.hasSent(first, shim);
+    const hasEnded = (): void => shape.hasEnded(first, shim, monotonicMs() - sent);
+    starting.then(
+      ({ emptied }) => void emptied.then(hasEnded, hasEnded),
+      () => shape.hasFailed(),
+    );
+  }
+
+  #find(shape: string): PrewarmedShape | undefined {
+    return this.#shapes.find((one) => one.shape === shape);
+  }
+
+  #putFirst(shape: PrewarmedShape): void {
+    this.#remove(shape);
+    this.#shapes.unshift(shape);
+    for (const oldest of this.#shapes.splice(MOST)) void oldest.forget();
+  }
+
+  #remove(shape: PrewarmedShape): void {
+    const at = this.#shapes.indexOf(shape);
+    if (at >= 0) this.#shapes.splice(at, 1);
+  }
+
+  /** Undoes all that waits. */
   async undo(): Promise<void> {
-    const taken = this.take();
-    if (taken !== null) await discard(taken);
+    await Promise.all(this.#shapes.map((shape) => shape.undo()));
   }
 
-  /** Undoes the prewarmed part, if there is one, and forgets the last shape: two more containers are needed for the next one. */
+  /** Undoes all that waits, and forgets the shapes: two more containers are needed before one is made ahead. */
   async forget(): Promise<void> {
-    this.#shape = null;
-    await this.undo();
+    await Promise.all(this.#shapes.splice(0).map((shape) => shape.forget()));
   }
 }
 

@@ -1,7 +1,8 @@
 import { beforeEach, expect, describe as group } from 'vitest';
 import { prewarm } from '../../../lib/container/start/prewarm.js';
+import { containerShim } from '../../../lib/host/container-shim.js';
 import { Container, type RunOptions } from '../../../lib/index.js';
-import { pidOf } from '../../fixtures/host.js';
+import { cgroupFolders, pidOf } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { runNode } from '../../fixtures/node.js';
 import { waiting } from '../../fixtures/prewarmed.js';
@@ -25,10 +26,16 @@ async function twice(more: RunOptions = {}): Promise<number> {
 }
 
 /** A container that was created has another group than one that only runs: one of the same shape, which has ended. */
-async function created(): Promise<void> {
-  await using container = await Container.create(await options());
+async function created(command = ['true']): Promise<void> {
+  await using container = await Container.create(await options({ command }));
   await container.start();
   await container.wait();
+}
+
+/** The ids that this process's containers have groups by, in whatever hierarchy. */
+async function groups(): Promise<Set<string>> {
+  const { owner } = await containerShim();
+  return new Set(cgroupFolders().flatMap((path) => path.match(`/${owner}/([0-9a-f]{32})$`)?.[1] ?? []));
 }
 
 beforeEach(() => prewarm.forget());
@@ -42,8 +49,19 @@ group('a container that is prewarmed', () => {
     expect(await third).toMatchObject({ status: 'nonzero-exit', exitCode: 3, stdout: '300000\n' });
   });
 
-  it('begins when one has ended, not before', async () => {
+  it('is made while the second of a shape sets itself up', async () => {
     await created();
+    await using second = await Container.create(await options({ command: ['sleep', '1000'] }));
+    const next = await until('one waits', () => waiting().find((pid) => pid !== second.pid));
+    await using third = await Container.create(await options({ command: ['echo', 'third'] }));
+    expect(third.pid).toBe(next);
+    await third.start();
+    expect(await third.wait()).toMatchObject({ status: 'ok', stdout: 'third\n' });
+    await second.remove({ force: true });
+  });
+
+  it('begins when one has ended, not before, where the last one lived for longer', async () => {
+    await created(['sleep', '0.1']);
     await using second = await Container.create(await options({ command: ['cat'], input: 'x' }));
     // the shim has heard all that was said before this
     await second.kill('SIGCONT');
@@ -54,21 +72,29 @@ group('a container that is prewarmed', () => {
     expect(waiting()).not.toContain(second.pid);
   });
 
-  it('that has not begun yet is the next one’s all the same', async () => {
-    await created();
-    await using second = await Container.create(await options({ command: ['sleep', '1000'] }));
-    await using third = await Container.create(await options({ command: ['echo', 'third'] }));
-    await third.start();
-    expect(await third.wait()).toMatchObject({ status: 'ok', stdout: 'third\n' });
-    await second.remove({ force: true });
+  it('is there for each of two shapes in turns', async () => {
+    const limits = ['64m', '65m'];
+    for (const memory of [...limits, ...limits]) await Container.run(await options({ memory }));
+    const pids = await until('two wait', () => (waiting().length === 2 ? waiting() : null));
+    for (const memory of limits) expect(pids).toContain(await Container.run(await options({ memory })).pid);
   });
 
-  it('that has not begun goes without a trace', async () => {
-    await created();
-    await using second = await Container.create(await options({ command: ['sleep', '1000'] }));
-    await second.kill('SIGCONT');
+  it('fits whatever else its options say', async () => {
+    const limits = ['64m', '65m'];
+    for (const memory of [...limits, ...limits]) await Container.run(await options({ memory }));
+    const pids = await until('two wait', () => (waiting().length === 2 ? waiting() : null));
+    // the newest shape is guessed first, which is the other one
+    const run = Container.run(await options({ memory: '64m', command: ['echo', 'x'] }));
+    expect(pids).toContain(await run.pid);
+    expect(await run).toMatchObject({ stdout: 'x\n' });
+  });
+
+  it('goes without a trace, with the groups of the one after', async () => {
+    await twice();
+    await until('the groups of two', async () => (await groups()).size === 2);
     await prewarm.forget();
-    expect(waiting()).toEqual([second.pid]);
+    expect(waiting()).toEqual([]);
+    expect(await groups()).toEqual(new Set());
   });
 
   it('is not used for another shape, and does not stay', async () => {
@@ -93,8 +119,9 @@ group('a container that is prewarmed', () => {
   });
 
   it('undoes what a rest that fails had made', async () => {
-    const pid = await twice();
-    const failing = await options({ command: ['/nonexistent'], upper: 'disk', mounts: [{ type: 'tmpfs', target: '/t' }] });
+    const more: RunOptions = { upper: 'disk', mounts: [{ type: 'tmpfs', target: '/t' }] };
+    const pid = await twice(more);
+    const failing = await options({ command: ['/nonexistent'], ...more });
     await expect(Container.run(failing)).rejects.toMatchObject({ code: 'ENOENT', message: expect.stringContaining('/nonexistent') });
     expect(waiting()).not.toContain(pid);
   });

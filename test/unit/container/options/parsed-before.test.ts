@@ -62,10 +62,12 @@ describe('options that were checked before', () => {
 
   it('are a few, of which the one goes that was not wanted for longest', () => {
     const before = new ParsedBefore<number>();
-    for (const n of [1, 2, 3, 4]) before.keep({ memory: n }, '/', n);
+    const sizes = Array.from({ length: 16 }, (_, i) => i + 1);
+    for (const n of sizes) before.keep({ memory: n }, '/', n);
     expect(before.find({ memory: 1 }, '/')).toBe(1);
-    before.keep({ memory: 5 }, '/', 5);
-    expect([1, 2, 3, 4, 5].map((memory) => before.find({ memory }, '/'))).toEqual([1, undefined, 3, 4, 5]);
+    before.keep({ memory: 17 }, '/', 17);
+    const found = [...sizes, 17].map((memory) => before.find({ memory }, '/'));
+    expect(found).toEqual([1, undefined, ...sizes.slice(2), 17]);
   });
 });
 
