@@ -18,11 +18,13 @@ import { imageMemory } from './cases/image-memory.js';
 import { manyLayers, smallFiles } from './cases/image-shapes.js';
 import { importing } from './cases/import.js';
 import { ladder } from './cases/ladder.js';
+import { live } from './cases/live.js';
 import { names } from './cases/names.js';
 import { network, networkCrowd } from './cases/network.js';
 import { oci } from './cases/oci.js';
 import { packets, throughput } from './cases/packets.js';
 import { pool } from './cases/pool.js';
+import { processor } from './cases/processor.js';
 import { memory, rate } from './cases/rate.js';
 import { relay } from './cases/relay.js';
 import { rootless, rootlessNetwork } from './cases/rootless.js';
@@ -36,6 +38,7 @@ const cases: readonly Case[] = [
   ...comparisons,
   ...exec,
   pool,
+  processor,
   detachedStart,
   attaching,
   listing,
@@ -46,6 +49,7 @@ const cases: readonly Case[] = [
   heap,
   rate,
   memory,
+  live,
   stdout,
   files,
   names,

@@ -10,7 +10,7 @@ export interface Target {
 /** One line of the report. */
 export interface Row {
   readonly what: string;
-  readonly unit: 'ms' | 'runs/s' | 'MiB/s' | 'KiB' | 'MiB';
+  readonly unit: 'ms' | 'runs/s' | 'MiB/s' | 'KiB' | 'MiB' | '%';
   readonly measured: Summary;
   /** What it is compared with. */
   readonly against?: { readonly name: string; readonly measured: Summary };

@@ -35,7 +35,7 @@ export const unpack: Case = {
         execFileSync('sync', ['-f', target]);
       });
       return await pair(
-        { what: 'a Debian image into the store', compare: 'ratio', target: { bound: 'at most', value: 0.9 } },
+        { what: 'a Debian image into the store', compare: 'ratio', target: { bound: 'at most', value: 0.6 } },
         [ours, theirs],
         effort(context, { rounds: 7, batch: 1 }, { rounds: 2, batch: 1 }),
       );
@@ -66,7 +66,7 @@ export const pullAndRun: Case = {
           {
             what: 'a Debian image from a registry to the first output, the store empty',
             compare: 'ratio',
-            target: { bound: 'at most', value: 0.6 },
+            target: { bound: 'at most', value: 0.25 },
           },
           [ours, theirs],
           effort(context, { rounds: 5, batch: 1 }, { rounds: 2, batch: 1 }),

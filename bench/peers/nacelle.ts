@@ -25,3 +25,19 @@ export async function runOn(rootfs: string, network: 'bridge' | 'pasta'): Promis
 export function nacelle(rootfs: string): Subject {
   return subject('Container.run', () => runContainer(rootfs));
 }
+
+/** The same on the host's own files, which is what `image` is by default. */
+export function onHost(rootfs: string): Subject {
+  return subject("Container.run, image 'host'", () => Container.run({ ...containerOptions(rootfs), image: 'host' }));
+}
+
+/** Eight shapes in turns: both images, two limits, two users, so that no run has the shape of the one before. */
+export function alternating(rootfs: string): Subject {
+  const shapes = ['0:0', '65534:65534'].flatMap((user) =>
+    ['256m', '512m'].flatMap((memory) =>
+      [`dir:${rootfs}`, 'host'].map((image): RunOptions => ({ ...containerOptions(rootfs), image, memory, user })),
+    ),
+  );
+  let next = 0;
+  return subject('Container.run, shapes in turns', () => Container.run(shapes[next++ % shapes.length] ?? containerOptions(rootfs)));
+}
