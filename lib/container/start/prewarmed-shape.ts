@@ -5,7 +5,7 @@ import { discard, type FirstPart, type Prewarmed } from './first-part.js';
 /** How long what was prewarmed is kept after a container's start or end, in ms. */
 const KEPT = 1000;
 /** The most that a container lives for the next one's process to be made meanwhile, in ms: beside a longer one the process would wait for long. */
-const SHORT = 20;
+const SHORT = 100;
 
 type Starter = Pick<Shim, 'startLater'>;
 

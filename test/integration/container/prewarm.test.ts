@@ -32,6 +32,16 @@ async function created(command = ['true']): Promise<void> {
   await container.wait();
 }
 
+const LIMITS = ['64m', '65m'];
+
+/** Two shapes in turns, of each of which one waits then. On a busy machine more than a second may pass, and none does. */
+async function inTurns(): Promise<number[]> {
+  return until('two wait', async () => {
+    for (const memory of [...LIMITS, ...LIMITS]) await Container.run(await options({ memory }));
+    return waiting().length === 2 ? waiting() : null;
+  });
+}
+
 /** The ids that this process's containers have groups by, in whatever hierarchy. */
 async function groups(): Promise<Set<string>> {
   const { owner } = await containerShim();
@@ -50,18 +60,27 @@ group('a container that is prewarmed', () => {
   });
 
   it('is made while the second of a shape sets itself up', async () => {
-    await created();
-    await using second = await Container.create(await options({ command: ['sleep', '1000'] }));
-    const next = await until('one waits', () => waiting().find((pid) => pid !== second.pid));
+    await using second = await until('one is made beside it', async () => {
+      // on a busy machine this one may live for long, and then none is made beside the next
+      await created();
+      const sleeper = await Container.create(await options({ command: ['sleep', '1000'] }));
+      // the shim has done all that it was asked for before this
+      await sleeper.kill('SIGCONT');
+      if (waiting().some((pid) => pid !== sleeper.pid)) return sleeper;
+      await sleeper.remove({ force: true });
+      await prewarm.forget();
+      return null;
+    });
+    const next = waiting().filter((pid) => pid !== second.pid);
     await using third = await Container.create(await options({ command: ['echo', 'third'] }));
-    expect(third.pid).toBe(next);
+    expect(next).toEqual([third.pid]);
     await third.start();
     expect(await third.wait()).toMatchObject({ status: 'ok', stdout: 'third\n' });
     await second.remove({ force: true });
   });
 
   it('begins when one has ended, not before, where the last one lived for longer', async () => {
-    await created(['sleep', '0.1']);
+    await created(['sleep', '0.2']);
     await using second = await Container.create(await options({ command: ['cat'], input: 'x' }));
     // the shim has heard all that was said before this
     await second.kill('SIGCONT');
@@ -73,16 +92,12 @@ group('a container that is prewarmed', () => {
   });
 
   it('is there for each of two shapes in turns', async () => {
-    const limits = ['64m', '65m'];
-    for (const memory of [...limits, ...limits]) await Container.run(await options({ memory }));
-    const pids = await until('two wait', () => (waiting().length === 2 ? waiting() : null));
-    for (const memory of limits) expect(pids).toContain(await Container.run(await options({ memory })).pid);
+    const pids = await inTurns();
+    for (const memory of LIMITS) expect(pids).toContain(await Container.run(await options({ memory })).pid);
   });
 
   it('fits whatever else its options say', async () => {
-    const limits = ['64m', '65m'];
-    for (const memory of [...limits, ...limits]) await Container.run(await options({ memory }));
-    const pids = await until('two wait', () => (waiting().length === 2 ? waiting() : null));
+    const pids = await inTurns();
     // the newest shape is guessed first, which is the other one
     const run = Container.run(await options({ memory: '64m', command: ['echo', 'x'] }));
     expect(pids).toContain(await run.pid);
@@ -90,8 +105,11 @@ group('a container that is prewarmed', () => {
   });
 
   it('goes without a trace, with the groups of the one after', async () => {
-    await twice();
-    await until('the groups of two', async () => (await groups()).size === 2);
+    await until('the groups of two', async () => {
+      // those of the one after are made at the end of one that lived for a short time, as on a busy machine few do
+      await Container.run(await options());
+      return (await groups()).size === 2;
+    });
     await prewarm.forget();
     expect(waiting()).toEqual([]);
     expect(await groups()).toEqual(new Set());
