@@ -88,9 +88,6 @@ function refuseUnappliedOfLinux(linux: BundleLinux, mounts: BundleConfig['mounts
   const { namespaces, personality, netDevices, resources } = linux;
   if (Object.keys(netDevices ?? {}).length > 0 && !namespaces.some(({ type }) => type === 'network'))
     refuse('linux.netDevices', 'unable to move network devices without a private NET namespace');
-  const pid = namespaces.findIndex(({ type, path }) => type === 'pid' && (path ?? '') !== '');
-  if (pid >= 0 && namespaces.some(({ type }) => type === 'user'))
-    refuse(`linux.namespaces[${pid}]`, 'a container with a user namespace joins no pid namespace');
   if (!hasOwnMounts(linux) && namespaces.some(({ type }) => type === 'user'))
     refuse('linux.namespaces', 'a container with a user namespace has no rights over a mount namespace of others');
   if (!hasOwnMounts(linux)) refuseUnbindable(mounts);

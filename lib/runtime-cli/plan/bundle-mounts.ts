@@ -114,13 +114,14 @@ export function planBundleMounts(
       // that one has more attributes than are asked for
       attach.push(...attributeSteps(out, { ...options, clear: options.clear | (JOINED_PROC & ~options.set) }, { isNew: false }), place);
     } else {
-      attach.push(
-        type === 'proc' && facts.pidns !== NONE
-          ? { op: 'proc', out, pidns: facts.pidns, attributes: options.set }
-          : { op: 'filesystem', out, type, options: filesystemOptions(mount, options, facts), attributes: options.set },
-        ...attributeSteps(out, options, { isNew: true }),
-        place,
-      );
+      const isJoined = type === 'proc' && facts.pidns !== NONE;
+      const joined = { op: 'proc', out, pidns: facts.pidns, attributes: options.set } as const;
+      // in a user namespace of the container's nobody has rights over the pid namespace of others
+      const isShims = isJoined && facts.ownMounts !== NONE;
+      if (isShims) open.push({ ...joined, host: true });
+      else if (isJoined) attach.push(joined);
+      else attach.push({ op: 'filesystem', out, type, options: filesystemOptions(mount, options, facts), attributes: options.set });
+      attach.push(...attributeSteps(out, options, { isNew: true }), place);
     }
     if (target === '/proc') proc = out;
     if (target === '/dev') nullDevice = { root: out, path: 'null' };

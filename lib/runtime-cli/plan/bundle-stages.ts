@@ -24,8 +24,9 @@ export interface StageSteps {
 
 /**
  * In a user namespace there are no rights over what is joined, but for what that owns: so a first process joins, that of users last, and the second does all the
- * rest. In a pid namespace that is joined there are only children: so a second process enters it, when the first one has done all the rest. Clocks are set before
- * anybody is in a time namespace, which holds for children alone, too (time_namespaces(7)).
+ * rest. In a pid namespace that is joined there are only children: so a second process enters it, when the first one has done all the rest, also in the user
+ * namespace, which it enters by itself, since any child of it would be in the other one. Clocks are set before anybody is in a time namespace, which holds for
+ * children alone, too (time_namespaces(7)).
  */
 export function stagesOf(
   { slots, groups, maps, joined, console, config, filter }: BundleInput,
@@ -36,14 +37,9 @@ export function stagesOf(
   const clocks = isNew('time') ? clockSteps(config.linux?.timeOffsets) : [];
   const begin: Step[] = [{ op: 'umask', mask: 0 }, { op: 'dumpable', value: 0 }, ...groups.join, resetAffinity, ...outside, ...clocks];
   const born = groups.unified === undefined ? {} : { group: groups.unified };
-  if (pidns !== NONE) {
-    const entering = enterBundlePid(program, { stage: 1, start: ofProcess });
-    return [
-      { flags, ...born, steps: [...begin, ...inside, { op: 'setns', ns: pidns, type: 'pid' }, ...entering.outside] },
-      { flags: 0, steps: entering.inside },
-    ];
-  }
   const users = joined.get('user');
+  // a process that has a terminal or a listener to hand over refuses descriptors when it has done so
+  const refuse = console !== null || filter?.listener ? [] : [REFUSE_DESCRIPTORS];
   const enterUsers: Step[] =
     users === undefined
       ? []
@@ -51,17 +47,36 @@ export function stagesOf(
           { op: 'setns', ns: slots.give(users), type: 'user' },
           { op: 'dumpable', value: 0 },
         ];
+  const ownMaps = maps === null || users !== undefined ? [] : mapSteps(maps.uid, maps.gid);
+  if (pidns !== NONE) {
+    const entering = enterBundlePid(program, { stage: 1, start: ofProcess });
+    const enterPid: Step = { op: 'setns', ns: pidns, type: 'pid' };
+    const joinAndSetUp: Step[] =
+      maps === null
+        ? [...inside, enterPid]
+        : [enterPid, ...refuse, ...enterUsers, ...newUsers(isNew), ...ownMaps, { op: 'unshare', flags: flags & ~CLONE.user }, ...inside];
+    return [
+      { flags: maps === null ? flags : 0, ...born, steps: [...begin, ...joinAndSetUp, ...entering.outside] },
+      { flags: 0, steps: entering.inside },
+    ];
+  }
   // whoever enters the container while the process waits finds nothing of the host's in it
   const forget = slots.all.filter((slot) => !kept.includes(slot)).map((slot): Step => ({ op: 'close', slot }));
   const all: Step[] = [...inside, ...program.confine, ...forget, ...program.run];
   if (maps === null && clocks.length === 0) return [{ flags, ...born, steps: [...begin, ...all] }];
-  const ownMaps = maps === null || users !== undefined ? [] : mapSteps(maps.uid, maps.gid);
   const second: Step[] = [{ op: 'dumpable', value: 0 }, ...ownMaps, ...all];
-  // a process that has a terminal or a listener to hand over refuses descriptors when it has done so
-  const handsOver = console !== null || Boolean(filter?.listener);
   return [
-    { flags: 0, ...born, steps: [...begin, ...(handsOver ? [] : [REFUSE_DESCRIPTORS]), ...enterUsers, cloneStep(1, second)] },
+    { flags: 0, ...born, steps: [...begin, ...refuse, ...enterUsers, cloneStep(1, second)] },
     { flags, steps: second },
+  ];
+}
+
+/** The user namespace of a process that enters it by itself. */
+function newUsers(isNew: (type: NamespaceType) => boolean): Step[] {
+  if (!isNew('user')) return [];
+  return [
+    { op: 'unshare', flags: CLONE.user },
+    { op: 'dumpable', value: 0 },
   ];
 }
 

@@ -3,6 +3,7 @@ import { configSchema } from '../../../lib/oci-config/config-schema.js';
 import { NONE, type Plan, Slots, slotsOf } from '../../../lib/plan/plan.js';
 import { MOUNT_ATTR } from '../../../lib/plan/recipe.js';
 import type { Slot, Step } from '../../../lib/plan/steps.js';
+import type { UserMaps } from '../../../lib/runtime-cli/config/bundle-user-maps.js';
 import { capabilitySets, processLimits } from '../../../lib/runtime-cli/config/process-facts.js';
 import { programLabels } from '../../../lib/runtime-cli/config/security-labels.js';
 import { planBundleExec } from '../../../lib/runtime-cli/plan/bundle-exec-plan.js';
@@ -37,7 +38,9 @@ function planned({
   joined = true,
   procs = new Map(),
   groups = [],
+  maps = null,
 }: {
+  maps?: UserMaps | null;
   change?: Change;
   joined?: boolean;
   procs?: Map<number, number>;
@@ -75,7 +78,7 @@ function planned({
       noPivot: false,
       handsOver: true,
       preserved: [],
-      maps: null,
+      maps,
       isInUsers: false,
       bindsDevices: false,
       keepsGroups: false,
@@ -128,6 +131,26 @@ describe('a pid namespace that is joined', () => {
     expect(outside?.indexOf('setns')).toBeGreaterThan(outside?.indexOf('pivot') ?? Number.POSITIVE_INFINITY);
     expect(planned().plan.setUpMs).toBeGreaterThan(0);
     expect(planned({ joined: false }).plan).not.toHaveProperty('setUpMs');
+  });
+
+  it('is entered as late from a user namespace, which a process outside of it enters by itself', () => {
+    const map = [{ inside: 0, outside: 1000, count: 1 }];
+    const { plan, pid } = planned({
+      change: ({ linux }) => linux.namespaces.push({ type: 'user' }),
+      maps: { uid: map, gid: map },
+    });
+    const [outside = [], inside] = plan.stages.map(({ steps }) => steps);
+    expect(ops(inside)).toEqual(inPidNamespace);
+    expect(plan.stages[0]?.flags).toBe(0);
+    const order = ops(outside).filter((op) =>
+      ['setns', 'unshare', 'write_process', 'become_root', 'pivot', 'capabilities', 'clone'].includes(op),
+    );
+    expect(order).toEqual([
+      ...['setns', 'unshare', 'write_process', 'write_process', 'unshare', 'unshare', 'unshare', 'become_root'],
+      ...['pivot', 'capabilities', 'clone'],
+    ]);
+    // there nobody has rights over the pid namespace, whose proc is made by the shim
+    expect(outside).toContainEqual(expect.objectContaining({ op: 'proc', host: true, pidns: pid }));
   });
 
   it('gets the two pipes of the container, and nothing else', () => {
