@@ -37,7 +37,7 @@ import {
 } from './state/container-state.js';
 import { processesIn } from './state/group-processes.js';
 import { isLiving } from './state/process-identity.js';
-import { inTurn } from './state/state-lock.js';
+import { inTurn, inTurnByForce } from './state/state-lock.js';
 
 /** A signal as callers write it: a number, or a name with or without SIG, in any case. Pure. @throws NacelleError */
 export function signalOf(text: string): number {
@@ -154,7 +154,7 @@ export async function deleteContainer(
 ): Promise<void> {
   let removed: ContainerRecord | null;
   try {
-    removed = await inTurn(folder, () => removeContainer(folder, force, caller));
+    removed = await (force ? inTurnByForce : inTurn)(folder, () => removeContainer(folder, force, caller));
   } catch (error) {
     if (force && !existsSync(folder.path)) return;
     throw error;

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, constants, readFileSync, renameSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { hasCode, type SyscallError } from '../errors.js';
@@ -14,6 +14,7 @@ import { runHooks } from './run-hooks.js';
 import { type ContainerRecord, configOf, madeRecord, type StateFolder, stateOf, statusOf } from './state/container-state.js';
 import { GO, GOING, TOLD } from './state/state-files.js';
 import { inTurn } from './state/state-lock.js';
+import { openPipe } from './state/state-text.js';
 import { undoneAfter } from './undone-after.js';
 
 /**
@@ -72,28 +73,27 @@ function begin(folder: StateFolder): { readonly record: ContainerRecord; readonl
   const status = statusOf(folder, record);
   if (status === 'stopped') throw refusal(CANNOT_START_STOPPED);
   if (status !== 'created') throw refusal(CANNOT_START_RUNNING);
-  const told = openSync(join(folder.path, TOLD), constants.O_RDONLY | constants.O_NONBLOCK);
+  const told = openPipe(join(folder.path, TOLD), constants.O_RDONLY);
   try {
-    renameSync(join(folder.path, GO), join(folder.path, GOING));
+    sendByte(folder);
   } catch (error) {
     closeSync(told);
     throw error;
   }
-  sendByte(folder, told);
   return { record, told };
 }
 
-/** A pipe without a reader is that of a process that has ended. */
-function sendByte({ path }: StateFolder, told: number): void {
+/** Of two that send the process on, one renames the pipe. One without a reader is that of a process that has ended. */
+function sendByte({ path }: StateFolder): void {
   try {
-    const go = openSync(join(path, GOING), constants.O_WRONLY | constants.O_NONBLOCK);
+    const go = openPipe(join(path, GO), constants.O_WRONLY);
     try {
+      renameSync(join(path, GO), join(path, GOING));
       writeSync(go, '0');
     } finally {
       closeSync(go);
     }
   } catch (error) {
-    closeSync(told);
     if (hasCode(error, 'ENXIO', 'EPIPE')) throw refusal(CANNOT_START_STOPPED);
     throw error;
   }

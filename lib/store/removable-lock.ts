@@ -1,7 +1,10 @@
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { hasCode } from '../errors.js';
 import { attempting } from '../native/system-errors.js';
 import { lockFile } from './store-lock.js';
+
+const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW } = constants;
 
 /**
  * Does some work while this process has the lock in a file that whoever has the lock may remove, with its folder.
@@ -12,7 +15,7 @@ export async function withRemovable<T>(path: string, makeFolder: () => void, wor
   const file = await attempting(`lock ${path}`, async () => {
     for (;;) {
       makeFolder();
-      const opened = await open(path, 'a+', 0o600).catch((error: unknown) => {
+      const opened = await open(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600).catch((error: unknown) => {
         // another process has just removed the folder
         if (hasCode(error, 'ENOENT')) return null;
         throw error;

@@ -81,8 +81,9 @@ bool is_removed(int fd) {
 
 // Waits for whoever makes, starts or removes the container. The lock ends with this process.
 Course take_turn(int folder, const std::string& name, unique_fd& lock) {
-  lock.reset(openat(folder, name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  lock.reset(openat(folder, name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!lock) return is_removed(folder) ? Course::kAgain : Course::kPlanner;
+  if (!is_own(lock.get(), S_IFREG)) return Course::kPlanner;
   struct flock whole {};
   whole.l_type = F_WRLCK;
   while (fcntl(lock.get(), F_OFD_SETLKW, &whole) < 0) {

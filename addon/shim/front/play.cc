@@ -1,6 +1,7 @@
 #include "play.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -50,14 +51,25 @@ Played run(Playing& playing, const front_step::signal& step) {
   return done_if(result == -ESRCH ? 0 : result);
 }
 
+// A named pipe of the container's process. What is written to the process is for no file of the host's, whatever has its name.
+unique_fd open_pipe(int folder, const std::string& name, int flags) {
+  unique_fd pipe(openat(folder, name.c_str(), flags | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
+  struct stat status {};
+  if (!pipe || (fstat(pipe.get(), &status) == 0 && S_ISFIFO(status.st_mode))) return pipe;
+  errno = EINVAL;
+  return unique_fd();
+}
+
 Played run(Playing& playing, const front_step::send_on& step) {
-  unique_fd told(openat(playing.folder, step.told.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  unique_fd told = open_pipe(playing.folder, step.told, O_RDONLY);
   if (!told) return Played::kFailed;
-  if (renameat(playing.folder, step.go.c_str(), playing.folder, step.going.c_str()) < 0) return Played::kFailed;
-  const unique_fd go(openat(playing.folder, step.going.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
-  if (go && write(go.get(), "0", 1) == 1) {
-    playing.told = std::move(told);
-    return Played::kSentOn;
+  const unique_fd go = open_pipe(playing.folder, step.go, O_WRONLY);
+  if (go) {
+    if (renameat(playing.folder, step.go.c_str(), playing.folder, step.going.c_str()) < 0) return Played::kFailed;
+    if (write(go.get(), "0", 1) == 1) {
+      playing.told = std::move(told);
+      return Played::kSentOn;
+    }
   }
   // a pipe without a reader is that of a process that has ended
   if (errno != ENXIO && errno != EPIPE) return Played::kFailed;

@@ -1,10 +1,9 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { readGroupFile } from '../../cgroup/files/group-files.js';
 import { hasCode, NacelleError } from '../../errors.js';
 import { requireOwn } from '../../native/own-folder.js';
-import { readIfThere } from '../../native/read-if-there.js';
 import { attempt } from '../../native/system-errors.js';
 import { checkedConfig } from '../../oci-config/checked-config.js';
 import { checkedJson } from '../../oci-config/checked-json.js';
@@ -16,6 +15,7 @@ import { checkedFile } from '../config/read-config.js';
 import { NO_CONTAINER, refusal, usageError } from '../config/runtime-error.js';
 import { isLiving } from './process-identity.js';
 import { GO, GROUPS, RECORD } from './state-files.js';
+import { stateText } from './state-text.js';
 
 const groupSchema = z.object({
   path: z.string(),
@@ -99,7 +99,7 @@ export function noteGroups({ path }: StateFolder, groups: ContainerRecord['group
 /** The groups of a container that may be half made; empty where none was begun. @throws NacelleError when the note can't be understood */
 export function notedGroups({ path }: StateFolder): ContainerRecord['groups'] {
   const file = join(path, GROUPS);
-  const text = readIfThere(file);
+  const text = stateText(file);
   return text === null ? [] : checkedFile(file, text, z.array(groupSchema).readonly());
 }
 
@@ -130,8 +130,9 @@ export function writeWhole(path: string, text: string): void {
  */
 export function readRecord({ path, id }: StateFolder): ContainerRecord | null {
   requireOwn(dirname(path), { closes: false });
+  requireOwnState(path);
   const file = join(path, RECORD);
-  const text = readIfThere(file);
+  const text = stateText(file);
   if (text !== null) {
     // config.json lies a level deeper here than in its bundle
     const record = checkedJson(file, ownJson(file, text, MAX_DEPTH + 1), recordSchema);
@@ -140,6 +141,17 @@ export function readRecord({ path, id }: StateFolder): ContainerRecord | null {
   }
   if (!existsSync(path)) throw refusal(NO_CONTAINER);
   return null;
+}
+
+/**
+ * Checks that the folder of a container, if it exists, is this user's, and no link: a container that was renamed is another one.
+ *
+ * @throws NacelleError `ERR_NOT_OWN`
+ */
+export function requireOwnState(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink())
+    throw new NacelleError(`the folder ${path} can't be trusted: it is a link. Remove it`, { code: 'ERR_NOT_OWN' });
+  requireOwn(path, { closes: false });
 }
 
 /** The record of a container that was made. @throws as {@link readRecord} */

@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs';
+import { existsSync, lstatSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { withRemovable } from '../../store/removable-lock.js';
 import { NO_CONTAINER, refusal } from '../config/runtime-error.js';
-import type { StateFolder } from './container-state.js';
+import { requireOwnState, type StateFolder } from './container-state.js';
 import { LOCK } from './state-files.js';
 
 /**
@@ -15,6 +15,15 @@ export function inTurn<T>(folder: StateFolder, work: () => Promise<T>): Promise<
   return withRemovable(join(folder.path, LOCK), () => requireFolder(folder), work);
 }
 
+/** As {@link inTurn}, for whoever removes what is damaged too: what is no file can't be locked, and nobody has it locked. */
+export function inTurnByForce<T>(folder: StateFolder, work: () => Promise<T>): Promise<T> {
+  requireFolder(folder);
+  const lock = join(folder.path, LOCK);
+  if (lstatSync(lock, { throwIfNoEntry: false })?.isFile() === false) rmSync(lock, { recursive: true, force: true });
+  return inTurn(folder, work);
+}
+
 function requireFolder({ path }: StateFolder): void {
   if (!existsSync(path)) throw refusal(NO_CONTAINER);
+  requireOwnState(path);
 }
