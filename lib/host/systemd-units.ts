@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { DBusError } from '../dbus/dbus-error.js';
 import { oneOf, UnsupportedError } from '../errors.js';
 import { SystemdManager, type UnitProperty } from './systemd-manager.js';
-import { userSockets } from './user-systemd.js';
+import { type Environment, userSockets } from './user-systemd.js';
 
 /** How long systemd may take for all that is asked by one connection, in ms: on a machine that boots it has other units to start. */
 const TIMEOUT = 30_000;
@@ -16,6 +16,13 @@ const MACHINE_SOCKETS = [
 /** That of the machine, which serves root alone, or that of the user. */
 export type SystemdOwner = 'machine' | 'user';
 
+/** A systemd as whoever asks it finds it. */
+export interface Systemd {
+  readonly owner: SystemdOwner;
+  /** Says where that of the user is. */
+  readonly env: Environment;
+}
+
 /** A scope that systemd makes (systemd.scope(5)). */
 export interface ScopeUnit {
   /** With '.scope' at its end. */
@@ -28,8 +35,8 @@ export interface ScopeUnit {
  *
  * @throws UnsupportedError: there is none; DBusError: it refuses
  */
-export async function withSystemd<T>(owner: SystemdOwner, work: (systemd: SystemdManager) => Promise<T>): Promise<T> {
-  const { sockets, failures } = owner === 'user' ? userSockets() : { sockets: MACHINE_SOCKETS, failures: [] };
+export async function withSystemd<T>({ owner, env }: Systemd, work: (systemd: SystemdManager) => Promise<T>): Promise<T> {
+  const { sockets, failures } = owner === 'user' ? userSockets(env) : { sockets: MACHINE_SOCKETS, failures: [] };
   const reached = await SystemdManager.connect(sockets, performance.now() + TIMEOUT);
   if (reached.manager === null) throw noSystemd(owner, [...failures, ...reached.failures]);
   try {
@@ -40,18 +47,18 @@ export async function withSystemd<T>(owner: SystemdOwner, work: (systemd: System
 }
 
 /** The group below which a systemd has those of its units, from the top of the hierarchy. @throws as {@link withSystemd} */
-export function groupOfUnits(owner: SystemdOwner): Promise<string> {
-  return withSystemd(owner, (systemd) => systemd.controlGroup());
+export function groupOfUnits(of: Systemd): Promise<string> {
+  return withSystemd(of, (systemd) => systemd.controlGroup());
 }
 
 /** Has systemd make a scope; when this resolves its processes are in its group. @throws as {@link withSystemd} */
-export function startScopeUnit(owner: SystemdOwner, { unit, properties }: ScopeUnit): Promise<void> {
-  return withSystemd(owner, (systemd) => systemd.startUnit(unit, properties));
+export function startScopeUnit(of: Systemd, { unit, properties }: ScopeUnit): Promise<void> {
+  return withSystemd(of, (systemd) => systemd.startUnit(unit, properties));
 }
 
 /** Ends a scope and has systemd forget it, also one that failed. One that is not there is success. @throws as {@link withSystemd} */
-export async function stopUnit(owner: SystemdOwner, unit: string): Promise<void> {
-  await withSystemd(owner, async (systemd) => {
+export async function stopUnit(of: Systemd, unit: string): Promise<void> {
+  await withSystemd(of, async (systemd) => {
     await unlessGone(() => systemd.job('StopUnit', 'ss', [unit, 'replace']));
     await unlessGone(() => systemd.call('ResetFailedUnit', 's', [unit]));
   });

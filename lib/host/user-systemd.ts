@@ -84,22 +84,25 @@ export interface UserSockets {
   readonly failures: Error[];
 }
 
+/** The variables that say where a user's systemd is: of this process, or of another one for which it does something. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
 /** systemd's own socket, which serves where no bus is installed, then the buses of the session and of the user. */
-export function userSockets(): UserSockets {
-  const runtime = runtimeFolder();
+export function userSockets(environment: Environment = env): UserSockets {
+  const runtime = runtimeFolder(environment);
   const own = { socket: join(runtime, 'systemd/private'), isBus: false };
   const withBuses = (buses: readonly string[]) => [own, ...[...new Set(buses)].map((socket) => ({ socket, isBus: true }))];
   const users = join(runtime, 'bus');
   try {
-    return { sockets: withBuses([...unixSocketsIn(env.DBUS_SESSION_BUS_ADDRESS ?? '', runtime), users]), failures: [] };
+    return { sockets: withBuses([...unixSocketsIn(environment.DBUS_SESSION_BUS_ADDRESS ?? '', runtime), users]), failures: [] };
   } catch (error) {
     return { sockets: withBuses([users]), failures: [toError(error)] };
   }
 }
 
 /** Where the systemd of this user has its sockets. Services and jobs of CI may lack the variable. */
-function runtimeFolder(): string {
-  return env.XDG_RUNTIME_DIR || `/run/user/${geteuid?.()}`;
+function runtimeFolder(environment: Environment = env): string {
+  return environment.XDG_RUNTIME_DIR || `/run/user/${geteuid?.()}`;
 }
 
 /** What has a systemd of this user run from the boot on. */

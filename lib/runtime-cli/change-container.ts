@@ -177,7 +177,7 @@ async function removeContainer(folder: StateFolder, force: boolean, caller: Call
     if (force && status !== 'stopped') takeBack(record);
     if (status !== 'stopped') signalFirst(record, SIGKILL);
   }
-  await removeGroups(record?.groups ?? notedGroups(folder));
+  await removeGroups(record?.groups ?? notedGroups(folder), caller);
   removeStateFolder(folder);
   return record;
 }

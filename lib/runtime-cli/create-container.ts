@@ -4,6 +4,7 @@ import type { Task } from '../native/task.js';
 import type { NamespaceType } from '../plan/namespace-types.js';
 import { NONE, planOf, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
+import type { Caller } from './caller/caller.js';
 import { keepsGroups } from './config/process-facts.js';
 import { type CreateFacts, type CreateRequest, createFacts, type KnownBefore, needsSetgroupsDenied } from './create-facts.js';
 import { writePlans } from './front/write-plans.js';
@@ -98,9 +99,11 @@ async function makeContainer(request: CreateRequest, facts: CreateFacts, making:
   const input = planInput(request, facts, { ...making, slots });
   // once the process waits for its start, the shim knows of it no more, and it goes with its group
   let isShims = !request.detach || hasRuntimeHooks(config);
-  const undo = (task: Task): Promise<void> => (isShims ? endTask(task, folders) : removeGroups(folders));
+  const undo = (task: Task): Promise<void> => (isShims ? endTask(task, folders, request.caller) : removeGroups(folders, request.caller));
+  // the words are runc's, which its tests look for
+  request.caller.debug(`nsexec container setup: ${request.id} in ${facts.rootfs}`);
   const task = await inScope(
-    { name: facts.scope, id: request.id, limits: input.groups.limits },
+    { name: facts.scope, id: request.id, limits: input.groups.limits, caller: request.caller },
     { make: () => shim.start(planBundle(input), slots.descriptors), undo },
   );
   try {
@@ -116,6 +119,8 @@ async function makeContainer(request: CreateRequest, facts: CreateFacts, making:
     if (request.pidFile !== null) writeWhole(request.caller.absolute(request.pidFile), String(noted.pid));
     writeRecord(folder, noted);
     writePlans(folder, noted, config);
+    request.caller.debug(`child process in init(): ${noted.pid} waits for its start`);
+    request.caller.debug('init: closing the pipe to signal completion');
     return { folder, record: noted, task, terminal: terminalOfTask(task), letGo: shim.end };
   } catch (error) {
     throw await undoneAfter(error, () => undo(task));
@@ -129,8 +134,8 @@ export function terminalOfTask({ started }: Pick<Task, 'started'>): number | nul
 }
 
 /** Ends a container whose shim is still there, which removes its groups. */
-async function endTask(task: Task, folders: readonly GroupFolder[]): Promise<void> {
-  await doAll([() => task.close(), () => stopUnits(folders)]);
+async function endTask(task: Task, folders: readonly GroupFolder[], caller: Pick<Caller, 'env'>): Promise<void> {
+  await doAll([() => task.close(), () => stopUnits(folders, caller)]);
 }
 
 function planInput(
@@ -161,12 +166,12 @@ function planInput(
 }
 
 /** Kills what is in the groups of a container, and removes them. Groups that are gone are success. @throws the first failure, when all were tried */
-export async function removeGroups(folders: readonly GroupFolder[]): Promise<void> {
+export async function removeGroups(folders: readonly GroupFolder[], caller: Pick<Caller, 'env'>): Promise<void> {
   const home = homeOfGroup(folders);
   if (home === null) return;
   const kill: Step = { op: 'kill_group', host: true, at: NONE, path: home.path };
   const remove = folders.map(({ path }): Step => ({ op: 'remove_group', host: true, at: NONE, path }));
-  await doAll([() => carryOut(planOf({ undo: [kill, ...remove] })), () => stopUnits(folders)]);
+  await doAll([() => carryOut(planOf({ undo: [kill, ...remove] })), () => stopUnits(folders, caller)]);
 }
 
 /** The state that hooks read, cut at the place of the pid, which the shim knows first. */

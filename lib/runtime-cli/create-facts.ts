@@ -125,7 +125,7 @@ export async function createFacts(request: CreateRequest): Promise<CreateFacts> 
   const wanted =
     scope === null
       ? groupFolders(groups.layout, linux?.cgroupsPath, request.id)
-      : scopeFolders(groups.layout, scope, await groupOfUnits(scope.of));
+      : scopeFolders(groups.layout, scope, await groupOfUnits({ owner: scope.of, env: request.caller.env }));
   const folders = request.rights.skipsGroups && !linux?.cgroupsPath ? wanted.filter(mayMakeGroup) : wanted;
   const home = homeOfGroup(folders);
   const freezer = freezerOf(folders);

@@ -126,8 +126,10 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
         // root of the machine denies setgroups to no container that it makes (needsSetgroupsDenied)
         keepsGroups: keepsGroups(record, request.rights) || (request.rights.isConfined && hasSetgroupsDenied(record)),
       });
+      caller.debug(`nsexec container setup: a program in ${record.id}`);
       const task = await startedBy(plan, slots, pipes);
       const { pid } = task;
+      caller.debug(`child process in init(): ${pid}`);
       const startTime = processSeen(pid)?.startTime ?? '';
       const forget = pipes === null ? caller.forwardSignals(signalsOf(task)) : () => undefined;
       const terminal = terminalOfTask(task);

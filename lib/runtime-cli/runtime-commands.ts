@@ -206,7 +206,7 @@ export const commands: Readonly<Record<CommandName, Command>> = {
     short: { r: 'resources' },
     words: [1, 1],
     run: async (called) => {
-      await updateContainer(folderOf(called), askedResources(called.flags, called.caller));
+      await updateContainer(folderOf(called), askedResources(called.flags, called.caller), called.caller);
       return 0;
     },
   },

@@ -1,6 +1,5 @@
-import { appendFileSync, chmodSync, realpathSync, writeFileSync } from 'node:fs';
+import { chmodSync, realpathSync, writeFileSync } from 'node:fs';
 import { isNacelleError, toError, UnsupportedError } from '../errors.js';
-import { now } from '../native/clock.js';
 import { loadNative } from '../native/load-addon.js';
 import { endShim } from '../native/shim.js';
 import { attempt } from '../native/system-errors.js';
@@ -17,6 +16,7 @@ import { toldOf } from './program-failure.js';
 import { servePlanner } from './resident/resident-planner.js';
 import { rootlessOf } from './rootless-flag.js';
 import { commands, flagsOf } from './runtime-commands.js';
+import { RuntimeLog } from './runtime-log.js';
 import { print } from './runtime-output.js';
 
 const globalFlags: FlagTable = {
@@ -50,18 +50,20 @@ nacelle-oci COMMAND --help and docs/oci.md say what each takes.
  * @returns the exit status: 1 for a failure, 255 for one of `exec`
  */
 export async function main(args: readonly string[], version: string, caller: Caller = ownCaller()): Promise<number> {
-  let flags: Flags | null = null;
+  let log: RuntimeLog | null = null;
   let name = '';
   try {
-    flags = parseFlags(args, globalFlags, { short: { v: 'version', h: 'help' } });
+    const flags = parseFlags(args, globalFlags, { short: { v: 'version', h: 'help' } });
+    const told = new RuntimeLog(flags, caller);
+    log = told;
     name = flags.words[0] ?? '';
-    return await runCommand(name, flags, { version, caller });
+    return await runCommand(name, flags, { version, caller: { ...caller, debug: (text) => told.debug(text) } });
   } catch (error) {
     const message = toldOf(toError(error));
     // callers read the last line
     if (isNacelleError(error) && error.cleanupError) caller.tell(`while this was undone: ${error.cleanupError.message}`);
     caller.tell(message);
-    if (flags !== null) log(flags, message, caller);
+    log?.error(message);
     return name === 'exec' ? 255 : 1;
   } finally {
     // the container's process belongs to the caller's reaper only when the shim has gone
@@ -99,22 +101,6 @@ function isSystemd(flags: Flags): boolean {
   const systemd = flags.has('systemd-cgroup');
   if (systemd && manager === 'cgroupfs') throw usageError('--systemd-cgroup and --cgroup-manager cgroupfs exclude each other');
   return systemd || manager === 'systemd';
-}
-
-/** The words of logrus, which callers read: the last line of level error is what they tell. */
-function log(flags: Flags, message: string, { absolute, tell }: Caller): void {
-  const path = flags.value('log');
-  if (path === null || path === '') return;
-  const time = new Date(now()).toISOString();
-  const isJson = flags.value('log-format') === 'json';
-  const line = isJson
-    ? JSON.stringify({ level: 'error', msg: message, time })
-    : `time=${JSON.stringify(time)} level=error msg=${JSON.stringify(message)}`;
-  try {
-    appendFileSync(absolute(path), `${line}\n`, { mode: 0o644 });
-  } catch (error) {
-    tell(`write ${path}: ${toError(error).message}`);
-  }
 }
 
 /** Seconds that a resident planner may stay. */

@@ -1,7 +1,8 @@
 import { UnsupportedError } from '../errors.js';
-import { type SystemdOwner, startScopeUnit, stopUnit } from '../host/systemd-units.js';
+import { type Systemd, type SystemdOwner, startScopeUnit, stopUnit } from '../host/systemd-units.js';
 import { during } from '../native/host-work.js';
 import { planOf } from '../plan/plan.js';
+import type { Caller } from './caller/caller.js';
 import { ownRights, type Rights } from './caller/rights.js';
 import type { GroupFolder } from './plan/bundle-groups.js';
 import { type ScopeName, scopeUnit } from './plan/systemd-scope.js';
@@ -14,6 +15,8 @@ export interface WantedScope {
   readonly name: ScopeName | null;
   readonly id: string;
   readonly limits: UnitLimits;
+  /** Whose variables say where a systemd of the user is. */
+  readonly caller: Pick<Caller, 'env'>;
 }
 
 /**
@@ -24,21 +27,22 @@ export interface WantedScope {
  * @throws UnsupportedError: there is no systemd; DBusError; what `make` throws
  */
 export async function inScope<T>(
-  { name, id, limits }: WantedScope,
+  { name, id, limits, caller: { env } }: WantedScope,
   { make, undo }: { readonly make: () => Promise<T>; readonly undo: (made: T) => Promise<void> },
 ): Promise<T> {
   if (name === null) return make();
+  const systemd: Systemd = { owner: name.of, env };
   const waiting = planOf({ stages: [{ flags: 0, steps: [{ op: 'park' }] }] });
   const made: T[] = [];
   try {
     return await during(waiting, new Map(), async ({ pid }) => {
-      await startScopeUnit(name.of, scopeUnit(name, { id, pid, limits }));
+      await startScopeUnit(systemd, scopeUnit(name, { id, pid, limits }));
       try {
         const one = await make();
         made.push(one);
         return one;
       } catch (error) {
-        throw await undoneAfter(error, () => stopUnit(name.of, name.unit));
+        throw await undoneAfter(error, () => stopUnit(systemd, name.unit));
       }
     });
   } catch (error) {
@@ -51,17 +55,17 @@ export async function inScope<T>(
 export const systemdOf = ({ isConfined }: Pick<Rights, 'isConfined'>): SystemdOwner => (isConfined ? 'user' : 'machine');
 
 /** The systemd that a record names, when this process may ask it. @throws UnsupportedError: root of the machine has another one than the user whose record this is */
-export function ownSystemd(of: SystemdOwner): SystemdOwner {
+export function ownSystemd(of: SystemdOwner, { env }: Pick<Caller, 'env'>): Systemd {
   if (of === 'user' && systemdOf(ownRights(null, true)) === 'machine')
     throw new UnsupportedError(
       "a scope of a user's systemd",
       'root of the machine does not speak with it',
       'Call the runtime as that user.',
     );
-  return of;
+  return { owner: of, env };
 }
 
 /** Stops the units whose groups these are. @throws DBusError; UnsupportedError: systemd is gone */
-export async function stopUnits(folders: readonly Pick<GroupFolder, 'unit' | 'unitOf'>[]): Promise<void> {
-  for (const { unit, unitOf = 'machine' } of folders) if (unit !== undefined) await stopUnit(ownSystemd(unitOf), unit);
+export async function stopUnits(folders: readonly Pick<GroupFolder, 'unit' | 'unitOf'>[], caller: Pick<Caller, 'env'>): Promise<void> {
+  for (const { unit, unitOf = 'machine' } of folders) if (unit !== undefined) await stopUnit(ownSystemd(unitOf, caller), unit);
 }

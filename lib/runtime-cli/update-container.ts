@@ -42,7 +42,7 @@ export function askedResources(flags: Flags, caller: Pick<Caller, 'absolute' | '
  *
  * @throws NacelleError: 'container not running'; UnsupportedError; SyscallError; DBusError
  */
-export async function updateContainer(folder: StateFolder, resources: Resources): Promise<void> {
+export async function updateContainer(folder: StateFolder, resources: Resources, caller: Pick<Caller, 'env'>): Promise<void> {
   const record = madeRecord(folder);
   if (statusOf(folder, record) === 'stopped') throw refusal(NOT_RUNNING);
   const layout = rooted(inspectGroups(), record.groups);
@@ -74,7 +74,7 @@ export async function updateContainer(folder: StateFolder, resources: Resources)
     return;
   }
   const [owner = 'machine'] = record.groups.flatMap(({ unitOf }) => unitOf ?? []);
-  await withSystemd(ownSystemd(owner), async (systemd) => {
+  await withSystemd(ownSystemd(owner, caller), async (systemd) => {
     // the kernel says first whether the limits can be had
     const putBack = write();
     try {

@@ -16,7 +16,7 @@ const group = join(mount, `nacelle-test-${process.pid}-nested`);
 const started: ChildProcess[] = [];
 
 afterEach(async () => {
-  await removeGroups([{ path: group, version: 2, controllers: [], mountPoint: mount }]);
+  await removeGroups([{ path: group, version: 2, controllers: [], mountPoint: mount }], { env: {} });
   expect(existsSync(group)).toBe(false);
   for (const child of started.splice(0)) if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
 });
