@@ -1,7 +1,10 @@
 import { isatty } from 'node:tty';
+import type { TerminalSize } from '../process/options/process-types.js';
 import { Terminal } from '../process/streams/terminal.js';
-import { connectTerminal } from '../process/terminal/connect-terminal.js';
+import { connectTerminal, type TerminalTarget } from '../process/terminal/connect-terminal.js';
+import { enterRawMode } from '../process/terminal/raw-mode.js';
 import { usageError } from './config/runtime-error.js';
+import { hostTerminal } from './host-terminal.js';
 
 /**
  * Refuses a terminal in the foreground where the caller has none that it could be shown at.
@@ -10,14 +13,22 @@ import { usageError } from './config/runtime-error.js';
  * @throws NacelleError
  */
 export function requireOwnTerminal(hasOwnStreams: boolean): void {
-  if (!hasOwnStreams || !isatty(0)) throw usageError('cannot allocate tty: standard input of the runtime is no terminal');
+  const host = hasOwnStreams ? hostTerminal() : null;
+  if (host === null) throw usageError('cannot allocate tty: the runtime has no terminal');
+  host.close();
 }
 
-/** The size of the caller's terminal; 0 × 0 where its standard output is none. */
-export function ownSize(): { readonly columns: number; readonly rows: number } {
+/** The size of the caller's terminal: that of its output, which may be another one than that of its input. */
+export function ownSize(): TerminalSize {
   // of a stream that is no terminal Node has no size
-  const { columns = 0, rows = 0 }: { readonly columns?: number; readonly rows?: number } = process.stdout;
-  return { columns, rows };
+  const { columns, rows }: { readonly columns?: number; readonly rows?: number } = process.stdout;
+  if (columns !== undefined && rows !== undefined) return { columns, rows };
+  const host = hostTerminal();
+  try {
+    return host?.size() ?? { columns: 0, rows: 0 };
+  } finally {
+    host?.close();
+  }
 }
 
 /** A program's terminal that is shown at the caller's own, which is in raw mode meanwhile. */
@@ -38,7 +49,8 @@ export function showTerminal(master: number, pid: number): ShownTerminal {
   const resize = async (size: { columns: number; rows: number }): Promise<void> => void terminal.resize(size);
   const target = { pid, stdin: terminal.input, stdout: terminal.output, resize };
   // no keys end it: what is typed is the program's
-  const connected = connectTerminal(target, { detachKeys: '' }).then(
+  const shown = isatty(0) ? connectTerminal(target, { detachKeys: '' }) : copyStreams(target);
+  const connected = shown.then(
     () => null,
     (error: unknown) => ({ error }),
   );
@@ -50,4 +62,30 @@ export function showTerminal(master: number, pid: number): ShownTerminal {
       if (failed !== null) throw failed.error;
     },
   };
+}
+
+/**
+ * The same where standard input is no terminal: what comes there is typed, what is written goes to standard output, and the caller's terminal, wherever it is, is
+ * raw meanwhile. The end of standard input is not that of what is typed, as with runc.
+ */
+async function copyStreams({ stdin, stdout, resize }: Pick<TerminalTarget, 'stdin' | 'stdout' | 'resize'>): Promise<void> {
+  const host = hostTerminal();
+  const restore = host === null ? () => undefined : enterRawMode(host.fd);
+  // a size that the program can't get any more does not matter
+  const follow = (): void => void resize(ownSize()).catch(() => undefined);
+  process.on('SIGWINCH', follow);
+  try {
+    if (stdin !== null) process.stdin.pipe(stdin, { end: false });
+    await new Promise<void>((resolve, reject) => {
+      stdout?.on('close', resolve).on('end', resolve).on('error', reject);
+      for (const stream of [process.stdin, process.stdout]) stream.on('error', reject);
+      stdout?.pipe(process.stdout, { end: false });
+    });
+  } finally {
+    process.off('SIGWINCH', follow);
+    process.stdin.unpipe();
+    process.stdin.destroy();
+    restore();
+    host?.close();
+  }
 }

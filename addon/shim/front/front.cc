@@ -160,8 +160,11 @@ int hear(const FrontFile& file, const FrontCall& call, int argc, char** argv, Fo
   return become_planner(file, argc, argv, call.command_at, words.get());
 }
 
-// A program of run or exec may be shown at the caller's terminal, which takes a process that has it.
-bool may_show_terminal(const PlannedCall& call) { return (call.command == "run" || call.command == "exec") && isatty(STDIN_FILENO) == 1; }
+// A program of run or exec may be shown at the caller's terminal, which takes a process that has it, whatever else its other streams are.
+bool may_show_terminal(const PlannedCall& call) {
+  if (call.command != "run" && call.command != "exec") return false;
+  return isatty(STDIN_FILENO) == 1 || isatty(STDOUT_FILENO) == 1 || isatty(STDERR_FILENO) == 1;
+}
 
 }  // namespace
 

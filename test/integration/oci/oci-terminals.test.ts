@@ -7,12 +7,12 @@ import { useLeakCheck } from '../../fixtures/leaks.js';
 import { programFile } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
 import { useResidentPlanner } from '../../fixtures/resident-planner.js';
-import { makeBundle, useRuntimes } from '../../fixtures/runtime-bundle.js';
+import { called, makeBundle, useRuntimes } from '../../fixtures/runtime-bundle.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox', 'runc', 'script', 'stty', 'tty'] });
+const { describe, it } = requires({ root: true, tools: ['busybox', 'runc', 'script', 'setsid', 'stty', 'tty'] });
 const folder = temporaryFolder();
 const { oci, states } = useRuntimes(folder);
 
@@ -84,11 +84,44 @@ describe('a terminal in the foreground whose output is a pipe', () => {
   });
 });
 
+describe('a terminal in the foreground whose input is none', () => {
+  // runc tells the size when the program runs already
+  const SIZE = 'until test "$(busybox stty size 2> /dev/null)" = "30 100"; do :; done; busybox tty';
+  it.each([
+    ['a pipe', (run: string) => `echo typed | ${run}`, `${SIZE}; read line; echo "got <$line>"; exit 7`],
+    ['nothing', (run: string) => `${run} < /dev/null`, `${SIZE}; exit 7`],
+    ['nothing, and output is a pipe', (run: string) => `${run} < /dev/null | cat -A; (exit 7)`, `${SIZE}; exit 7`],
+    ['nothing, and all output goes elsewhere', (run: string) => `${run} < /dev/null 2>&1 | cat -A; (exit 7)`, `${SIZE}; exit 7`],
+  ])('shows what is typed there: %s, as with runc', async (_, through, program) => {
+    const bundle = makeBundle(folder, ['sh', '-c', program], ({ process }) => Object.assign(process, { terminal: true }));
+    const shows = async (runtime: string): Promise<string> => {
+      const { shown, isAsBefore } = await atTerminal(through(`${runtime} run --bundle ${bundle} one`)).over();
+      expect(isAsBefore).toBe(true);
+      // what cat(1) writes comes while the terminal is raw or after that
+      return shown.replaceAll('\r', '');
+    };
+    const ours = await shows(OURS);
+    expect(ours).toContain('code: 7');
+    expect(ours).toBe(await shows(RUNC));
+  });
+});
+
 describe('a terminal that nobody could be shown', () => {
   it('is refused before anything is made', async () => {
     const bundle = makeBundle(folder, ['true'], ({ process }) => Object.assign(process, { terminal: true }));
-    const call = await oci('run', '--bundle', bundle, 'one');
-    expect(call).toMatchObject({ code: 1, stderr: expect.stringContaining('standard input of the runtime is no terminal') });
+    // nor is there one that controls its session
+    const call = await called('setsid', [
+      '--wait',
+      process.execPath,
+      programFile('nacelle-oci'),
+      '--root',
+      states,
+      'run',
+      '--bundle',
+      bundle,
+      'one',
+    ]);
+    expect(call).toMatchObject({ code: 1, stderr: expect.stringContaining('cannot allocate tty: the runtime has no terminal') });
     expect(await oci('run', '--detach', '--bundle', bundle, 'one')).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('cannot allocate tty if runc will detach without setting console socket'),
