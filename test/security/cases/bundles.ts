@@ -137,7 +137,7 @@ export const bundles = [
   ...['proc', 'sys', 'dev'].map((name) =>
     attack({
       attack: `has a link to a folder of the host at /${name}, where config.json mounts`,
-      source: name === 'dev' ? 'CVE-2021-30465' : 'CVE-2019-19921, CVE-2023-27561, CVE-2023-28642',
+      source: name === 'dev' ? 'CVE-2021-30465' : 'CVE-2019-19921, CVE-2023-27561, CVE-2023-28642, CVE-2025-54867',
       protection: 'mount points are found below the root, and mounted on by descriptor',
       as,
       tries: () => linked(name),
@@ -159,7 +159,7 @@ export const bundles = [
   }),
   attack({
     attack: 'has a link to core_pattern at /dev/null, of which masks are made',
-    source: 'CVE-2025-31133',
+    source: 'CVE-2025-31133, CVE-2025-62161',
     protection: 'the file of a mask is checked to be the null device',
     as,
     tries: () =>
@@ -168,6 +168,20 @@ export const bundles = [
       ),
     on: [{}, 'refused: EXDEV'],
     off: maskByPath,
+  }),
+  attack({
+    attack: 'has no /dev/null, of which masks are made',
+    source: 'CVE-2025-31133',
+    protection: "a path that can't be masked is an error before the program starts",
+    as,
+    tries: () => bundleSays(bundleOf('(: < /proc/timer_list) 2>/dev/null && echo opened', writableNull)),
+    on: [{}, 'refused: ENOENT'],
+    off: byHand('mount(8) whose failure is passed over', 'opened', async () =>
+      privately(
+        'mount -t proc proc "$1/proc"; mount --bind "$1/dev/null" "$1/proc/timer_list"; : < "$1/proc/timer_list" && echo opened',
+        await rootWith(),
+      ),
+    ),
   }),
   attack({
     attack: 'has a link to core_pattern at /dev/console, where its terminal is mounted',
@@ -200,7 +214,7 @@ export const bundles = [
   }),
   attack({
     attack: 'has a bind at /proc to a folder with files of the same names, to which a sysctl would be written',
-    source: 'CVE-2025-52881, CVE-2019-16884',
+    source: 'CVE-2025-52881, CVE-2025-62596, CVE-2019-16884',
     protection: 'sysctls are written by a descriptor of a mount that is checked to be proc',
     as,
     tries: async () => {
