@@ -1,3 +1,6 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'vitest';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';
@@ -5,7 +8,7 @@ import { makeBundle, useRuntimes } from '../../fixtures/runtime-bundle.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox', 'runc'] });
+const { describe, it } = requires({ root: true, tools: ['busybox', 'mknod', 'runc'] });
 const folder = temporaryFolder();
 const { oci, runc } = useRuntimes(folder);
 
@@ -21,6 +24,17 @@ describe('devices', () => {
     });
     const told = { code: 0, stdout: '1 3 640\npts/ptmx\n', stderr: '' };
     expect(await oci('run', '--bundle', bundle, 'one')).toEqual(told);
+    expect(await oci('run', '--bundle', bundle, 'one')).toEqual(told);
+    expect(await runc('run', '--bundle', bundle, 'one')).toEqual(told);
+  });
+
+  it('keep the mode and the owner that a node of the image has outside of /dev, as with runc', async () => {
+    const bundle = makeBundle(folder, ['busybox', 'stat', '-c', '%t %T %a %u', '/data/own'], ({ linux }) => {
+      linux.devices = [{ type: 'c', path: '/data/own', major: 1, minor: 3, fileMode: 0o640, uid: 5, gid: 6 }];
+    });
+    mkdirSync(join(bundle, 'rootfs/data'));
+    execFileSync('mknod', ['-m', '600', join(bundle, 'rootfs/data/own'), 'c', '1', '3']);
+    const told = { code: 0, stdout: '1 3 600 0\n', stderr: '' };
     expect(await oci('run', '--bundle', bundle, 'one')).toEqual(told);
     expect(await runc('run', '--bundle', bundle, 'one')).toEqual(told);
   });
