@@ -72,7 +72,9 @@ export async function createContainer(request: CreateRequest): Promise<MadeConta
       } catch (error) {
         // nobody hears what a shim that was lost has undone: `delete --force` looks, by what is noted here
         if (hasLostShim(error)) throw error;
-        throw await undoneAfter(error, () => removeStateFolder(folder));
+        throw await undoneAfter(error, () =>
+          doAll([() => (request.keep ? removeGroups(facts.folders) : undefined), () => removeStateFolder(folder)]),
+        );
       }
     });
   } catch (error) {
@@ -139,7 +141,7 @@ async function endTask(task: Task, folders: readonly GroupFolder[], caller: Pick
 }
 
 function planInput(
-  { newKeyring, noPivot, pidfdSocket, detach, caller, rights }: CreateRequest,
+  { newKeyring, noPivot, pidfdSocket, detach, keep, caller, rights }: CreateRequest,
   { config, program, groups, folders, shown, sources, known, mountLabel, scope: _, mountMaps: __, ...facts }: CreateFacts,
   { folder, joined, procs, mapped, slots }: Making & { readonly slots: Slots },
 ): BundleInput {
@@ -153,7 +155,7 @@ function planInput(
     ...{ bindsDevices: rights.isConfined || facts.maps !== null, isInUsers: rights.isUser },
     keepsGroups: keepsGroups(config, rights) || needsSetgroupsDenied(rights, facts.maps),
     pidfdSocket: pidfdSocket === null ? null : caller.absolute(pidfdSocket),
-    groups: planBundleGroups({ ...groups, slots, folders, resources: linux?.resources }),
+    groups: planBundleGroups({ ...groups, slots, folders, keep, resources: linux?.resources }),
     mounts: {
       ...{ sources, procs, mapped, groups: shown, mode: groups.layout.mode, hasCgroupNamespace },
       ...{ devices: linux?.devices ?? [], label: mountLabel },

@@ -53,6 +53,8 @@ export interface CreateRequest {
   readonly noPivot: boolean;
   /** The runtime does not stay with the container; else that ends with this process, which hears of its end by the task. */
   readonly detach: boolean;
+  /** `--keep`: what is left of a container after its end, its groups among that, stays until it is deleted. */
+  readonly keep: boolean;
   /** How many descriptors from 3 on the program gets, after those of socket activation. */
   readonly preservedFds: number;
   /** The group is that of a scope of systemd, which `linux.cgroupsPath` names. */

@@ -16,8 +16,8 @@ import { undoneAfter } from './undone-after.js';
  *
  * @returns the exit status of the program, 128 + n for a signal; 0 with `detach`
  */
-export async function runContainer(request: CreateRequest, { keep }: { readonly keep: boolean }): Promise<number> {
-  const { detach } = request;
+export async function runContainer(request: CreateRequest): Promise<number> {
+  const { detach, keep } = request;
   const { folder, record, task, terminal, letGo } = await createContainer(request);
   const forget = detach ? () => undefined : request.caller.forwardSignals(signalsOf(task));
   const shown = terminal === null ? null : showTerminal(terminal, record.pid);

@@ -73,13 +73,16 @@ function expression(text: string): RegExp {
   }
 }
 
-function createRequest({ caller, rights, root, flags, systemd }: Called, { detach }: Pick<CreateRequest, 'detach'>): CreateRequest {
+function createRequest(
+  { caller, rights, root, flags, systemd }: Called,
+  { detach, keep }: Pick<CreateRequest, 'detach' | 'keep'>,
+): CreateRequest {
   return {
     ...{ caller, rights, root, systemd, id: flags.words[0] ?? '', bundle: flags.value('bundle') ?? '.', pidFile: flags.value('pid-file') },
     config: flags.value('config') || 'config.json',
     ...{ consoleSocket: flags.value('console-socket'), pidfdSocket: flags.value('pidfd-socket'), newKeyring: !flags.has('no-new-keyring') },
     noPivot: flags.has('no-pivot'),
-    detach,
+    ...{ detach, keep },
     preservedFds: preservedFdsOf(flags),
   };
 }
@@ -135,7 +138,7 @@ export const commands: Readonly<Record<CommandName, Command>> = {
     short: { b: 'bundle' },
     words: [1, 1],
     run: async (called) => {
-      await (await createContainer(createRequest(called, { detach: true }))).letGo();
+      await (await createContainer(createRequest(called, { detach: true, keep: false }))).letGo();
       return 0;
     },
   },
@@ -154,7 +157,7 @@ export const commands: Readonly<Record<CommandName, Command>> = {
     flags: { ...createFlags, detach: 'switch', keep: 'switch' },
     short: { b: 'bundle', d: 'detach' },
     words: [1, 1],
-    run: (called) => runContainer(createRequest(called, { detach: called.flags.has('detach') }), { keep: called.flags.has('keep') }),
+    run: (called) => runContainer(createRequest(called, { detach: called.flags.has('detach'), keep: called.flags.has('keep') })),
   },
   state: {
     flags: {},

@@ -79,8 +79,9 @@ int run(Context& context, const args::send_listener& a) {
     is_first = false;
   }
   unique_fd socket;
-  const int result = connect_to(a.path.text, socket);
-  return result < 0 ? result : send_with(socket.get(), std::move(text), context.slots.get(a.listener));
+  // runc's words, which callers match
+  if (const int result = connect_to(a.path.text, socket); result < 0) return context.failed(result, "failed to connect with seccomp agent");
+  return send_with(socket.get(), std::move(text), context.slots.get(a.listener));
 }
 
 }  // namespace nacelle

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -45,6 +46,13 @@ int await_end(pid_t pid, uint64_t timeout) {
   if (waitpid(pid, &status, __WALL) < 0) return -errno;
   if (error < 0) return error;
   return ready == 0 ? -ETIMEDOUT : status;
+}
+
+// A signal in words as runc has them, such as "bad system call".
+std::string signal_words(int signal) {
+  std::string words = strsignal(signal);
+  words.front() = static_cast<char>(std::tolower(static_cast<unsigned char>(words.front())));
+  return words;
 }
 
 // What the hook wrote, without line ends at its end.
@@ -93,8 +101,7 @@ int run(Context& context, const args::run_named_hook& a) {
   const int status = await_end(pid, a.timeout);
   if (status == -ETIMEDOUT) return context.failed(status, "it took longer than its timeout");
   if (status <= 0) return status;
-  std::string text =
-      WIFEXITED(status) ? "exit status " + std::to_string(WEXITSTATUS(status)) : "signal " + std::to_string(WTERMSIG(status));
+  std::string text = WIFEXITED(status) ? "exit status " + std::to_string(WEXITSTATUS(status)) : "signal: " + signal_words(WTERMSIG(status));
   const std::string said = written(output.get());
   if (!said.empty()) text += ": " + said;
   return context.failed(-EIO, text.c_str());

@@ -107,6 +107,8 @@ export interface GroupsRequest {
   readonly folders: readonly GroupFolder[];
   readonly resources: Resources | undefined;
   readonly canFilterDevices: boolean;
+  /** The groups stay after the container's end, and are removed by whoever asked for that. */
+  readonly keep: boolean;
   /** Nobody here may make rules for devices, nor devices: they are left out, as runc leaves them out. */
   readonly isConfined: boolean;
   /** What a group of v2 that is there hands on; `null` for one that is not. */
@@ -123,7 +125,7 @@ export interface HandedOn {
 
 /** Pure. @throws UnsupportedError for a limit that can't be kept */
 export function planBundleGroups(request: GroupsRequest): BundleGroups {
-  const { slots, layout, files, folders, resources, canFilterDevices, isConfined, handsOn } = request;
+  const { slots, layout, files, folders, resources, canFilterDevices, isConfined, handsOn, keep } = request;
   const members = folders.map((folder) => ({ ...folder, slot: slots.take() }));
   const unified = members.find(({ version }) => version === 2);
   const slotOf = (controller: string): Slot => {
@@ -152,7 +154,7 @@ export function planBundleGroups(request: GroupsRequest): BundleGroups {
     join: members.filter(({ version }) => version === 1).map(({ slot }): Step => ({ op: 'join_group', group: slot, file: 'cgroup.procs' })),
     unified: unified?.slot,
     killGroup: home === undefined ? undefined : { at: home.slot, path: '.' },
-    undo: folders.map(({ path }): Step => ({ op: 'remove_group', host: true, at: NONE, path })),
+    undo: keep ? [] : folders.map(({ path }): Step => ({ op: 'remove_group', host: true, at: NONE, path })),
     limits: [...writes, ...ofUnified.map((write) => ({ ...write, controller: 'unified' }))],
   };
 }

@@ -1,4 +1,4 @@
-import type { ReadFile } from '../../cgroup/files/interface-file-formats.js';
+import { parseNumber, type ReadFile } from '../../cgroup/files/interface-file-formats.js';
 import { type GroupFiles, type Place, versionOf, type Write } from '../../cgroup/limits/group-write.js';
 import { limitWrites } from '../../cgroup/limits/limit-writes.js';
 import { UnsupportedError } from '../../errors.js';
@@ -15,6 +15,12 @@ export interface UpdateFacts {
   readonly read: ReadFile;
 }
 
+/** Limits of the CPU that are written in an order of their own. */
+const ownOrder = {
+  ...{ quota: undefined, period: undefined, burst: undefined, idle: undefined },
+  ...{ realtimePeriod: undefined, realtimeRuntime: undefined },
+} as const;
+
 /**
  * What `update` writes, in the order in which the kernel takes it. As in runc a number of 0 leaves a limit as it is, -1 takes it away, and rules for
  * devices are left as they are. Pure.
@@ -26,7 +32,7 @@ export function updateWrites(resources: Resources, facts: UpdateFacts): Write[] 
   const place: Place = { layout: facts.layout, files: facts.files };
   const plain: Resources = {
     ...resources,
-    cpu: cpu === undefined ? undefined : { ...cpu, quota: undefined, period: undefined, burst: undefined, idle: undefined },
+    cpu: cpu === undefined ? undefined : { ...cpu, ...ownOrder },
     pids: undefined,
   };
   return [
@@ -34,6 +40,7 @@ export function updateWrites(resources: Resources, facts: UpdateFacts): Write[] 
     // an idle group takes no shares, so it ceases to be idle first
     ...(cpu?.idle === undefined ? [] : limitWrites({ cpuIdle: cpu.idle === 1 }, place)),
     ...quotaWrites(cpu, facts),
+    ...realTimeWrites(cpu, facts),
     ...pidsWrites(resources.pids, facts.layout),
     ...resourceWritesOf(plain, place),
     ...unifiedWrites(resources).map(({ file, value }) => ({ controller: unified(facts.layout), file, value })),
@@ -68,6 +75,18 @@ function quotaWrites(cpu: Resources['cpu'], { layout, files, read }: UpdateFacts
     ...(quota === 0 ? [] : [write('cpu.cfs_quota_us', quota)]),
     ...after,
   ];
+}
+
+/**
+ * Run time under real-time policies is, of its period, at no moment more than it was or will be: the kernel refuses more than the period, and more than the
+ * group above has. So of a period that falls the run time comes first.
+ */
+function realTimeWrites(cpu: Resources['cpu'], facts: UpdateFacts): Write[] {
+  const { realtimePeriod: period = 0, realtimeRuntime: runtime = 0 } = cpu ?? {};
+  const ofPeriod = period > 0 ? limitWrites({ cpuRtPeriod: period }, facts) : [];
+  const ofRuntime = runtime > 0 ? limitWrites({ cpuRtRuntime: runtime }, facts) : [];
+  const falls = period < (parseNumber(facts.read('cpu', 'cpu.rt_period_us') ?? '') ?? 0);
+  return falls ? [...ofRuntime, ...ofPeriod] : [...ofPeriod, ...ofRuntime];
 }
 
 /** The file has the same name in both versions. */

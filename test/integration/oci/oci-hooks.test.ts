@@ -92,6 +92,18 @@ describe('hooks', () => {
     expect(await oci('run', '--bundle', bundle, 'one')).toMatchObject(failed);
   });
 
+  it('that a signal ends are told of by runc’s words for it', async () => {
+    const bundle = makeBundle(folder, ['busybox', 'true'], (config) => {
+      config.hooks = { startContainer: [{ path: '/bin/busybox', args: ['sh', '-c', 'kill -SYS $$'] }] };
+    });
+    expect(await runc('run', '--bundle', bundle, 'one')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('signal: bad system call'),
+    });
+    const stderr = expect.stringMatching(/error running startContainer hook #0: .*signal: bad system call/);
+    expect(await oci('run', '--bundle', bundle, 'one')).toMatchObject({ code: 1, stderr });
+  });
+
   it('of the container’s creation see the host, also where a path leads above /, and the root at its path', async () => {
     const [log, real] = [join(folder, 'seen'), join(folder, 'real')];
     writeFileSync(real, 'host\n');

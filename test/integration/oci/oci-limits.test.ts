@@ -7,7 +7,7 @@ import { bfqDisk } from '../../fixtures/bfq-disk.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { programFile } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
-import { makeBundle, useRuntimes } from '../../fixtures/runtime-bundle.js';
+import { bundleGroups, makeBundle, useRuntimes } from '../../fixtures/runtime-bundle.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 import { until } from '../../fixtures/until.js';
 
@@ -269,5 +269,28 @@ describe('memory.disableOOMKiller', () => {
     expect(ours?.[file]).toBe(theirs?.[file]);
     if (existsSync('/sys/fs/cgroup/memory')) expect(ours?.[file]).toMatch(/^oom_kill_disable 1$/m);
     else expect(Object.keys(ours ?? {}).filter((name) => ['memory.max', file].includes(name))).toEqual(['memory.max']);
+  });
+});
+
+describe('run --keep', () => {
+  it('leaves the groups with what they counted until delete, as with runc, and none where the container can not be made', async () => {
+    const bundle = makeBundle(folder, ['busybox', 'true'], ({ linux }) => {
+      linux.resources = { pids: { limit: 17 } };
+    });
+    const name = bundle.split('-').at(-1) ?? '';
+    const left = (): string[] => bundleGroups().filter((group) => existsSync(join(group, name)));
+    for (const runtime of [oci, runc]) {
+      expect(await runtime('run', '--keep', '--bundle', bundle, 'one')).toMatchObject({ code: 0 });
+      const limits = left().flatMap((group) => {
+        const file = join(group, name, 'pids.max');
+        return existsSync(file) ? [readFileSync(file, 'utf8').trim()] : [];
+      });
+      expect(limits).toEqual(['17']);
+      await runtime('delete', 'one');
+      expect(left()).toEqual([]);
+    }
+    const broken = makeBundle(folder, ['no-such-program']);
+    expect(await oci('run', '--keep', '--bundle', broken, 'one')).toMatchObject({ code: 1 });
+    expect(bundleGroups().filter((group) => existsSync(join(group, broken.split('-').at(-1) ?? '')))).toEqual([]);
   });
 });

@@ -94,7 +94,7 @@ describe('a program of exec', () => {
     await oci('run', '-d', '--bundle', bundle, 'one');
     for (const [flags, words] of [
       [['--cgroup', 'nowhere'], 'nowhere'],
-      [['--cgroup', '../out'], '../out is not a sub cgroup path'],
+      [['--cgroup', '../out'], 'invalid --cgroup argument: ../out is not a sub cgroup path'],
       [['--cgroup', 'nothing:sub'], 'unknown controller nothing'],
       [['--cgroup', ',memory:sub'], 'empty controller'],
       [['--cgroup', 'sub', '--cgroup', 'memory:sub'], 'invalid --cgroup argument: sub (a group of all controllers'],

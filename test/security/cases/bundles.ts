@@ -81,6 +81,7 @@ async function createdBundle<T>(use: (pid: number) => Promise<T>): Promise<T> {
     newKeyring: true,
     noPivot: false,
     detach: false,
+    keep: false,
     preservedFds: 0,
     systemd: false,
   });
@@ -311,7 +312,16 @@ export const bundles = [
       const answer = await orRefused(async () => {
         await createContainer({
           ...{ root, id: '../out', bundle: bundleOf('true'), config: 'config.json', pidFile: null, consoleSocket: null, pidfdSocket: null },
-          ...{ newKeyring: true, noPivot: false, detach: true, preservedFds: 0, systemd: false, caller: ownCaller(), rights: ROOT_RIGHTS },
+          ...{
+            newKeyring: true,
+            noPivot: false,
+            detach: true,
+            keep: false,
+            preservedFds: 0,
+            systemd: false,
+            caller: ownCaller(),
+            rights: ROOT_RIGHTS,
+          },
         });
         return 'created';
       });

@@ -44,6 +44,7 @@ function made(
       resources: resourcesSchema.parse(resources),
       canFilterDevices: hasDevices,
       isConfined: false,
+      keep: false,
       handsOn: (folder) => groups[folder] ?? null,
     },
   });
@@ -96,7 +97,7 @@ describe('a container without groups', () => {
   const withoutGroups = (resources: object, controllers = ['memory', 'cpu']) =>
     planBundleGroups({
       ...{ slots: new Slots(), layout: layoutOf('v1', controllers), files, folders: [], resources: resourcesSchema.parse(resources) },
-      ...{ canFilterDevices: false, isConfined: true, handsOn: () => null },
+      ...{ canFilterDevices: false, isConfined: true, keep: false, handsOn: () => null },
     });
 
   it('has what is so without a group', () => {
@@ -144,6 +145,7 @@ describe('the weight of block I/O', () => {
       folders: groupFolders(layout, '/a', 'id'),
       canFilterDevices: true,
       isConfined: false,
+      keep: false,
       handsOn: () => null,
     };
     expect(() => planBundleGroups({ ...request, files: noFiles, resources: resourcesSchema.parse({ blockIO }) })).toThrow(

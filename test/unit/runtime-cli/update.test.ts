@@ -60,6 +60,22 @@ describe('what `update` writes', () => {
     ['v2', { pids: { limit: -1 }, unified: { 'memory.high': '1' } }, {}, ['pids.max=max', 'memory.high=1']],
     ['v2', { cpu: { idle: 0, shares: 1024 } }, { 'cpu.idle': '1' }, ['cpu.idle=0', 'cpu.weight=100']],
     ['v1', { cpu: { cpus: '0-1' } }, { 'cpuset.effective_cpus': '0-3' }, ['cpuset.cpus=0-1']],
+    [
+      ...([
+        'v1',
+        { cpu: { realtimePeriod: 10, realtimeRuntime: 3 } },
+        { 'cpu.rt_period_us': '900\n', 'cpu.rt_runtime_us': '600\n' },
+      ] as const),
+      ['cpu.rt_runtime_us=3', 'cpu.rt_period_us=10'],
+    ],
+    [
+      ...([
+        'v1',
+        { cpu: { realtimePeriod: 90, realtimeRuntime: 30 } },
+        { 'cpu.rt_period_us': '10\n', 'cpu.rt_runtime_us': '3\n' },
+      ] as const),
+      ['cpu.rt_period_us=90', 'cpu.rt_runtime_us=30'],
+    ],
     ['v1', { memory: { limit: 0, swap: 0 }, cpu: { quota: 0, period: 0, shares: 0, cpus: '' }, pids: { limit: 0 } }, {}, []],
     ['v1', { devices: [{ allow: false, access: 'rwm' }] }, {}, []],
   ])('on %s of %j', (mode, resources, texts, expected) => {
