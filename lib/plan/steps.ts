@@ -47,6 +47,7 @@ export type Step =
   | { readonly op: 'detach'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
   | { readonly op: 'pivot'; readonly host?: never; readonly root: Slot; readonly between: number | bigint; }
   | { readonly op: 'enter_root'; readonly host?: never; readonly root: Slot; }
+  | { readonly op: 'enter_folder'; readonly host?: never; readonly folder: Slot; }
   | { readonly op: 'change_root'; readonly host?: never; readonly root: Slot; }
   | { readonly op: 'mask'; readonly host?: boolean; readonly roots: readonly Slot[]; readonly paths: readonly string[]; readonly file: Slot; readonly folder: Slot; }
   | { readonly op: 'readonly'; readonly host?: boolean; readonly roots: readonly Slot[]; readonly paths: readonly string[]; }
@@ -229,6 +230,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'detach', call: 'umount2', what: 'unmount {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
   { op: 'pivot', call: 'pivot_root', what: 'make the new root the root', fields: [['SLOT', 'root'], ['NUM', 'between']] },
   { op: 'enter_root', call: 'chroot', what: 'go into the container\'s root', fields: [['SLOT', 'root']] },
+  { op: 'enter_folder', call: 'fchdir', what: 'change to a folder', fields: [['SLOT', 'folder']] },
   { op: 'change_root', call: 'chroot', what: 'make the new root the root without pivot_root', fields: [['SLOT', 'root']] },
   { op: 'mask', call: 'move_mount', what: 'mask paths', fields: [['SLOTS', 'roots'], ['LIST', 'paths'], ['SLOT', 'file'], ['SLOT', 'folder']] },
   { op: 'readonly', call: 'mount_setattr', what: 'make paths read-only', fields: [['SLOTS', 'roots'], ['LIST', 'paths']] },

@@ -162,8 +162,8 @@ export async function deleteContainer(
   if (removed === null) return;
   const { hooks } = configOf(removed);
   // their failures are told, and change nothing (runtime.md, "Lifecycle")
-  for (const { message } of await runEachHook('poststop', hooks?.poststop ?? [], JSON.stringify(stateOf(removed, 'stopped')), caller.env))
-    caller.tell(message);
+  const given = { state: JSON.stringify(stateOf(removed, 'stopped')), env: caller.env, cwd: '/' };
+  for (const { message } of await runEachHook('poststop', hooks?.poststop ?? [], given)) caller.tell(message);
 }
 
 /** @returns the record; `null` where there is none that can be read */

@@ -111,9 +111,10 @@ async function makeContainer(request: CreateRequest, facts: CreateFacts, making:
   try {
     const record = (): ContainerRecord => ({ ...facts.known, pid: task.pid, startTime: processSeen(task.pid)?.startTime ?? '' });
     if (hasRuntimeHooks(config)) {
-      const state = JSON.stringify(stateOf(record(), 'creating'));
-      await runHooks('prestart', config.hooks?.prestart ?? [], state, request.caller.env);
-      await runHooks('createRuntime', config.hooks?.createRuntime ?? [], state, request.caller.env);
+      const { bundle: cwd } = facts.known;
+      const given = { state: JSON.stringify(stateOf(record(), 'creating')), env: request.caller.env, cwd };
+      await runHooks('prestart', config.hooks?.prestart ?? [], given);
+      await runHooks('createRuntime', config.hooks?.createRuntime ?? [], given);
       await task.release();
       isShims = !request.detach;
     }

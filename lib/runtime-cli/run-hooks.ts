@@ -15,23 +15,31 @@ import { hookName } from './config/hook-name.js';
 const MOST_OUTPUT = 1024 * 1024;
 const TOLD = 300;
 
+/** What hooks have besides their own fields. */
+export interface GivenToHooks {
+  /** JSON, which each reads from its standard input. */
+  readonly state: string;
+  /** The environment of the runtime, which hooks have that name none. */
+  readonly env: Caller['env'];
+  /** The folder in which they begin: as with runc the bundle, while it is sure to be there. */
+  readonly cwd: string;
+}
+
 /**
  * Runs the hooks of one kind, one after the other, in the runtime's own namespaces (config.md, "POSIX-platform Hooks").
  *
- * @param state JSON, which each reads from its standard input
- * @param env of the runtime, which hooks have that name none
  * @throws NacelleError for the first that fails; those after it are not run
  */
-export async function runHooks(kind: HookKind, hooks: readonly Hook[], state: string, env: Caller['env']): Promise<void> {
-  for (const [index, hook] of hooks.entries()) await runHook(whatOf(kind, index, hook), hook, state, env);
+export async function runHooks(kind: HookKind, hooks: readonly Hook[], given: GivenToHooks): Promise<void> {
+  for (const [index, hook] of hooks.entries()) await runHook(whatOf(kind, index, hook), hook, given);
 }
 
 /** Runs all of them, whatever fails, as is asked of those that come after the end (runtime.md, "Lifecycle"). @returns what failed, in their order */
-export async function runEachHook(kind: HookKind, hooks: readonly Hook[], state: string, env: Caller['env']): Promise<Error[]> {
+export async function runEachHook(kind: HookKind, hooks: readonly Hook[], given: GivenToHooks): Promise<Error[]> {
   const failures: Error[] = [];
   for (const [index, hook] of hooks.entries()) {
     try {
-      await runHook(whatOf(kind, index, hook), hook, state, env);
+      await runHook(whatOf(kind, index, hook), hook, given);
     } catch (error) {
       failures.push(toError(error));
     }
@@ -47,8 +55,9 @@ function whatOf(kind: HookKind, index: number, { path }: Hook): string {
 /** The environment of the runtime, as `env` of config.json would have it. */
 const environmentOf = (env: Caller['env']): string[] => Object.entries(env).map(([name, value]) => `${name}=${value ?? ''}`);
 
-async function runHook(what: string, { path, args, env, timeout }: Hook, input: string, callers: Caller['env']): Promise<void> {
-  const options = normaliseProcess({ input, maxBuffer: MOST_OUTPUT, ...(timeout === undefined ? {} : { timeout: timeout * 1000 }) });
+async function runHook(what: string, { path, args, env, timeout }: Hook, given: GivenToHooks): Promise<void> {
+  const { state: input, env: callers, cwd } = given;
+  const options = normaliseProcess({ input, cwd, maxBuffer: MOST_OUTPUT, ...(timeout === undefined ? {} : { timeout: timeout * 1000 }) });
   const command = args.length === 0 ? [path] : args;
   const result = await execute<'utf8'>(options, command, async (program) => {
     const slots = new Slots();

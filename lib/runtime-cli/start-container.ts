@@ -54,7 +54,7 @@ async function runPoststart(folder: StateFolder, record: ContainerRecord, { env 
   const { hooks } = configOf(record);
   try {
     if (hooks?.poststart?.length) await ensureShim();
-    await runHooks('poststart', hooks?.poststart ?? [], JSON.stringify(stateOf(record, 'running')), env);
+    await runHooks('poststart', hooks?.poststart ?? [], { state: JSON.stringify(stateOf(record, 'running')), env, cwd: '/' });
   } catch (error) {
     throw await undoneAfter(error, () => killContainer(folder, SIGKILL, { all: true }));
   }

@@ -215,6 +215,8 @@ int run(Context& context, const args::detach& a) {
   return result == -EINVAL ? 0 : result;  // EINVAL: the path is no mount point
 }
 
+int run(Context& context, const args::enter_folder& a) { return checked_int(fchdir(context.slots.get(a.folder))); }
+
 int run(Context& context, const args::pivot& a) {
   if (fchdir(context.slots.get(a.root)) < 0) return -errno;
   const int result = sys_pivot_root(".", ".");

@@ -68,7 +68,8 @@ export function planBundle(input: BundleInput): Plan {
     ...ofCreation.describe,
     ...(pid === undefined ? ofProcess : []),
     ...(hasRuntimeHooks(config) ? [{ op: 'park' } as const] : []),
-    ...ofCreation.run,
+    // as with runc: a path of the image's that a hook means is one from here
+    ...(ofCreation.run.length === 0 ? [] : [{ op: 'enter_folder', folder: root } as const, ...ofCreation.run]),
     ...programLabelSteps(input.labels),
     ...(input.noPivot ? withoutPivot(root) : [{ op: 'pivot', root, between: 0 } as const]),
     ...propagationOf(config.linux, root),

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from 'vitest';
 import { processInfo } from '../../fixtures/host.js';
@@ -121,6 +121,32 @@ describe('hooks', () => {
     ]) {
       expect(await call()).toMatchObject({ code: 0, stderr: '' });
       expect(readFileSync(log, 'utf8')).toBe('host\nthere\n');
+    }
+  });
+
+  it('begin in the bundle, in the root and in the program’s folder, as with runc', async () => {
+    const log = join(folder, 'folders');
+    const bundle = makeBundle(folder, ['cat', '/log'], (config) => {
+      config.process.cwd = '/dev';
+      config.root = { path: 'rootfs', readonly: false };
+      const said = (kind: string) => sh(`echo "${kind} $(pwd)" >> ${log}`);
+      config.hooks = {
+        ...{ prestart: [said('prestart')], createRuntime: [said('createRuntime')] },
+        // the folder may have no path there that all can see
+        createContainer: [sh('echo "createContainer $(busybox ls -d proc/self)" > log')],
+        startContainer: [sh('echo "startContainer $(busybox pwd)" >> /log')],
+      };
+    });
+    for (const call of [
+      () => oci('run', '--bundle', bundle, 'one'),
+      () => oci('run', '--no-pivot', '--bundle', bundle, 'one'),
+      () => runc('run', '--bundle', bundle, 'one'),
+    ]) {
+      writeFileSync(log, '');
+      rmSync(join(bundle, 'rootfs/log'), { force: true });
+      const { stdout } = await call();
+      expect(stdout).toBe('createContainer proc/self\nstartContainer /dev\n');
+      expect(readFileSync(log, 'utf8')).toBe(`prestart ${bundle}\ncreateRuntime ${bundle}\n`);
     }
   });
 
