@@ -93,7 +93,13 @@ export function deviceRulesOf(resources: Resources | undefined): readonly Parsed
   const devices = resources?.devices ?? [];
   const own = devices.map(({ type = 'a', major, minor, access, allow }): ParsedDeviceRule => {
     const number = (value: number | undefined): number | undefined => (value === undefined || value < 0 ? undefined : value);
-    return { type, major: number(major), minor: number(minor), access: access || 'rwm', allow };
+    return {
+      type,
+      major: number(major),
+      minor: number(minor),
+      access: access === undefined || /^$|a/.test(access) ? 'rwm' : access,
+      allow,
+    };
   });
   return [{ type: 'a', access: 'rwm', allow: false }, ...own, ...always];
 }

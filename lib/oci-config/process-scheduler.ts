@@ -21,8 +21,10 @@ export const policyNamed = (policy: ParsedScheduler['policy']): PolicyName => `S
  */
 export function schedulerOf({ scheduler }: Pick<BundleProcess, 'scheduler'>): ParsedScheduler | undefined {
   if (scheduler === undefined) return undefined;
-  const { policy, flags: _, ...numbers } = scheduler;
-  const given = Object.fromEntries(Object.entries(numbers).filter(([, value]) => (value ?? 0) !== 0));
+  const { policy, flags: _, nice, ...numbers } = scheduler;
+  // the kernel passes over a nice value that is not of the policy (sched(7)), and engines write one
+  const withNice = policy === 'SCHED_OTHER' || policy === 'SCHED_BATCH' ? { ...numbers, nice } : numbers;
+  const given = Object.fromEntries(Object.entries(withNice).filter(([, value]) => (value ?? 0) !== 0));
   const checked = checkOptions(schedulerSchema, { policy: policyOf[policy], ...given });
   if ('value' in checked) return checked.value;
   const [first] = checked.problems;

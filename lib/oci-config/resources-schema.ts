@@ -8,13 +8,19 @@ const throttle = list(z.object({ major: unsigned, minor: unsigned, rate: unsigne
 /** 0 is none, as Go writes it. */
 const weight = unsigned.max(1000).refine((value) => value === 0 || value >= 10, 'must be at least 10');
 
-const deviceRule = z.object({
-  allow: z.boolean(),
-  type: maybe(z.enum(['a', 'b', 'c'])),
-  major: maybe(signed),
-  minor: maybe(signed),
-  access: maybe(z.string().regex(/^[rwm]*$/, "must be made of 'r', 'w' and 'm'")),
-});
+const deviceRule = z
+  .object({
+    allow: z.boolean(),
+    type: maybe(z.enum(['a', 'b', 'c'])),
+    major: maybe(signed),
+    minor: maybe(signed),
+    access: maybe(z.string()),
+  })
+  // an 'a', for all, is no letter of the spec; it is in rules of others that refuse, which runc takes
+  .refine(({ allow, access = '' }) => (allow ? /^[rwm]*$/ : /^[rwma]*$/).test(access), {
+    message: "must be made of 'r', 'w' and 'm'",
+    path: ['access'],
+  });
 
 export const resourcesSchema = z.object({
   devices: list(deviceRule),

@@ -17,7 +17,8 @@ export function consoleOf(
 ): ConsoleRequest | null {
   if (!terminal && socket !== null) throw usageError('cannot use console socket if runc will not detach or allocate tty');
   if (!terminal) return null;
-  if (socket === null && detach) throw usageError('cannot allocate tty if runc will detach without setting console socket');
+  if (socket === null && detach)
+    throw usageError('cannot allocate tty if runc will detach without setting console socket: use --console-socket');
   const given = { columns: consoleSize?.width ?? 0, rows: consoleSize?.height ?? 0 };
   if (socket !== null) return { socket: caller.absolute(socket), keepsNewlines: false, ...given };
   requireOwnTerminal(caller.hasOwnStreams);

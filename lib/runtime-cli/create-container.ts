@@ -1,6 +1,6 @@
 import { doAll } from '../errors.js';
 import { carryOut } from '../native/host-work.js';
-import type { Task } from '../native/task.js';
+import type { Task, TaskOutput } from '../native/task.js';
 import type { NamespaceType } from '../plan/namespace-types.js';
 import { NONE, planOf, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
@@ -99,6 +99,7 @@ async function makeContainer(request: CreateRequest, facts: CreateFacts, making:
   const { config, folders } = facts;
   const slots = new Slots();
   const input = planInput(request, facts, { ...making, slots });
+  const plan = planBundle(input);
   // once the process waits for its start, the shim knows of it no more, and it goes with its group
   let isShims = !request.detach || hasRuntimeHooks(config);
   const undo = (task: Task): Promise<void> => (isShims ? endTask(task, folders, request.caller) : removeGroups(folders, request.caller));
@@ -106,16 +107,19 @@ async function makeContainer(request: CreateRequest, facts: CreateFacts, making:
   request.caller.debug(`nsexec container setup: ${request.id} in ${facts.rootfs}`);
   const task = await inScope(
     { name: facts.scope, id: request.id, limits: input.groups.limits, caller: request.caller },
-    { make: () => shim.start(planBundle(input), slots.descriptors), undo },
+    { make: () => shim.start(plan, slots.descriptors), undo },
   );
   try {
     const record = (): ContainerRecord => ({ ...facts.known, pid: task.pid, startTime: processSeen(task.pid)?.startTime ?? '' });
+    let given: TaskOutput = task.started;
     if (hasRuntimeHooks(config)) {
       const { bundle: cwd } = facts.known;
-      const given = { state: JSON.stringify(stateOf(record(), 'creating')), env: request.caller.env, cwd };
-      await runHooks('prestart', config.hooks?.prestart ?? [], given);
-      await runHooks('createRuntime', config.hooks?.createRuntime ?? [], given);
+      const forHooks = { state: JSON.stringify(stateOf(record(), 'creating')), env: request.caller.env, cwd };
+      await runHooks('prestart', config.hooks?.prestart ?? [], forHooks);
+      await runHooks('createRuntime', config.hooks?.createRuntime ?? [], forHooks);
       await task.release();
+      // the terminal is that of the container's /dev/pts, which comes after these hooks
+      if (plan.returns.length > 0) given = await task.call([], { returns: plan.returns });
       isShims = !request.detach;
     }
     const noted = record();
@@ -124,15 +128,15 @@ async function makeContainer(request: CreateRequest, facts: CreateFacts, making:
     writePlans(folder, noted, config);
     request.caller.debug(`child process in init(): ${noted.pid} waits for its start`);
     request.caller.debug('init: closing the pipe to signal completion');
-    return { folder, record: noted, task, terminal: terminalOfTask(task), letGo: shim.end };
+    return { folder, record: noted, task, terminal: terminalOf(given), letGo: shim.end };
   } catch (error) {
     throw await undoneAfter(error, () => undo(task));
   }
 }
 
 /** The one descriptor that a plan gives back. */
-export function terminalOfTask({ started }: Pick<Task, 'started'>): number | null {
-  const [terminal = null] = started.descriptors.values();
+export function terminalOf({ descriptors }: Pick<TaskOutput, 'descriptors'>): number | null {
+  const [terminal = null] = descriptors.values();
   return terminal;
 }
 

@@ -19,7 +19,7 @@ import { readProcess } from './config/read-config.js';
 import { refusal, usageError } from './config/runtime-error.js';
 import { programLabels } from './config/security-labels.js';
 import { consoleOf } from './console-request.js';
-import { terminalOfTask } from './create-container.js';
+import { terminalOf } from './create-container.js';
 import { showTerminal } from './foreground-terminal.js';
 import { listenerState } from './listener-state.js';
 import { planBundleExec } from './plan/bundle-exec-plan.js';
@@ -132,7 +132,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
       caller.debug(`child process in init(): ${pid}`);
       const startTime = processSeen(pid)?.startTime ?? '';
       const forget = pipes === null ? caller.forwardSignals(signalsOf(task)) : () => undefined;
-      const terminal = terminalOfTask(task);
+      const terminal = terminalOf(task.started);
       const shown = terminal === null ? null : showTerminal(terminal, pid);
       const end = (): Promise<void> => doAll([() => shown?.end(), forget]);
       const untilEnd = async (): Promise<number> => {

@@ -36,7 +36,7 @@ describe('process.scheduler', () => {
     [{ policy: 'SCHED_IDLE' }, /SCHED_IDLE/, null],
     [{ policy: 'SCHED_OTHER', nice: -5 }, /SCHED_OTHER/, '-5'],
     [
-      { policy: 'SCHED_DEADLINE', runtime: 1_000_000, deadline: 10_000_000, period: 20_000_000 },
+      { policy: 'SCHED_DEADLINE', nice: 19, runtime: 1_000_000, deadline: 10_000_000, period: 20_000_000 },
       /SCHED_DEADLINE.*1000000\/10000000\/20000000/s,
       null,
     ],

@@ -106,6 +106,24 @@ describe('a terminal in the foreground whose input is none', () => {
   });
 });
 
+describe('a terminal in the foreground of a container with hooks of the runtime', () => {
+  it.each(['prestart', 'createRuntime'])('is shown: %s', async (kind) => {
+    const bundle = makeBundle(folder, ['sh', '-c', 'echo one; read line; echo "got <$line>"'], (config) => {
+      Object.assign(config.process, { terminal: true });
+      config.hooks = { [kind]: [{ path: '/bin/sh', args: ['sh', '-c', 'true'] }] };
+    });
+    const shows = async (runtime: string): Promise<string> => {
+      const outer = atTerminal(`${runtime} run --bundle ${bundle} hooked`);
+      await outer.see('one');
+      outer.type('line\r');
+      return (await outer.over()).shown.replaceAll('\r\n', '\n');
+    };
+    const ours = await shows(OURS);
+    expect(ours).toContain('got <line>\ncode: 0\n');
+    expect(ours).toBe(await shows(RUNC));
+  });
+});
+
 describe('a terminal that nobody could be shown', () => {
   it('is refused before anything is made', async () => {
     const bundle = makeBundle(folder, ['true'], ({ process }) => Object.assign(process, { terminal: true }));

@@ -191,6 +191,13 @@ describe('resources', () => {
     expect(rules).toContainEqual(usual);
   });
 
+  it('refuse all where a rule that refuses has an a among its letters, and know no such letter where one allows', () => {
+    const rule = { type: 'c', major: 1, minor: 11 };
+    const parsed = (allow: boolean) => resourcesSchema.parse({ devices: [{ ...rule, access: 'rwa', allow }] });
+    expect(deviceRulesOf(parsed(false))).toContainEqual({ ...rule, access: 'rwm', allow: false });
+    expect(() => parsed(true)).toThrow("must be made of 'r', 'w' and 'm'");
+  });
+
   it('name files of cgroup v2 and no others', () => {
     expect(unifiedWrites(resourcesSchema.parse({ unified: { 'memory.high': '1' } }))).toEqual([{ file: 'memory.high', value: '1' }]);
     for (const file of ['../x', 'a/b', 'cgroup', '/etc/passwd'])
