@@ -58,7 +58,8 @@ export type Step =
   | { readonly op: 'write_file'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly bytes: Uint8Array; readonly mode: number | bigint; readonly uid: number | bigint; readonly gid: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
   | { readonly op: 'copy_in'; readonly host?: boolean; readonly source: Slot; readonly root: Slot; readonly path: string; readonly mode: number | bigint; readonly uid: number | bigint; readonly gid: number | bigint; readonly on: readonly Slot[]; readonly mounts: readonly Slot[]; }
   | { readonly op: 'copy_out'; readonly host?: never; readonly root: Slot; readonly paths: readonly string[]; readonly to: Slot; readonly max: number | bigint; }
-  | { readonly op: 'copy_up'; readonly host?: never; readonly root: Slot; readonly path: string; readonly to: Slot; readonly content: number | bigint; readonly mode: number | bigint; }
+  | { readonly op: 'covering_tmpfs'; readonly host?: never; readonly out?: Slot; readonly root: Slot; readonly path: string; readonly options: readonly string[]; readonly attributes: number | bigint; }
+  | { readonly op: 'copy_covered'; readonly host?: never; readonly root: Slot; readonly path: string; readonly to: Slot; }
   | { readonly op: 'set_xattr'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly name: string; readonly value: Uint8Array; }
   | { readonly op: 'make_group'; readonly host?: boolean; readonly out?: Slot; readonly at: Slot; readonly path: string; }
   | { readonly op: 'inherit_cpuset'; readonly host: true; readonly at: Slot; readonly path: string; }
@@ -241,7 +242,8 @@ export const stepTable: readonly StepRow[] = [
   { op: 'write_file', call: 'write', what: 'write {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['BYTES', 'bytes'], ['NUM', 'mode'], ['NUM', 'uid'], ['NUM', 'gid'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
   { op: 'copy_in', call: 'write', what: 'copy to {path}', fields: [['SLOT', 'source'], ['SLOT', 'root'], ['STR', 'path'], ['NUM', 'mode'], ['NUM', 'uid'], ['NUM', 'gid'], ['SLOTS', 'on'], ['SLOTS', 'mounts']] },
   { op: 'copy_out', call: 'write', what: 'copy out', fields: [['SLOT', 'root'], ['LIST', 'paths'], ['SLOT', 'to'], ['NUM', 'max']] },
-  { op: 'copy_up', call: 'write', what: 'copy what is in {path} into its tmpfs', fields: [['SLOT', 'root'], ['STR', 'path'], ['SLOT', 'to'], ['NUM', 'content'], ['NUM', 'mode']] },
+  { op: 'covering_tmpfs', call: 'fsconfig', what: 'make a tmpfs file system', fields: [['OUT', 'out'], ['SLOT', 'root'], ['STR', 'path'], ['LIST', 'options'], ['NUM', 'attributes']] },
+  { op: 'copy_covered', call: 'write', what: 'copy what is in {path} into its tmpfs', fields: [['SLOT', 'root'], ['STR', 'path'], ['SLOT', 'to']] },
   { op: 'set_xattr', call: 'setxattr', what: 'set {name} on {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['STR', 'name'], ['BYTES', 'value']] },
   { op: 'make_group', call: 'mkdir', what: 'make the cgroup {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path']] },
   { op: 'inherit_cpuset', call: 'write', what: 'give the cgroup {path} the CPUs of its parent', fields: [['SLOT', 'at'], ['STR', 'path']] },

@@ -76,20 +76,46 @@ bool is_folder(int fd) {
 // Whether nothing is there, so that nothing has to be hidden or protected.
 bool is_missing(int error) { return error == -ENOENT || error == -ENOTDIR; }
 
+int set_options(Context& context, int fs, const List<Str>& options) {
+  for (const Str& option : options) {
+    const int result = set_filesystem_option(fs, option.text);
+    if (result < 0) return context.on(option.text, result);
+  }
+  return 0;
+}
+
+int mount_filesystem(Context& context, int fs, uint64_t attributes, int32_t out) {
+  const int result = sys_fsconfig(fs, kCreate, nullptr, nullptr, 0);
+  if (result < 0) return read_filesystem_log(fs, context.text, sizeof context.text), result;
+  const int mount = sys_fsmount(fs, static_cast<unsigned>(attributes));
+  return mount < 0 ? mount : context.slots.put(out, unique_fd(mount));
+}
+
 }  // namespace
 
 int run(Context& context, const args::filesystem& a) {
   const unique_fd fs(sys_fsopen(a.type.text));
   if (!fs) return fs.get() == -ENODEV ? context.failed(-ENODEV, "the kernel does not have it") : -errno;
-  int result = 0;
-  for (const Str& option : a.options) {
-    result = set_filesystem_option(fs.get(), option.text);
-    if (result < 0) return context.on(option.text, result);
+  const int result = set_options(context, fs.get(), a.options);
+  return result < 0 ? result : mount_filesystem(context, fs.get(), a.attributes, a.out);
+}
+
+int run(Context& context, const args::covering_tmpfs& a) {
+  const unique_fd fs(sys_fsopen("tmpfs"));
+  if (!fs) return -errno;
+  unique_fd covered;
+  struct stat status {};
+  int result = open_in_root(context.slots.get(a.root), a.path.text, O_PATH | O_DIRECTORY, covered);
+  if (result == 0) {
+    if (fstat(covered.get(), &status) < 0) return -errno;
+    char mode[16];
+    std::snprintf(mode, sizeof mode, "mode=%o", status.st_mode & 07777U);
+    result = set_filesystem_option(fs.get(), mode);
+  } else if (is_missing(result)) {
+    result = 0;
   }
-  result = sys_fsconfig(fs.get(), kCreate, nullptr, nullptr, 0);
-  if (result < 0) return read_filesystem_log(fs.get(), context.text, sizeof context.text), result;
-  const int mount = sys_fsmount(fs.get(), static_cast<unsigned>(a.attributes));
-  return mount < 0 ? mount : context.slots.put(a.out, unique_fd(mount));
+  if (result == 0) result = set_options(context, fs.get(), a.options);
+  return result < 0 ? result : mount_filesystem(context, fs.get(), a.attributes, a.out);
 }
 
 int run(Context& context, const args::proc& a) {

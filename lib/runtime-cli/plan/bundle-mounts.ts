@@ -187,11 +187,12 @@ function tmpfsSteps(
 ): Step[] {
   const later = mount.set & MOUNT_ATTR.RDONLY;
   const hasMode = options.some((option) => option.startsWith('mode='));
+  const attributes = mount.set & ~later;
   return [
-    { op: 'filesystem', out, type: 'tmpfs', options, attributes: mount.set & ~later },
-    ...(hasMode && !mount.copyUp
-      ? []
-      : [{ op: 'copy_up', root, path: target, to: out, content: mount.copyUp ? 1 : 0, mode: hasMode ? 0 : 1 } as const]),
+    hasMode
+      ? { op: 'filesystem', out, type: 'tmpfs', options, attributes }
+      : { op: 'covering_tmpfs', out, root, path: target, options, attributes },
+    ...(mount.copyUp ? [{ op: 'copy_covered', root, path: target, to: out } as const] : []),
     ...(later === 0 ? [] : [{ op: 'set_mount', mount: out, recursive: 0, set: later, clear: 0, propagation: 0 } as const]),
     ...attributeSteps(out, mount, { isNew: true }),
   ];

@@ -68,6 +68,18 @@ describe('a bind', () => {
 });
 
 describe('a tmpfs', () => {
+  it('says in /proc/mounts the mode that it has from what it covers, and none where nothing is there', async () => {
+    const options = ['nosuid', 'nodev'];
+    const bundle = bundleWith("busybox stat -c %a /data /none; busybox awk '$2 ~ /data|none/ { print $2, $4 }' /proc/mounts", [
+      { destination: '/data', type: 'tmpfs', source: 'tmpfs', options },
+      { destination: '/none', type: 'tmpfs', source: 'tmpfs', options },
+    ]);
+    mkdirSync(join(bundle, 'rootfs/data'));
+    chmodSync(join(bundle, 'rootfs/data'), 0o710);
+    const { stdout } = await oci('run', '--bundle', bundle, 'one');
+    expect(stdout).toBe('710\n1777\n/data rw,nosuid,nodev,relatime,mode=710\n/none rw,nosuid,nodev,relatime\n');
+  });
+
   it.each([[['tmpcopyup', 'nodev', 'rprivate']], [['tmpcopyup', 'ro', 'noexec']], [['tmpcopyup', 'mode=711', 'size=1m']]])(
     'has what it covers with %j, as with runc',
     async (options) => {

@@ -96,7 +96,7 @@ int bring_entries(Context& context, int from, int to, int depth) {
 
 }  // namespace
 
-int run(Context& context, const args::copy_up& a) {
+int run(Context& context, const args::copy_covered& a) {
   unique_fd source;
   int result = open_in_root(context.slots.get(a.root), a.path.text, O_RDONLY | O_DIRECTORY, source);
   if (result < 0) return result == -ENOENT || result == -ENOTDIR ? 0 : result;
@@ -105,12 +105,8 @@ int run(Context& context, const args::copy_up& a) {
   // a mount, which can be no more than named, is opened anew to write there
   const unique_fd target(openat(context.slots.get(a.to), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!target) return -errno;
-  if (a.content != 0) {
-    result = bring_entries(context, source.get(), target.get(), 0);
-    if (result == 0 && fchown(target.get(), status.st_uid, status.st_gid) < 0) result = -errno;
-  }
-  if (result == 0 && a.mode != 0) result = checked_int(fchmod(target.get(), status.st_mode & 07777));
-  return result;
+  result = bring_entries(context, source.get(), target.get(), 0);
+  return result < 0 ? result : checked_int(fchown(target.get(), status.st_uid, status.st_gid));
 }
 
 }  // namespace nacelle
