@@ -18,7 +18,7 @@ import type { MappedMount, MountFacts } from './plan/bundle-mounts.js';
 import { hasRuntimeHooks, planBundle } from './plan/bundle-plan.js';
 import { standardStreams } from './preserved-descriptors.js';
 import { runHooks } from './run-hooks.js';
-import { closeAll, openShared, procsOf } from './runtime-machine.js';
+import { closeAll, openShared, ownTypes, procsOf } from './runtime-machine.js';
 import {
   type ContainerRecord,
   type ContainerStatus,
@@ -155,7 +155,7 @@ function planInput(
   const listener = facts.filter?.listener ?? null;
   const hasCgroupNamespace = linux?.namespaces.some(({ type, path }) => type === 'cgroup' && !path) ?? false;
   return {
-    ...{ ...facts, slots, config, process: program, joined, folder: folder.path, newKeyring, noPivot },
+    ...{ ...facts, slots, config, process: program, joined, runtimes: ownTypes(joined), folder: folder.path, newKeyring, noPivot },
     maps: rights.isUser ? null : facts.maps,
     ...{ bindsDevices: rights.isConfined || facts.maps !== null, isInUsers: rights.isUser },
     keepsGroups: keepsGroups(config, rights) || needsSetgroupsDenied(rights, facts.maps),

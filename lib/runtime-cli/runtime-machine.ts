@@ -1,4 +1,4 @@
-import { closeSync, constants, existsSync, openSync, readlinkSync, statSync } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, openSync, readlinkSync, statSync } from 'node:fs';
 import { release } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { readGroupFile } from '../cgroup/files/group-files.js';
@@ -85,6 +85,15 @@ export function openShared(linux: BundleLinux | undefined, isWanted: (type: Name
   const shared = openJoined(linux ?? { namespaces: [] }, isWanted);
   if (!hasOwnMounts(linux) && !shared.has('mnt')) shared.set('mnt', openSync('/proc/self/ns/mnt', 'r'));
   return shared;
+}
+
+/** The types of those of these namespaces that are this process's own. */
+export function ownTypes(joined: ReadonlyMap<NamespaceType, number>): ReadonlySet<NamespaceType> {
+  const isOwn = ([type, fd]: readonly [NamespaceType, number]): boolean => {
+    const [there, own] = [fstatSync(fd), statSync(`/proc/self/ns/${type}`)];
+    return there.dev === own.dev && there.ino === own.ino;
+  };
+  return new Set([...joined].filter(isOwn).map(([type]) => type));
 }
 
 /** The ids of a container with a user namespace of its own, or one that is joined; `null`: it has none. @throws NacelleError; SyscallError */

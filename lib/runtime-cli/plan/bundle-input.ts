@@ -21,6 +21,8 @@ export interface BundleInput extends Pick<BundleProgram, 'capabilities' | 'limit
   readonly mounts: Omit<MountFacts, 'pidns' | 'ownMounts' | 'takesBindsFirst'>;
   /** Descriptors of the namespaces that are joined. */
   readonly joined: ReadonlyMap<NamespaceType, number>;
+  /** Types of those of them that are the runtime's own. */
+  readonly runtimes: ReadonlySet<NamespaceType>;
   /** The folder with the container's state, in which the named pipes are made. */
   readonly folder: string;
   /** The runtime's own descriptors that the program gets from 3 on. */

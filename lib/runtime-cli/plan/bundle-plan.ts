@@ -77,7 +77,7 @@ export function planBundle(input: BundleInput): Plan {
     ...(terminal === null ? [] : terminalSteps(input, terminal, { root, places: mounts.places })),
     ...mounts.finish,
     ...nameSteps(config, isNew('uts')),
-    ...sysctlSteps(config.linux, mounts.proc, isNew),
+    ...sysctlSteps(input, mounts.proc, isNew),
     ...protection.protect,
     // the folder to begin in is made while that can be done
     { op: 'chdir', path: process.cwd, ...cwd },
@@ -266,9 +266,10 @@ function propagationOf(linux: BundleLinux | undefined, root: Slot): Step[] {
   return [{ op: 'set_mount', mount: root, recursive: 0, set: 0, clear: 0, propagation: PROPAGATION[name] }];
 }
 
-function sysctlSteps(linux: BundleLinux | undefined, proc: Slot, isNew: (type: NamespaceType) => boolean): Step[] {
-  const { [DOMAIN]: _, ...others } = linux?.sysctl ?? {};
-  const sysctls = resolveSysctls(others, isNew);
+/** As with runc, also those of a network or ipc namespace that engines have made and name by its path; not of the runtime's own. */
+function sysctlSteps({ config, joined, runtimes }: BundleInput, proc: Slot, isNew: (type: NamespaceType) => boolean): Step[] {
+  const { [DOMAIN]: _, ...others } = config.linux?.sysctl ?? {};
+  const sysctls = resolveSysctls(others, (type) => isNew(type) || (type !== 'user' && joined.has(type) && !runtimes.has(type)));
   if (sysctls.length > 0 && proc === NONE) throw invalidOption('linux.sysctl', 'needs a mount of proc on /proc');
   return sysctls.map((sysctl): Step => ({ op: 'sysctl', proc, ...sysctl }));
 }

@@ -39,3 +39,21 @@ describe('the domain name', () => {
     expect(await oci('run', '--bundle', host, 'one')).toMatchObject({ code: 1, stderr: expect.stringContaining('is not new') });
   });
 });
+
+describe('a sysctl of a network namespace that is joined', () => {
+  const joining = (path: string) =>
+    makeBundle(folder, ['busybox', 'cat', '/proc/sys/net/ipv4/ip_default_ttl'], ({ linux }) => {
+      linux.namespaces = [...linux.namespaces.filter(({ type }) => type !== 'network'), { type: 'network', path }];
+      linux.sysctl = { 'net.ipv4.ip_default_ttl': '33' };
+    });
+
+  it('is set where an engine has made that namespace, and refused where it is the runtime’s own', async () => {
+    const pod = makeBundle(folder, ['busybox', 'sleep', '1000']);
+    expect(await oci('run', '--detach', '--bundle', pod, 'pod')).toMatchObject({ code: 0 });
+    const { pid } = JSON.parse((await oci('state', 'pod')).stdout);
+    expect(await oci('run', '--bundle', joining(`/proc/${pid}/ns/net`), 'one')).toEqual({ code: 0, stdout: '33\n', stderr: '' });
+    expect((await oci('exec', 'pod', 'busybox', 'cat', '/proc/sys/net/ipv4/ip_default_ttl')).stdout).toBe('33\n');
+    const refused = await oci('run', '--bundle', joining('/proc/self/ns/net'), 'two');
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('sysctls["net.ipv4.ip_default_ttl"]') });
+  });
+});

@@ -73,6 +73,7 @@ function planned({
       label: config.linux?.mountLabel ?? null,
     },
     joined: new Map(joined ? [['pid', 40]] : []),
+    runtimes: new Set(),
     ...{
       newKeyring: true,
       noPivot: false,
