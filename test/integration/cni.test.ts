@@ -224,6 +224,26 @@ describe('a plugin of CNI', () => {
     expect([seen.valid, seen.failures, seen.left]).toEqual([[valid, valid], 0, nothing]);
   });
 
+  it('is asked for its status, and told what is valid, where its version and the configuration have that', async () => {
+    const check = ['CHECK one', 'CHECK two'];
+    const all = { checked: 'no error', asked: ['STATUS one', 'STATUS two', ...check], failures: [], collected: ['GC one', 'GC two'] };
+    expect(await here('asking')).toEqual({
+      ready: all,
+      // a plugin that is not ready is no reason to leave out the others' garbage, nor is one that fails
+      unready: {
+        checked: expect.objectContaining({ name: 'CniError', code: 'ERR_CNI_REFUSED', plugin: 'one', command: 'STATUS', pluginCode: 107 }),
+        asked: ['STATUS one'],
+        failures: [expect.stringMatching(/^GC by the plugin one .*it broke$/)],
+        collected: ['GC one', 'GC two'],
+      },
+      kept: { ...all, collected: [] },
+      older: { ...all, asked: check, collected: [] },
+      // other runtimes may attach containers by the same file
+      file: { ...all, collected: [] },
+      left: nothing,
+    });
+  });
+
   it('that fails is told of by its name, its file and the cause, and what was done before is taken back', async () => {
     const { failures, both, cancelled, ...seen } = await here<Record<string, { error: object; ran: string[]; left: object }>>('failing');
     const ran = ['ADD one', 'ADD two', 'DEL two', 'DEL one'];
