@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, expect } from 'vitest';
-import { descendants, isAlive, type ProcessInfo, processInfo, readText } from '../fixtures/host.js';
+import { afterAll, describe, expect } from 'vitest';
+import { isAlive, ownerOf, type ProcessInfo, processInfo } from '../fixtures/host.js';
 import { leftovers, type Snapshot, snapshot } from '../fixtures/leaks.js';
 import { seededRandom } from '../fixtures/random.js';
 import { rounds, seed } from '../fixtures/rounds.js';
@@ -12,7 +12,8 @@ import { itOf, Victims } from './victims.js';
 
 // Whoever is killed while containers on networks live: nothing of the dead is left, and the connections of another process go on.
 const LIFE = 'net-life';
-const it = itOf(LIFE);
+/** Who has the networks, by the name with which a scenario begins. */
+const USERS: Readonly<Record<string, string>> = { root: LIFE, 'an ordinary user': `user-${LIFE}` };
 const folder = temporaryFolder();
 const victims = new Victims(folder);
 const moments = rounds(2, 100);
@@ -33,14 +34,13 @@ const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 const isSame = ({ pid, startTime }: ProcessInfo): boolean => processInfo(pid)?.startTime === startTime;
 
 /** What there is more than before, once the kernel had its time to take network namespaces down. */
-async function moreThan(before: readonly string[]): Promise<string[]> {
-  const more = async (): Promise<string[]> => (await victims.look(LIFE)).filter((thing) => !before.includes(thing));
+async function moreThan(scenario: string, before: readonly string[]): Promise<string[]> {
+  const more = async (): Promise<string[]> => (await victims.look(scenario)).filter((thing) => !before.includes(thing));
   return until('nothing more is there', async () => ((await more()).length === 0 ? [] : null), 30_000).catch(more);
 }
 
-/** The name of a shim's owner, by which its groups are called. */
-const ownerOf = ({ pid, command }: ProcessInfo): string[] =>
-  command === 'nacelle-shim' ? [readText(`/proc/${pid}/cmdline`)?.split('\0')[2] ?? ''].filter(Boolean) : [];
+const ownersOf = (all: readonly ProcessInfo[]): string[] =>
+  all.flatMap(({ pid, command }) => (command === 'nacelle-shim' ? [ownerOf(pid) ?? ''] : [])).filter(Boolean);
 
 /** What is left on the machine. Groups and processes of others come and go beside this test: those of the dead are told by their owners. */
 async function leftOf(owners: ReadonlySet<string>, before: Snapshot): Promise<string[]> {
@@ -60,18 +60,18 @@ afterAll(() => {
   delete process.env.NACELLE_ROOT;
 });
 
-it.each(Object.keys(WHO))(`%s, killed at ${moments} moments of containers with networks (seed ${seed})`, LONG, async (whom) => {
+async function killAtMoments(scenario: string, whom: string): Promise<void> {
   const random = seededRandom(seed);
   const targets = WHO[whom] ?? [];
   const endsNode = targets.includes('node');
-  process.env.NACELLE_ROOT = join(folder, `store-${whom.replaceAll(' ', '-')}`);
-  await victims.prepare(LIFE);
-  const clean = { machine: snapshot(), net: await victims.look(LIFE) };
-  const living = await victims.start(LIFE);
+  process.env.NACELLE_ROOT = join(folder, `store-${scenario}-${whom.replaceAll(' ', '-')}`);
+  await victims.prepare(scenario);
+  const clean = { machine: snapshot(), net: await victims.look(scenario) };
+  const living = await victims.start(scenario);
   const goesOn = async (told: string): Promise<void> => expect(await living.do('net-living'), told).toEqual([]);
   await goesOn('at first');
-  const before = { machine: snapshot(), net: await victims.look(LIFE) };
-  let victim: Victim = await victims.start(LIFE);
+  const before = { machine: snapshot(), net: await victims.look(scenario) };
+  let victim: Victim = await victims.start(scenario);
   expect(await victim.do(LIFE), 'without a kill').toEqual([]);
   const from = Date.now();
   expect(await victim.do(LIFE), 'without a kill').toEqual([]);
@@ -80,12 +80,12 @@ it.each(Object.keys(WHO))(`%s, killed at ${moments} moments of containers with n
   let kills = 0;
   for (let round = 0; round < moments; round++) {
     const told = `${whom}, round ${round}`;
-    if (!isAlive(victim.pid)) victim = await victims.start(LIFE);
+    if (!isAlive(victim.pid)) victim = await victims.start(scenario);
     const doing: Promise<Failure[] | null> = victim.do(LIFE).catch(() => null);
     await sleep(random() * took);
-    const below = descendants(victim.pid);
+    const below = victim.below();
     const own = processInfo(victim.pid);
-    for (const owner of below.flatMap(ownerOf)) owners.add(owner);
+    for (const owner of ownersOf(below)) owners.add(owner);
     // a shim is called as Node is until it has executed its file: it would be killed too, and what it has made left for a reap
     const beside = below.filter(({ command }) => command !== 'node' && targets.includes(command));
     const killed = [...(endsNode && own !== null ? [own] : []), ...beside];
@@ -114,17 +114,24 @@ it.each(Object.keys(WHO))(`%s, killed at ${moments} moments of containers with n
     // what the dead have left would still be there
     if (!endsNode && (round + 1) % ROUNDS_OF_ONE !== 0 && round + 1 < moments) continue;
     if (!endsNode) {
-      const last = descendants(victim.pid);
+      const last = victim.below();
       await victim.end();
       await until(`all processes have ended that were there: ${told}`, () => ![...below, ...last].some(isSame));
     }
     expect(await leftAtLast(owners, before.machine), told).toEqual([]);
-    expect(await moreThan(before.net), told).toEqual([]);
+    expect(await moreThan(scenario, before.net), told).toEqual([]);
   }
   expect(kills).toBeGreaterThan(0);
   expect(await living.do('net-living-end')).toEqual([]);
   await living.end();
   expect(await leftAtLast(owners, clean.machine)).toEqual([]);
-  expect(await moreThan(clean.net)).toEqual([]);
+  expect(await moreThan(scenario, clean.net)).toEqual([]);
   rmSync(process.env.NACELLE_ROOT, { recursive: true, force: true });
+}
+
+describe.each(Object.keys(USERS))('%s', (user) => {
+  const scenario = USERS[user] ?? LIFE;
+  itOf(scenario).each(Object.keys(WHO))(`%s, killed at ${moments} moments of containers with networks (seed ${seed})`, LONG, async (whom) =>
+    killAtMoments(scenario, whom),
+  );
 });

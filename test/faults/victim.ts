@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { onTestFinished } from 'vitest';
 import { syscallTable } from '../../lib/security/syscalls/tables.js';
 import { compile } from '../fixtures/compile.js';
-import { entries, processInfo, readLink, shimOf, shimsOf } from '../fixtures/host.js';
+import { descendants, entries, type ProcessInfo, processes, processInfo, readLink, shimOf, shimsOf } from '../fixtures/host.js';
 import { programFile } from '../fixtures/node.js';
 
 /** Whose call: Node's own, of the process with its threads; a shim's; or that of a process that a shim has started. */
@@ -28,6 +28,9 @@ export interface Failure {
 
 const numbers = syscallTable('x86_64');
 const names = new Map([...numbers].flatMap(([name, all]) => all.map((number) => [number, name] as const)));
+
+/** No process has this number: its shims are those whose parents have ended. */
+const NOBODY = 0;
 
 /** How long a process may take to end, in ms. */
 const PATIENCE = 20_000;
@@ -86,12 +89,15 @@ export class Victim {
   readonly pid: number;
   /** The runtime folder of an ordinary user, one of whose shims is no child of Node's; `null` for root. */
   readonly #runtime: string | null;
+  /** The shims of the user's other processes, which were there before. */
+  readonly #others: ReadonlySet<number>;
 
-  private constructor(program: Talk, scenarios: readonly string[], pid: number, runtime: string | null) {
+  private constructor(program: Talk, scenarios: readonly string[], pid: number, runtime: string | null, others: readonly number[]) {
     this.#program = program;
     this.scenarios = scenarios;
     this.pid = pid;
     this.#runtime = runtime;
+    this.#others = new Set(others);
   }
 
   /**
@@ -100,10 +106,11 @@ export class Victim {
    */
   static async start(through: readonly string[] = [], env: Record<string, string> = {}, runtime: string | null = null): Promise<Victim> {
     const [command = '', ...args] = [...through, process.execPath, programFile('faulty')];
+    const others = runtime === null ? [] : shimsOf(runtime, NOBODY);
     const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } });
     const program = new Talk(child);
     const { ready } = JSON.parse(await program.answer()) as { ready: string[] };
-    return new Victim(program, ready, child.pid ?? 0, runtime);
+    return new Victim(program, ready, child.pid ?? 0, runtime, others);
   }
 
   /** The shim that makes the containers of this process, not those of its detached ones. */
@@ -116,6 +123,14 @@ export class Victim {
 
   #shims(): number[] {
     return this.#runtime === null ? [this.shim] : shimsOf(this.#runtime, this.pid);
+  }
+
+  /** All that it has started. The second shim of an ordinary user, whose parent has ended, counts as a child of Node. */
+  below(): ProcessInfo[] {
+    const all = processes();
+    const mapped = this.#runtime === null ? [] : shimsOf(this.#runtime, NOBODY, all).filter((pid) => !this.#others.has(pid));
+    const others = mapped.flatMap((pid) => [...all.filter((info) => info.pid === pid), ...descendants(pid, all)]);
+    return [...descendants(this.pid, all), ...others];
   }
 
   /** What came of a scenario: its failures, those of tidying up too. */
