@@ -115,6 +115,7 @@ int Loop::run() {
   for (bool rests = !idle_; !stopped_;) {
     const int count = epoll_wait(epoll_.get(), events, 64, rests && armed_ ? -1 : kIdleMs);
     if (count < 0 && errno != EINTR) return -errno;
+    ready_ = count;
     if (!armed_) fire_timers();
     if (count == 0 && idle_) idle_();
     rests = count == 0 || !idle_;

@@ -65,6 +65,8 @@ class Loop {
   void stop() { stopped_ = true; }
   // Calls a function whenever nothing has happened for a while.
   void when_idle(std::function<void()> idle) { idle_ = std::move(idle); }
+  // While a Watch is called: whether nothing else was ready in this round.
+  bool alone() const { return ready_ == 1; }
   // Runs `work` when the current round of events is over: the place to delete an object that is being called.
   void later(std::function<void()> work) { later_.push_back(std::move(work)); }
 
@@ -77,6 +79,7 @@ class Loop {
 
   unique_fd epoll_, timer_;
   bool stopped_ = false;
+  int ready_ = 0;
   // Whether the kernel wakes this loop when the first timer is due.
   bool armed_ = true;
   std::set<std::pair<uint64_t, Timer*>> timers_;

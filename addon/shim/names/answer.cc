@@ -53,10 +53,10 @@ Outcome answer(std::string_view message, bool is_tcp, const Scope& scope, const 
     return Outcome::kAnswer;
   }
   std::vector<Record> records;
-  const bool is_known = look_up(query, scope, database, records);
-  if (!is_known && scope.forwards) return Outcome::kForward;
-  const Manner manner{is_known, scope.forwards, room_of(query, is_tcp)};
-  out = write_answer(message, query, is_known ? Code::kNoError : Code::kNameError, records, manner);
+  query.is_known = look_up(query, scope, database, records);
+  if (!query.is_known && scope.forwards) return Outcome::kForward;
+  const Manner manner{query.is_known, scope.forwards, room_of(query, is_tcp)};
+  out = write_answer(message, query, query.is_known ? Code::kNoError : Code::kNameError, records, manner);
   return Outcome::kAnswer;
 }
 

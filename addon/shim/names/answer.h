@@ -18,7 +18,7 @@ struct Scope {
 enum class Outcome : uint8_t { kNothing, kAnswer, kForward };
 
 // Answers from the database; of several addresses any may come first. kNothing: it is no query. kForward: another server is to say, and
-// `query` is what was asked.
+// `query` is what was asked. Afterwards `query.is_known` says whether the database has told the answer.
 Outcome answer(std::string_view message, bool is_tcp, const Scope& scope, const Database& database, Query& query, std::string& out);
 
 // The answer when no other server gives one, or `code` is to be said for another reason.

@@ -18,6 +18,9 @@ class Answers {
 
   // Called after a query has come, before it is answered.
   virtual void refresh() {}
+  // In place of that, where the loop has most likely heard of all that had changed before the query came: what is not there is looked for
+  // again.
+  virtual void presume_fresh() {}
   // kAnswer: `out` has the answer. kForward: forward() is to be called.
   virtual Outcome ask(std::string_view message, bool is_tcp, Query& query, std::string& out) = 0;
   using Later = std::function<void(const std::string& answer)>;

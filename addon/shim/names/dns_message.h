@@ -37,6 +37,8 @@ struct Query {
   size_t question_end = 0;  // where the question ends in the message; 0: the question could not be read
   bool has_opt = false;
   uint16_t udp_size = kPlainSize;
+  // Set by whoever answers (answer.h): what is asked for is there.
+  bool is_known = false;
 };
 
 // Whether the bytes are a query at all: what is not is never answered, so that two servers can't keep each other busy.

@@ -21,6 +21,8 @@ class MembersFolder {
   int open(int folder, unique_fd changes);
   // Reads what has changed since the last call, and what could not be read then. A change that was made before this call is seen by it.
   void refresh();
+  // Something could not be read, of which no change will tell.
+  bool is_behind() const { return is_unread_ || !unread_.empty(); }
   // Readable when something has changed.
   int changes() const { return changes_.get(); }
 

@@ -26,6 +26,8 @@ class Resolver {
 
   // Reads what has changed in the members' files. Called after a query has come, so that who asks after a file was written finds it.
   void refresh() { folder_.refresh(); }
+  // There is more to read than what the loop hears of.
+  bool is_behind() const { return folder_.is_behind(); }
 
   // kAnswer: `out` has the answer. kForward: forward() is to be called.
   Outcome ask(const Scope& scope, std::string_view message, bool is_tcp, Query& query, std::string& out) const {

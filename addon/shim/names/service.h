@@ -37,6 +37,8 @@ class Service : public std::enable_shared_from_this<Service> {
   unique_fd udp_, tcp_;
   Watch datagrams_, connections_;
   Timer pause_;
+  // How often there was one datagram alone, one time after the other.
+  unsigned calm_ = 0;
   uint64_t last_ = 0;
   std::unordered_map<uint64_t, std::shared_ptr<Connection>> open_;
 };
