@@ -153,8 +153,9 @@ export function planOf(parts: Partial<Plan>): Plan {
 }
 
 /**
- * A plan whose first part can be started before the rest is known: its stage ends in a step `rest`, where the process waits.
- * `rest` is the whole of what the plan is from then on; its first stage goes on with that process. Slots are numbered through.
+ * A plan whose first part can be started before the rest is known: its last stage ends in a step `rest`, where the process waits.
+ * `rest` is the whole of what the plan is from then on: its stage of that number goes on with that process, and those before have nothing to do. Slots
+ * are numbered through.
  */
 export interface PlanParts {
   /** `null` for a plan that can't be taken apart: then `rest` is all. */
@@ -164,13 +165,15 @@ export interface PlanParts {
 
 /** What has run when both parts have: failures are counted in these lists. `waits`: the plan as it was started, with the step `rest`. */
 export function joinParts({ first, rest }: PlanParts, { waits }: { waits: boolean }): Plan {
-  const [begun, next] = [first?.stages[0], rest.stages[0]];
-  if (first === null || begun === undefined || next === undefined) return rest;
+  if (first === null) return rest;
+  const at = first.stages.length - 1;
+  const [begun, next] = [first.stages[at], rest.stages[at]];
+  if (begun === undefined || next === undefined) return rest;
   const steps = waits ? begun.steps : begun.steps.slice(0, -1);
   return {
     ...rest,
     prepare: [...first.prepare, ...rest.prepare],
-    stages: [{ ...begun, steps: [...steps, ...next.steps] }, ...rest.stages.slice(1)],
+    stages: [...first.stages.slice(0, at), { ...begun, steps: [...steps, ...next.steps] }, ...rest.stages.slice(at + 1)],
   };
 }
 
@@ -178,9 +181,13 @@ const slotFields = new Map(
   stepTable.map(({ op, fields }) => [op, fields.flatMap(([kind, name]) => (kind === 'SLOT' || kind === 'SLOTS' ? [name] : []))]),
 );
 
-/** The last step of a stage: starts the next one, which has the descriptors that its steps name and no others. */
-export function cloneStep(stage: number, steps: readonly Step[]): Step {
-  return { op: 'clone', stage, keep: [...new Set(steps.flatMap(slotsOf))] };
+/**
+ * The last step of a stage: starts the next one, which has the descriptors that its steps name and no others.
+ *
+ * @param more those that its rest may name, which comes later
+ */
+export function cloneStep(stage: number, steps: readonly Step[], more: readonly Slot[] = []): Step {
+  return { op: 'clone', stage, keep: [...new Set([...steps.flatMap(slotsOf), ...more])] };
 }
 
 /** The slots whose descriptors a step takes. */

@@ -16,7 +16,7 @@ export type Step =
   | { readonly op: 'give'; readonly host?: never; readonly slot: Slot; }
   | { readonly op: 'refuse_descriptors'; readonly host: true; }
   | { readonly op: 'chown'; readonly host?: never; readonly slot: Slot; }
-  | { readonly op: 'chown_to'; readonly host?: never; readonly slot: Slot; readonly uid: number | bigint; readonly gid: number | bigint; }
+  | { readonly op: 'chown_to'; readonly host?: boolean; readonly slot: Slot; readonly uid: number | bigint; readonly gid: number | bigint; }
   | { readonly op: 'read'; readonly host: true; readonly at: Slot; readonly path: string; readonly max: number | bigint; }
   | { readonly op: 'require_inode'; readonly host: true; readonly slot: Slot; readonly path: string; readonly inode: number | bigint; }
   | { readonly op: 'keep_steps'; readonly host: true; readonly key: number | bigint; readonly steps: readonly Step[]; }

@@ -205,11 +205,12 @@ class Child {
     return 0;
   }
 
-  // Waits for the rest of the plan, and goes on with its first stage. The rest may use slots that the first part did not have.
+  // Waits for the rest of the plan, and goes on with the stage of that number in it. The rest may use slots that the first part did not
+  // have.
   int take_rest(Reader& steps) {
     static char buffer[kInlineBody];
     static Plan plan;
-    if (stage_ != 0 || stages_ == &plan.stages) return -EPROTO;
+    if (stages_ == &plan.stages) return -EPROTO;
     context_.slots.resize(kMaxSlots);
     ChannelMessage reply;
     const int result = wait_for_shim(Signal::kAtRest, reply);
@@ -224,9 +225,9 @@ class Child {
     } else if (recv(channel_.get(), buffer, size, 0) != static_cast<ssize_t>(size)) {
       return -EPROTO;
     }
-    if (!parse_plan(body, size, plan) || plan.stages.count == 0) return -EPROTO;
+    if (!parse_plan(body, size, plan) || plan.stages.count <= stage_) return -EPROTO;
     stages_ = &plan.stages;
-    steps = plan.stages.items[0].steps;
+    steps = plan.stages.items[stage_].steps;
     return 0;
   }
 
@@ -266,12 +267,13 @@ class Child {
       if (!is_kept) context_.slots.close(number);
     }
     // it executes the shim's own file
-    if (context_.executable >= 0 && !is_ahead(stage, Op::init) && !is_ahead(stage, Op::pause)) {
+    const bool rests = is_ahead(stage, Op::rest);  // what comes then is not known yet
+    if (context_.executable >= 0 && !rests && !is_ahead(stage, Op::init) && !is_ahead(stage, Op::pause)) {
       ::close(context_.executable);
       context_.executable = -1;
     }
     // 0, 1 and 2 are the host's null device until a program's streams take their place, which may be set up a stage before its execve
-    if (!is_ahead(stage, Op::exec)) static_cast<void>(sys_close_range(0, 2, 0));
+    if (!rests && !is_ahead(stage, Op::exec)) static_cast<void>(sys_close_range(0, 2, 0));
     const int closed = close_others();
     // A filter that was written before Linux 5.9 does not know close_range, and may have any errno. This process has closed others'
     // descriptors long before.

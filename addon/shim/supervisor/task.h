@@ -132,6 +132,8 @@ class Task {
   void executing();
   void hold_mounts();
   bool is_due(const ChannelMessage& message) const;
+  // The number of the first step that the plan has of a stage.
+  uint32_t first_index_of(uint32_t stage) const { return stage == rest_stage_ ? first_index_ : 0; }
   bool step_at(const ChannelMessage& message, StepHead& head) const;
   void run_host_steps_of(const ChannelMessage& message);
   void close_channel();
@@ -212,7 +214,8 @@ class Task {
   std::vector<int32_t> given_;  // the slots whose descriptors came with the plan
   // of a plan in two parts: whether its rest has come, and whether the process waits for that
   bool has_rest_ = false, at_rest_ = false, is_given_ahead_ = false;
-  uint32_t prepared_ = 0, first_index_ = 0;  // how many `prepare` steps, and steps of the first stage, the first part had
+  // how many `prepare` steps the first part had, the stage in which it ends, and how many steps it had of that
+  uint32_t prepared_ = 0, rest_stage_ = 0, first_index_ = 0;
   Slots slots_;
   Context context_;
   Trace trace_;

@@ -53,7 +53,7 @@ void Task::save(Saved& to, const std::function<uint64_t(const Client&)>& number_
   to.number("key", key_).number("state", number_of_state(state_)).number("told started", told_started_ ? 1 : 0);
   to.text("plan", body_.data(), body_.size()).number("has rest", has_rest_ ? 1 : 0);
   if (has_rest_) to.text("rest", rest_body_.data(), rest_body_.size());
-  to.number("first step", first_index_).number("prepared", prepared_);
+  to.number("first step", first_index_).number("rest stage", rest_stage_).number("prepared", prepared_);
   for (const int32_t slot : given_) to.add("given", to.inner().number("slot", static_cast<uint64_t>(slot)));
   to.number("slots", slots_.size());
   for (size_t slot = 0; slot < slots_.size(); ++slot) {
@@ -132,6 +132,7 @@ int Task::find(const Found& found, const Translation& translation, const std::ve
   if (result < 0) return result;
   told_started_ = flag("told started");
   first_index_ = count("first step");
+  rest_stage_ = count("rest stage");
   prepared_ = count("prepared");
   outputs_ = found.text("outputs");
   context_.outputs = &outputs_;

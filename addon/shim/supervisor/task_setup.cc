@@ -91,7 +91,7 @@ void Task::read_channel() {
 // The step that a message names; false when there is none.
 bool Task::step_at(const ChannelMessage& message, StepHead& head) const {
   Reader steps = plan_.stages.items[message.stage].steps;
-  const uint32_t first = message.stage == 0 ? first_index_ : 0;
+  const uint32_t first = first_index_of(message.stage);
   if (message.index < first) return false;
   for (uint32_t i = first; i < message.index; ++i) {
     if (!next_step(steps, head)) return false;
@@ -113,8 +113,8 @@ bool Task::is_due(const ChannelMessage& message) const {
       return step_at(message, head) && head.op == Op::give && args::decode(head.arguments, given) && given.slot == message.value;
     }
     case Signal::kAtRest:
-      if (message.stage != 0) return false;
-      return is_given_ahead_ ? message.index + 1 == first_index_ : step_at(message, head) && head.op == Op::rest;
+      if (is_given_ahead_) return message.stage == rest_stage_ && message.index + 1 == first_index_;
+      return step_at(message, head) && head.op == Op::rest;
     case Signal::kParked:
       return step_at(message, head) && head.op == Op::park;
     default:
@@ -152,6 +152,7 @@ void Task::heard(const ChannelMessage& message, unique_fd* fds, size_t count, in
     case Signal::kAtRest:
       if (is_given_ahead_) return;
       at_rest_ = true;
+      rest_stage_ = message.stage;
       first_index_ = message.index + 1;
       if (when_waits_ && !has_failed_) std::exchange(when_waits_, {})();
       return give_rest();
@@ -212,7 +213,7 @@ void Task::hold_mounts() {
 void Task::run_host_steps_of(const ChannelMessage& message) {
   Reader steps = plan_.stages.items[message.stage].steps;
   StepHead head;
-  for (uint32_t i = message.stage == 0 ? first_index_ : 0; i < message.index; ++i) {
+  for (uint32_t i = first_index_of(message.stage); i < message.index; ++i) {
     if (!next_step(steps, head)) return fail({static_cast<int32_t>(message.stage), message.index, EPROTO, ""});
   }
   ChannelMessage reply;
@@ -282,6 +283,7 @@ void Task::give_rest() {
   if (uint32_t rest = 0; !at_rest_) {
     if (is_given_ahead_ || !may_be_given_ahead(rest)) return;
     is_given_ahead_ = true;
+    rest_stage_ = 0;
     first_index_ = rest + 1;
   }
   at_rest_ = false;
