@@ -22,6 +22,7 @@ const FILES = [
     'run-events',
     'pool',
     'pool-run',
+    'pool-networks',
     'streams',
     'connect-terminal',
     'copy-files',

@@ -8,7 +8,7 @@ import type { Carrier } from './carrier.js';
 import { clearTimeout, setTimeout } from './clock.js';
 import { Deferred } from './deferred.js';
 import { Encoder, encodePlan } from './encode.js';
-import { FirstParts, type FirstPartsOf } from './first-parts.js';
+import { FirstParts, type FirstPartsOf, partBody } from './first-parts.js';
 import { closeDescriptor, copyOfShim, loadNative } from './load-addon.js';
 import {
   decodeAttached,
@@ -22,6 +22,7 @@ import {
   decodeRefused,
   decodeRemoved,
   decodeRunning,
+  decodeSpent,
   decodeStarted,
   decodeTraced,
   decodeUpgraded,
@@ -115,14 +116,13 @@ export class Connection implements Carrier {
     return task;
   }
 
-  /** Has the shim keep so many first parts of a plan waiting. */
+  /** Has the shim keep so many first parts waiting. @param descriptors of the one that is for all */
   startFirstParts(of: FirstPartsOf, descriptors: Descriptors): FirstParts {
     if (this.closed) throw new ShimError(this.#detached);
-    const first = withTrace(of.first);
-    const plan = encodePlan(first, descriptors, this.table);
-    const body = Buffer.concat([new Encoder().u32(of.count).str(of.name).finish(), plan]);
+    const all = of.all === null ? null : { ...of.all, first: withTrace(of.all.first) };
+    const body = Buffer.concat([new Encoder().u32(of.count).finish(), partBody(all, descriptors, this.table)]);
     checkSize(body);
-    const pool = new FirstParts(this, this.#nextId++, { ...of, first });
+    const pool = new FirstParts(this, this.#nextId++, { ...of, all });
     this.send(Request.pool, pool.id, body, [...descriptors.values()]);
     this.#pools.set(pool.id, pool);
     return pool;
@@ -342,10 +342,10 @@ export class Connection implements Carrier {
   #heardOfPool(pool: FirstParts, type: number, body: Buffer): void {
     if (type === Event.ready) {
       const { number, name } = decodeReady(body);
-      const task = new RunningTask(this, number, pool.first, new Map());
-      task.unref();
-      this.#tasks.set(number, task);
-      pool.onReady(name, task);
+      this.#tasks.set(number, pool.onReady(name, number));
+    } else if (type === Event.spent) {
+      const { name, hasBegun } = decodeSpent(body);
+      pool.onSpent(name, hasBegun);
     } else if (type === Event.failed) {
       pool.onFailed(decodeFailed(body));
     } else if (type === Event.removed) {

@@ -1,13 +1,17 @@
-import { oneOf } from '../errors.js';
-import type { Plan } from '../plan/plan.js';
+import { NacelleError, oneOf } from '../errors.js';
+import { type Descriptors, type Plan, planOf } from '../plan/plan.js';
+import { checkSize } from './body-size.js';
 import type { Carrier } from './carrier.js';
 import { Deferred } from './deferred.js';
+import { Encoder, encodePlan } from './encode.js';
 import type { EndMessage } from './messages.js';
 import { Request } from './protocol.js';
-import type { RunningTask } from './running-task.js';
+import { RunningTask } from './running-task.js';
+import type { ShimTable } from './shim-table.js';
 import type { StepFailure } from './step-failure.js';
 import { stepError } from './system-errors.js';
 import type { Beginning } from './task.js';
+import { withTrace } from './trace.js';
 
 /** A first part that waits in the shim for its rest, with the name that it was given. */
 export interface Parked {
@@ -15,20 +19,38 @@ export interface Parked {
   readonly beginning: Beginning;
 }
 
-/** How the shim names each of them: `name` stands in the plan, and in no other place. */
-export interface FirstPartsOf {
+/** A first part with the name by which the shim tells it apart. */
+export interface NamedPart {
   readonly first: Plan;
   readonly name: string;
-  readonly count: number;
 }
 
-/** First parts of one plan that wait in the shim. It begins another one for each that is taken, without being asked. Keeps no event loop alive. */
+/** Which first parts wait. */
+export interface FirstPartsOf {
+  readonly count: number;
+  /** One for all: the shim gives each a name in the place of this one, wherever that stands in the plan. `null`: each is sent by {@link FirstParts.add}. */
+  readonly all: NamedPart | null;
+  /** Hears of each that was added, that nobody has taken, and of which nothing is left; `hasBegun`: its plan's steps have run, and were undone. */
+  readonly onSpent?: (name: string, hasBegun: boolean) => void;
+}
+
+/** How a part travels; `null`: there is none. */
+export function partBody(part: NamedPart | null, descriptors: Descriptors, table: ShimTable): Uint8Array {
+  const name = new Encoder().str(part?.name ?? '').finish();
+  return part === null ? name : Buffer.concat([name, encodePlan(part.first, descriptors, table)]);
+}
+
+/** First parts of plans that wait in the shim. It begins another one for each that is taken, without being asked. Keeps no event loop alive. */
 export class FirstParts {
   readonly id: number;
   readonly #connection: Carrier;
   readonly #of: FirstPartsOf;
   readonly #begun = new Deferred<void>();
   readonly #gone = new Deferred<void>();
+  /** Those that were added, until they are taken or spent. */
+  readonly #added = new Map<string, Plan>();
+  /** For the words of a failure, which is told after what has failed was spent. */
+  #latest: Plan;
   #waiting: { readonly name: string; readonly task: RunningTask }[] = [];
   #hasFailed = false;
   #isClosed = false;
@@ -38,10 +60,7 @@ export class FirstParts {
     this.#connection = connection;
     this.id = id;
     this.#of = of;
-  }
-
-  get first(): Plan {
-    return this.#of.first;
+    this.#latest = of.all?.first ?? planOf({});
   }
 
   /** There will never be another: the shim has ended, or undone them all. */
@@ -69,7 +88,22 @@ export class FirstParts {
     const { ready } = this;
     if (this.#hasFailed || ready < this.#of.count) this.#fill(ready);
     const taken = this.#waiting.shift();
+    if (taken) this.#added.delete(taken.name);
     return taken ? { name: taken.name, beginning: taken.task } : null;
+  }
+
+  /**
+   * Sends one more, which the shim begins when its turn comes. The descriptors may be closed then.
+   *
+   * @throws as what sends: the shim does not have it
+   */
+  add({ name, first }: NamedPart, descriptors: Descriptors): void {
+    if (this.#isOver || this.#isClosed) throw new NacelleError('add to a pool: it is closed', { code: 'ERR_STATE' });
+    const plan = withTrace(first);
+    const body = partBody({ name, first: plan }, descriptors, this.#connection.table);
+    checkSize(body);
+    this.#connection.send(Request.part, this.id, body, [...descriptors.values()]);
+    this.#added.set(name, plan);
   }
 
   #fill(ready: number): void {
@@ -98,22 +132,31 @@ export class FirstParts {
     await this.#gone.promise.finally(() => this.#connection.unref());
   }
 
-  onReady(name: string, task: RunningTask): void {
-    if (this.#isClosed) return;
+  onReady(name: string, number: number): RunningTask {
+    const task = new RunningTask(this.#connection, number, this.#added.get(name) ?? this.#latest, new Map());
+    task.unref();
+    if (this.#isClosed) return task;
     this.#waiting.push({ name, task });
     if (this.#waiting.length >= this.#of.count) this.#begun.resolve();
+    return task;
+  }
+
+  onSpent(name: string, hasBegun: boolean): void {
+    this.#latest = this.#added.get(name) ?? this.#latest;
+    this.#added.delete(name);
+    this.#of.onSpent?.(name, hasBegun);
   }
 
   onFailed({ failure, undoFailures }: EndMessage): void {
     this.#hasFailed = true;
-    const errors = [...(failure ? [failure] : []), ...undoFailures].map((item) => stepError(item, { plan: this.first }));
+    const errors = [...(failure ? [failure] : []), ...undoFailures].map((item) => stepError(item, { plan: this.#latest }));
     const error = oneOf(errors);
     if (error) this.#begun.reject(error);
   }
 
   onRemoved(failures: readonly StepFailure[]): void {
     this.#isOver = true;
-    const error = oneOf(failures.map((item) => stepError(item, { plan: this.first })));
+    const error = oneOf(failures.map((item) => stepError(item, { plan: this.#latest })));
     if (error) this.#gone.reject(error);
     else this.#gone.resolve();
   }

@@ -119,6 +119,12 @@ export function decodeReady(body: Buffer): { readonly number: number; readonly n
   return { number: decoder.u32(), name: decoder.str() };
 }
 
+/** A first part of a pool that nobody has taken, and of which nothing is left: whether it had been begun. */
+export function decodeSpent(body: Buffer): { readonly name: string; readonly hasBegun: boolean } {
+  const decoder = new Decoder(body);
+  return { name: decoder.str(), hasBegun: decoder.u8() === 1 };
+}
+
 export function decodeFailed(body: Buffer): EndMessage {
   return readEnd(new Decoder(body));
 }

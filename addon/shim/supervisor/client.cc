@@ -101,6 +101,7 @@ void Client::dispatch(Message& message) {
     case Request::kStartLater:
     case Request::kDescriptors:
     case Request::kPool:
+    case Request::kPart:
     case Request::kHello:
     case Request::kList:
     case Request::kAttach:
@@ -119,6 +120,7 @@ bool Client::pool(Message& message, std::vector<unique_fd>& ahead) {
     return made.start(message, std::move(ahead)), true;
   }
   if (found == pools_.end()) return false;
+  if (type == Request::kPart) found->second->add(message, std::move(ahead));
   if (type == Request::kGo) found->second->fill();
   if (type == Request::kClose) found->second->close();
   if (type == Request::kRelease) found->second->release();

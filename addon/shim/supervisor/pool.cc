@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <string_view>
 
 #include "client.h"
 #include "events.h"
@@ -51,15 +52,35 @@ Pool::~Pool() {
 void Pool::start(Message& message, std::vector<unique_fd> ahead) {
   Reader reader(message.body.data(), message.body.size());
   wanted_ = std::min(reader.u32(), kMost);
-  name_ = reader.str().text;
-  std::string first(reader.position(), reader.left());
-  for (size_t at = 0; !name_.empty() && (at = first.find(name_, at)) != std::string::npos; at += name_.size()) name_at_.push_back(at);
-  fds_ = std::move(ahead);
-  for (unique_fd& fd : message.fds) fds_.push_back(std::move(fd));
-  const int kept = message.cut ? -EMFILE : !reader.ok() || name_.empty() ? -EPROTO : first_.take(first);
+  const int kept = read_part(message, reader, std::move(ahead), first_);
+  if (kept < 0) return fail({kInPlan, 0, -kept, "keep the plan"});
+  const std::string& name = first_.name;
+  const std::string_view body(first_.body.data(), first_.body.size());
+  for (size_t at = 0; !name.empty() && (at = body.find(name, at)) != std::string_view::npos; at += name.size()) name_at_.push_back(at);
+  fill();
+}
+
+void Pool::add(Message& message, std::vector<unique_fd> ahead) {
+  Reader reader(message.body.data(), message.body.size());
+  parts_.emplace_back();
+  const int kept = read_part(message, reader, std::move(ahead), parts_.back());
+  if (kept < 0) fail({kInPlan, 0, -kept, "keep the plan"});
+  if (kept == 0 && !is_closing_) return next_.running() ? void() : begin_after_run(0);
+  // who has sent it lets go what it was to have
+  spend(parts_.back().name, false);
+  parts_.pop_back();
+}
+
+// What is left of the message: a name, and the first part of a plan with its descriptors. 0 or -errno.
+int Pool::read_part(Message& message, Reader& reader, std::vector<unique_fd> ahead, Part& part) {
+  part.name = reader.str().text;
+  std::string body(reader.position(), reader.left());
+  part.fds = std::move(ahead);
+  for (unique_fd& fd : message.fds) part.fds.push_back(std::move(fd));
+  const bool is_whole = reader.ok() && part.name.empty() == body.empty();
+  const int kept = message.cut ? -EMFILE : !is_whole ? -EPROTO : body.empty() ? 0 : part.body.take(body);
   explicit_bzero(message.body.data(), message.body.size());
-  if (kept == 0) return fill();
-  fail({kInPlan, 0, -kept, "keep the plan"});
+  return kept;
 }
 
 void Pool::fail(const StepFailure& failure) {
@@ -67,14 +88,21 @@ void Pool::fail(const StepFailure& failure) {
   tell(failed_event(failure, {}));
 }
 
+void Pool::spend(const std::string& name, bool has_begun) {
+  if (!first_.name.empty()) return;
+  Message message;
+  message.type = static_cast<uint16_t>(Event::kSpent);
+  Writer(message.body).str(name.c_str()).u8(has_begun ? 1 : 0);
+  tell(std::move(message));
+}
+
 void Pool::fill() {
-  if (first_.size() == 0) return;
   has_failed_ = false;
   begin_later(0);
 }
 
 size_t Pool::count(Place place) const {
-  return static_cast<size_t>(std::count_if(tasks_.begin(), tasks_.end(), [place](const auto& item) { return item.second == place; }));
+  return static_cast<size_t>(std::count_if(tasks_.begin(), tasks_.end(), [place](const auto& item) { return item.second.place == place; }));
 }
 
 void Pool::begin_later(uint64_t pause_ns) {
@@ -93,35 +121,57 @@ void Pool::begin_after_run(uint64_t pause_ns) {
 // One at a time, so that whatever else has come to the loop is done between two.
 void Pool::begin() {
   if (is_closing_ || has_failed_ || untaken() >= wanted_) return;
-  const std::string name = another(name_.size());
-  if (name.empty()) return fail({kInPlan, 0, EIO, "make up a name"});
-  const uint32_t number = client_.next_number();
+  std::string name;
   Message message;
-  message.body.assign(first_.data(), first_.size());
-  for (const size_t at : name_at_) message.body.replace(at, name.size(), name);
-  for (const unique_fd& fd : fds_) {
-    message.fds.emplace_back(fcntl(fd.get(), F_DUPFD_CLOEXEC, 3));
-    message.cut = message.cut || !message.fds.back();
-  }
-  Task* const task = supervisor_.new_task({&client_, number});
-  client_.know(number, task);
-  tasks_[task] = Place::kBegun;
-  task->when_pooled([this, task, number, name] { waits(*task, number, name); }, [this, task] { taken(*task); },
-                    [this, task](const Task&) { ended(*task); });
-  task->start(message, {}, false);
+  if (!next_part(name, message)) return;
+  if (name.empty()) return fail({kInPlan, 0, EIO, "make up a name"});
+  begin_task(name, message);
   begin_later(0);
 }
 
-void Pool::waits(Task& task, uint32_t number, const std::string& name) {
-  tasks_[&task] = Place::kWaits;
+// The first part of the next one, with its name. False where there is none.
+bool Pool::next_part(std::string& name, Message& message) {
+  if (!first_.name.empty()) return renamed_copy(name, message), true;
+  if (parts_.empty()) return false;
+  Part& next = parts_.front();
+  name = next.name;
+  message.body.assign(next.body.data(), next.body.size());
+  message.fds = std::move(next.fds);
+  parts_.pop_front();
+  return true;
+}
+
+void Pool::renamed_copy(std::string& name, Message& message) const {
+  name = another(first_.name.size());
+  message.body.assign(first_.body.data(), first_.body.size());
+  for (const size_t at : name_at_) message.body.replace(at, name.size(), name);
+  for (const unique_fd& fd : first_.fds) {
+    message.fds.emplace_back(fcntl(fd.get(), F_DUPFD_CLOEXEC, 3));
+    message.cut = message.cut || !message.fds.back();
+  }
+}
+
+void Pool::begin_task(const std::string& name, Message& message) {
+  const uint32_t number = client_.next_number();
+  Task* const task = supervisor_.new_task({&client_, number});
+  client_.know(number, task);
+  tasks_[task] = {Place::kBegun, name};
+  task->when_pooled([this, task, number] { waits(*task, number); }, [this, task] { taken(*task); },
+                    [this, task](const Task&) { ended(*task); });
+  task->start(message, {}, false);
+}
+
+void Pool::waits(Task& task, uint32_t number) {
+  Made& made = tasks_[&task];
+  made.place = Place::kWaits;
   Message message;
   message.type = static_cast<uint16_t>(Event::kReady);
-  Writer(message.body).u32(number).str(name.c_str());
+  Writer(message.body).u32(number).str(made.name.c_str());
   tell(std::move(message));
 }
 
 void Pool::taken(Task& task) {
-  tasks_[&task] = Place::kTaken;
+  tasks_[&task].place = Place::kTaken;
   begin_after_run(kPause);
   tell_when_closed();
 }
@@ -129,9 +179,10 @@ void Pool::taken(Task& task) {
 void Pool::ended(Task& task) {
   const auto found = tasks_.find(&task);
   if (found == tasks_.end()) return;
-  const Place place = found->second;
+  const auto [place, name] = std::move(found->second);
   tasks_.erase(found);
   if (place != Place::kTaken) {
+    spend(name, true);
     // not at once again, which would have no end
     has_failed_ = has_failed_ || !is_closing_;
     const StepFailure unknown{kInClone, 0, ECHILD, "the process was killed"};
@@ -148,9 +199,11 @@ void Pool::ended(Task& task) {
 void Pool::close() {
   is_closing_ = true;
   next_.stop();
+  for (const Part& part : parts_) spend(part.name, false);
+  parts_.clear();
   std::vector<Task*> waiting;
-  for (const auto& [task, place] : tasks_) {
-    if (place != Place::kTaken) waiting.push_back(task);
+  for (const auto& [task, made] : tasks_) {
+    if (made.place != Place::kTaken) waiting.push_back(task);
   }
   for (Task* task : waiting) task->close();
   tell_when_closed();

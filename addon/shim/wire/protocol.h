@@ -31,7 +31,10 @@
 //                                                           a task's. kFailed: one could not be made, and none is begun before kGo.
 //                                                           kClose undoes those that wait, and kRelease says that no run is waited for
 //                                                           any more: kRemoved, when the mounts of the runs have gone too. The numbers
-//                                                           are from 2^31 on
+//                                                           are from 2^31 on. A pool without a name and a first part has those that kPart
+//                                                           brings, each once
+//   kPart         a name (str), the first part of a plan,   kReady with that name. kSpent, when nobody has taken it and nothing is left
+//                 for the pool of this id                   of it: its name (str), and whether it had been begun (u8)
 //
 // A message has up to kMaxDescriptors. More go ahead of it by kDescriptors, to the shim, and by kAhead, to Node, with the same id.
 //
@@ -101,6 +104,7 @@ enum class Request : uint16_t {
   kAgain,
   kStatus,
   kPool,
+  kPart,
   kHello = 256,
   kList,
   kAttach,
@@ -126,6 +130,7 @@ enum class Event : uint16_t {
   kReady,
   kOver,
   kUndone,
+  kSpent,
   kWelcome = 256,
   kListed,
   kAttached,

@@ -2,17 +2,16 @@ import { thawing } from '../../cgroup/freezer.js';
 import type { GroupPlan } from '../../cgroup/group-plan.js';
 import { egressNetworks, egressSteps } from '../../network/egress/egress-plan.js';
 import { hostPortSteps } from '../../network/relay/host-ports.js';
-import { CLONE } from '../../plan/constants.js';
-import { type Again, cloneStep, NONE, type Plan, type PlanParts, planOf, REFUSE_DESCRIPTORS, type Stage } from '../../plan/plan.js';
+import { type Again, NONE, type Plan, type PlanParts, planOf, REFUSE_DESCRIPTORS } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { findUser, type TailSteps } from '../../process/program-steps.js';
 import { isMountedOver } from '../options/mount-target.js';
 import { planDenials } from './call-filter.js';
+import { bornIn, type Head, joinSteps, wholeStages } from './container-stages.js';
 import { type ContainerStreams, planStreams } from './container-streams.js';
-import { planTree, type TreeParts } from './container-tree.js';
+import { planTree } from './container-tree.js';
 import { ACCOUNTS, planCopyIn } from './copy-in.js';
 import { mayBeRefused } from './device-nodes.js';
-import { enterPid } from './enter-pid.js';
 import { groundOf, type Place } from './ground.js';
 import { planLaterMounts } from './later-mounts.js';
 import { DEV, PROC } from './mount-table.js';
@@ -26,15 +25,7 @@ import { planStaging } from './staging.js';
 import { stopCarriers } from './stop-carriers.js';
 import { planTable } from './table-mounts.js';
 import { CONSOLE, consoleSteps, type TerminalPlan, takeTerminal } from './terminal-steps.js';
-import { isMadeInside, type UserNamespacePlan } from './userns.js';
-import { usernsStages } from './userns-stages.js';
-
-/** The first part of the plan. It needs neither the host's files nor the program, so it may run before they are known. */
-export interface Head extends TreeParts {
-  /** `null` for a first part that can't be prewarmed, since it needs a descriptor of Node's, or a process before it. */
-  readonly first: Plan | null;
-  readonly steps: readonly Step[];
-}
+import { isMadeInside } from './userns.js';
 
 export function planHead(input: HeadInput): Head {
   const { options, slots, group } = input;
@@ -306,64 +297,9 @@ export function saveUser(out: Slot): Step[] {
   ];
 }
 
-function wholeStages(head: Head, input: PlanInput, { setUp, program, root }: RunPlan): Stage[] {
-  const { namespaces, steps } = head;
-  const { flags, maps, enterUsers, clocks } = namespaces;
-  const { confine, run } = program;
-  const begin = { ...bornIn(input.group), steps: [...maps, ...joinSteps(input.group)] };
-  if (input.userns.kind === 'given') return givenStages(head, { ...input, userns: input.userns }, { begin, setUp, program, root });
-  const before = [...enterUsers, ...clocks];
-  const entering = namespaces.enterPid.length > 0 ? enterPid({ confine, run }, before.length === 0 ? 1 : 2) : null;
-  const all = [...namespaces.enterPid, ...steps, ...setUp, ...(entering === null ? [...confine, ...run] : entering.outside)];
-  const own: Stage[] =
-    before.length === 0
-      ? [{ ...begin, flags, steps: [...begin.steps, ...all] }]
-      : [
-          // a user namespace of the container's own is first, since it owns the others
-          { ...begin, flags: flags & CLONE.user, steps: [...begin.steps, ...before, cloneStep(1, all)] },
-          { flags: flags & ~CLONE.user, steps: all },
-        ];
-  return entering === null ? own : [...own, { flags: 0, steps: entering.inside }];
-}
-
-function givenStages(
-  { namespaces, steps, staging, mounts }: Head,
-  { options, images, copiedFolders: copied, userns }: PlanInput & { userns: Extract<UserNamespacePlan, { kind: 'given' }> },
-  { begin, setUp, program, root }: Pick<RunPlan, 'setUp' | 'program' | 'root'> & { begin: Omit<Stage, 'flags'> },
-): Stage[] {
-  const own = root.steps.flatMap((step) => (step.op === 'clone_mount' && step.out !== undefined ? [step.out] : []));
-  const volumes = [
-    ...options.mounts.flatMap(({ volume, source }) => (volume === undefined || source === null ? [] : [source])),
-    ...[...images.values()].flatMap(({ binds }) => binds.map(({ source }) => source)),
-  ];
-  return usernsStages({
-    begin,
-    namespaces,
-    isNew: (type) => isNew(options, type),
-    steps: [...steps, ...setUp],
-    program,
-    users: namespaces.users,
-    back: namespaces.back,
-    maps: userns,
-    staging: staging.slot,
-    dev: mounts.at(DEV),
-    idmaps: { mounts: new Set(own), volumes: new Set(volumes), copied },
-  });
-}
-
 /** Without a group, the end of the first process is that of its pid namespace. */
 export function killGroupOf({ killGroup }: GroupPlan): Partial<Pick<Plan, 'killGroup'>> {
   return killGroup === null ? {} : { killGroup };
-}
-
-/** Where a process is born on the unified tree. */
-export function bornIn({ unified }: GroupPlan): Pick<Stage, 'group'> {
-  return unified === undefined ? {} : { group: unified };
-}
-
-/** The first steps of a process in a group. */
-export function joinSteps({ join }: Pick<GroupPlan, 'join'>): Step[] {
-  return [{ op: 'dumpable', value: 0 }, ...join];
 }
 
 /**

@@ -1,9 +1,12 @@
 import { isWithin } from '../../host/mountinfo.js';
-import { NONE, type Plan, planOf, REFUSE_DESCRIPTORS, Slots } from '../../plan/plan.js';
+import { egressNetworks, egressSteps } from '../../network/egress/egress-plan.js';
+import { hostPortSteps } from '../../network/relay/host-ports.js';
+import { NONE, type Plan, planOf, REFUSE_DESCRIPTORS, Slots, type Stage, slotsOf } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
-import { findUser } from '../../process/program-steps.js';
+import { findUser, type TailSteps } from '../../process/program-steps.js';
 import { planDenials } from './call-filter.js';
-import { bornIn, type ContainerPlan, type Head, joinSteps, killGroupOf, saveUser, terminalSteps } from './container-plan.js';
+import { type ContainerPlan, killGroupOf, saveUser, terminalSteps } from './container-plan.js';
+import { type Head, wholeStages } from './container-stages.js';
 import { planStreams } from './container-streams.js';
 import { planTree, type TreePlan } from './container-tree.js';
 import { ACCOUNTS, planCopyIn } from './copy-in.js';
@@ -13,8 +16,10 @@ import { planLaterMounts } from './later-mounts.js';
 import { DEV, type MountTable, PROC } from './mount-table.js';
 import { inOneRow, networkSteps } from './network-steps.js';
 import type { PlanInput, TreeInput } from './plan-input.js';
-import { boundSet, planProcess } from './process-steps.js';
+import { boundSet, limitSteps, planProcess } from './process-steps.js';
+import { stopCarriers } from './stop-carriers.js';
 import { takeTerminal } from './terminal-steps.js';
+import { splitProgram } from './userns-process.js';
 
 /** A container of a pool: all that is the same for each of its runs is the first part of the plan. */
 export interface PooledPlan {
@@ -23,45 +28,51 @@ export interface PooledPlan {
   readonly tree: TreePlan;
   /** Steps of the second part that cover what others may have moved while the container waited. */
   readonly protect: readonly Step[];
-  /** Steps of the first part that are undone with the container, and not with the first part alone. */
+  /** Steps that undo what the first part has made, but for its groups. */
   readonly undo: readonly Step[];
   /** The first slot of a run's own. */
   readonly free: Slot;
 }
 
-/** The first part of a container of a pool: its mounts are attached, its root is pivoted into, and what the kernel shows is masked. Pure. */
+/**
+ * The first part of a container of a pool: its mounts are attached, its root is pivoted into, its networks are joined, and what the kernel shows is
+ * masked. Pure.
+ */
 export function planPooled(head: Head, input: TreeInput): PooledPlan {
-  const { slots, group, options } = input;
-  const { namespaces } = head;
+  const { slots, group, options, networks: joined } = input;
   const tree = planTree(head, input);
-  const networks = input.networks.steps(slots);
-  const links = networkSteps(input.networks, { slots, proc: head.mounts.at(PROC), isAgain: false, kept: -1, bandwidth: options.bandwidth });
+  const networks = joined.steps(slots);
+  const links = networkSteps(joined, { slots, proc: head.mounts.at(PROC), isAgain: false, kept: -1, bandwidth: options.bandwidth });
+  const egress = egressSteps(options.egress?.rules ?? null, {
+    slots,
+    hasIpv6: joined.hasIpv6,
+    hasPeers: joined.canChange || options.networks.length > 0,
+    networks: egressNetworks(joined.attachments),
+    isAgain: false,
+  });
+  const hostPorts = hostPortSteps(options.hostPorts, { slots, isAgain: false });
   const confine = tree.confineInParts(slots);
+  const undo = [...stopCarriers(input), ...networks.undo];
   const first = planOf({
     prepare: [...group.prepare, ...networks.prepare, ...tree.prepare],
-    stages: [
-      {
-        flags: namespaces.flags,
-        ...bornIn(group),
-        steps: [
-          ...namespaces.maps,
-          ...joinSteps(group),
-          ...head.steps,
-          ...tree.open,
-          ...tree.build,
-          ...tree.attach,
-          ...inOneRow(links),
-          ...confine.first,
-          // the process itself keeps what it has until the rest
-          boundSet(input.program),
-          { op: 'rest' },
-        ],
-      },
-    ],
-    undo: [...networks.undo, ...group.undo],
+    stages: wholeStages(head, input, {
+      setUp: [...tree.open, ...tree.build, ...tree.attach, ...inOneRow(links), ...egress, ...hostPorts, ...confine.first],
+      // the process itself keeps what it has until the rest
+      program: { confine: [boundSet(input.program)], run: [{ op: 'rest' }] },
+      outside: { confine: limitSteps(input.program), run: [] },
+      root: tree.root,
+      later: slotsOfRun(head, tree, confine.rest),
+    }),
+    undo: [...undo, ...group.undo],
     ...killGroupOf(group),
   });
-  return { first, head, tree, protect: confine.rest, undo: networks.undo, free: slots.take() };
+  return { first, head, tree, protect: confine.rest, undo, free: slots.take() };
+}
+
+/** The slots of the first part that the rest may name. */
+function slotsOfRun({ mounts }: Head, { root, places, readOnly }: TreePlan, protect: readonly Step[]): Slot[] {
+  const made = [mounts.at(DEV), mounts.at(PROC), mounts.nullDevice, root.root, ...places.map(({ mount }) => mount)];
+  return [...made, ...[...readOnly, ...protect].flatMap(slotsOf)].filter((slot) => slot !== NONE);
 }
 
 /** The slots of a run: they come after those of the first part. */
@@ -79,7 +90,7 @@ export function planPooledRun({ first, head, tree, protect, undo }: PooledPlan, 
   const streams = planStreams(input.streams, slots, { dev: head.mounts.at(DEV), byShim: mayBeRefused(options) });
   const { terminal } = streams;
   const copies = options.copyOut.length > 0;
-  const program = planProcess(input.program, {
+  const { program, byShim } = programOfRun(input, {
     streams,
     argv: input.argv,
     listener,
@@ -106,8 +117,8 @@ export function planPooledRun({ first, head, tree, protect, undo }: PooledPlan, 
   ];
   const { process } = options;
   const rest = planOf({
-    prepare: streams.prepare,
-    stages: [{ flags: head.namespaces.flags, steps }],
+    prepare: [...streams.prepare, ...byShim],
+    stages: goingOn(first, steps),
     undo: [...undo, ...group.undo],
     reports: group.reports,
     returns: [...(copies ? [kept.mountNamespace, kept.user] : []), ...(terminal ? [terminal.master] : [])],
@@ -122,17 +133,34 @@ export function planPooledRun({ first, head, tree, protect, undo }: PooledPlan, 
   return { first, rest, ...kept, master: terminal?.master ?? NONE, uppers: [] };
 }
 
+/** The stages of the rest: it goes on in the last one of the first part. */
+function goingOn({ stages }: Plan, steps: readonly Step[]): Stage[] {
+  return stages.map(({ flags }, at) => ({ flags, steps: at === stages.length - 1 ? steps : [] }));
+}
+
+/**
+ * The last steps of a run's program. A process that waits in a user namespace has what needs rights outside behind it, but for the program's pipes: the
+ * shim gives these to the root inside, who then gives them to the user.
+ */
+function programOfRun({ program, userns }: PlanInput, extras: Parameters<typeof planProcess>[1]): { program: TailSteps; byShim: Step[] } {
+  const whole = planProcess(program, extras);
+  if (userns.kind !== 'given') return { program: whole, byShim: [] };
+  const { outside, program: inside } = splitProgram(whole, userns);
+  return { program: inside, byShim: outside.flatMap((step) => (step.op === 'chown_to' ? [{ ...step, host: true } as const] : [])) };
+}
+
 /**
  * Whether a run can be the second part of a container that is there: its root has been left for the container's by then, so no path of the host's can
- * be opened, and what is masked and read-only already can't be written to first.
+ * be opened, and what is masked and read-only already can't be written to first. Ports are taken before their container is made.
  */
 export function mayBePooled(
-  { copyIn, process }: Pick<PlanInput['options'], 'copyIn' | 'process'>,
+  { copyIn, ports, process }: Pick<PlanInput['options'], 'copyIn' | 'ports' | 'process'>,
   { maskedPaths, readonlyPaths }: Pick<MountTable, 'maskedPaths' | 'readonlyPaths'>,
 ): boolean {
   const covered = [...maskedPaths, ...readonlyPaths];
   const isCovered = (target: string): boolean => covered.some((path) => isWithin(target, path) || isWithin(path, target));
   return (
+    ports.length === 0 &&
     copyIn.every(({ source, target }) => source === null && !isCovered(target)) &&
     (process.pipesOnly || process.stdin.every(({ type }) => type !== 'file'))
   );

@@ -28,9 +28,8 @@ export function planProcess(spec: ProgramSpec, { cwd, listener, isBounded = fals
     user: spec.user,
     env: spec.env,
     beforeUser: [
-      ...resolveUlimits(spec.ulimits ?? {}).map((limit): Step => ({ op: 'rlimit', ...limit })),
       // the process still has CAP_SYS_NICE here
-      ...schedulerSteps(spec.scheduler),
+      ...limitSteps(spec),
       ...(noNewPrivileges ? [{ op: 'no_new_privileges' } as const] : []),
       // without no_new_privs a filter needs CAP_SYS_ADMIN, so it must come before that goes
       ...early,
@@ -44,6 +43,11 @@ export function planProcess(spec: ProgramSpec, { cwd, listener, isBounded = fals
     ],
     ...extras,
   });
+}
+
+/** Steps for what the kernel limits and how it schedules the program, which take rights. */
+export function limitSteps({ ulimits, scheduler }: Pick<ProgramSpec, 'ulimits' | 'scheduler'>): Step[] {
+  return [...resolveUlimits(ulimits ?? {}).map((limit): Step => ({ op: 'rlimit', ...limit })), ...schedulerSteps(scheduler)];
 }
 
 /** What the program, and whatever it executes, can have at most: a system call for each capability that it can't have. */

@@ -8,7 +8,6 @@ import { enterPid } from './enter-pid.js';
 import type { NamespacePlan } from './namespace-steps.js';
 import { type Idmaps, idmapped } from './userns-idmap.js';
 import { ownedOutside, rootOutside } from './userns-ids.js';
-import { splitProgram } from './userns-process.js';
 
 /** A container as it would be made by one process, and the user namespace that it is put into. */
 export interface OneStage {
@@ -18,7 +17,11 @@ export interface OneStage {
   readonly isNew: (type: NamespaceType) => boolean;
   /** From the first step after the groups were joined until the program's last steps. */
   readonly steps: readonly Step[];
+  /** The program's last steps that are for inside, and those for outside. */
   readonly program: TailSteps;
+  readonly outside: readonly Step[];
+  /** Slots that the rest of the plan may name. */
+  readonly later: readonly Slot[];
   readonly users: Slot;
   readonly back: Slot;
   readonly maps: UserMaps;
@@ -36,9 +39,8 @@ export interface OneStage {
 export function usernsStages(one: OneStage): Stage[] {
   const { begin, namespaces, users, back } = one;
   const { outside, inside } = apart(one);
-  const split = splitProgram(one.program, one.maps);
-  const program = namespaces.enterPid.length > 0 ? enterPid(split.program, 2) : null;
-  const last = program === null ? [...split.program.confine, ...split.program.run] : program.outside;
+  const program = namespaces.enterPid.length > 0 ? enterPid(one.program, 2) : null;
+  const last = program === null ? [...one.program.confine, ...one.program.run] : program.outside;
   const second: Step[] = [...enterUserNamespace, ...ownIpc(namespaces), ...namespaces.enterPid, ...inside, ...last];
   const first: Step[] = [
     ...begin.steps,
@@ -47,11 +49,11 @@ export function usernsStages(one: OneStage): Stage[] {
       outside.map((step) => outsideOf(step, one)),
       { ...one.idmaps, users, back, staging: one.staging },
     ),
-    ...split.outside,
+    ...one.outside,
     { op: 'setns', ns: users, type: 'user' },
   ];
   return [
-    { ...begin, flags: 0, steps: [...first, cloneStep(1, second)] },
+    { ...begin, flags: 0, steps: [...first, cloneStep(1, second, one.later)] },
     // the mount namespace is the user namespace's own, so that the root inside may mount
     { flags: (namespaces.flags & ~CLONE.ipc) | CLONE.mnt, steps: second },
     ...(program === null ? [] : [{ flags: 0, steps: program.inside }]),

@@ -1,4 +1,5 @@
 import { isTracing } from '../../native/trace.js';
+import { tellEgressRefusals } from '../../network/egress/egress-refusal.js';
 import type { Encoding } from '../../process/options/process-types.js';
 import type { Program } from '../../process/program.js';
 import type { Streams } from '../../process/streams/child-end.js';
@@ -27,6 +28,7 @@ export async function launchPooled<E extends Encoding>(program: Program<E>, cont
     const { record, task } = await begunWith(program, starting, () => recordOf(container.prepared(), of.rest));
     const prepared = container.prepared();
     tellDenials(task, prepared.options.onDenied);
+    tellEgressRefusals(task, prepared.options.egress?.onDenied ?? null);
     const { descriptors: returned } = task.started;
     program.connect(returned.get(of.master));
     return {

@@ -1,26 +1,24 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { GroupPlan } from '../../cgroup/group-plan.js';
 import { renamedGroup } from '../../cgroup/renamed-group.js';
-import { invalidOption, UnsupportedError } from '../../errors.js';
+import { UnsupportedError } from '../../errors.js';
 import { containerShim } from '../../host/container-shim.js';
 import { mounter, privilege } from '../../host/privilege.js';
-import type { FirstParts, Parked } from '../../native/first-parts.js';
-import { newId } from '../../plan/id.js';
+import type { Parked } from '../../native/first-parts.js';
 import type { CpuClock } from '../../plan/plan.js';
 import type { RootRecipe } from '../../plan/recipe.js';
 import type { ParsedOptions } from '../options/container-options.js';
-import { planHead } from '../plan/container-plan.js';
-import { mayBePooled, type PooledPlan, planPooled, slotsAfter } from '../plan/pool-plan.js';
+import { mayBePooled, type PooledPlan, slotsAfter } from '../plan/pool-plan.js';
 import { cpuClockOf } from '../start/container-group.js';
 import { requireUsers } from '../start/container-users.js';
-import { type Prepared, prepare } from '../start/prepare.js';
+import type { Prepared } from '../start/prepare.js';
 import { argvOf, environment } from '../start/program-facts.js';
 import { requireWithoutRoot } from '../start/without-root.js';
-import { RestShapes } from './rest-shapes.js';
+import { haveTheirOwn, OwnParts } from './own-parts.js';
+import { NAMED, type PooledParts, sharedNetwork, type Taken } from './pooled-parts.js';
+import type { RestShapes } from './rest-shapes.js';
+import { SharedPart } from './shared-part.js';
 import { ShownSources } from './shown-sources.js';
-
-/** How many characters of a container's id its host name has, by which the shim tells its containers apart. */
-const NAMED = 12;
 
 /** A container that waits. */
 export interface ParkedContainer {
@@ -35,44 +33,39 @@ export interface ParkedContainer {
   readonly release: () => void;
 }
 
-/** The containers of one shape that wait in the shim. The layers and volumes below them stay until the last has gone. */
+/** What containers show of the host, as it was when they were begun. */
+interface Shown {
+  readonly paths: ShownSources;
+  /** The network namespace of the container whose network they share. */
+  readonly network: number | null;
+}
+
+/** The containers of one shape that wait in the shim. */
 export class ParkedContainers {
-  readonly #prepared: Prepared;
-  readonly #plan: PooledPlan;
-  readonly #parts: FirstParts;
+  readonly #options: ParsedOptions;
+  readonly #parts: PooledParts;
+  readonly #shown: Shown;
   /** Of the host: as it was when these were begun. */
   #recipe: RootRecipe | null;
-  readonly #shown: ShownSources;
-  readonly #shapes = new RestShapes();
-  #users = 1;
   #closed: Promise<void> | null = null;
 
-  private constructor(prepared: Prepared, plan: PooledPlan, parts: FirstParts, shown: ShownSources) {
-    this.#shown = shown;
-    this.#prepared = prepared;
-    this.#plan = plan;
+  private constructor(options: ParsedOptions, parts: PooledParts, shown: Shown) {
+    const { image, root } = parts.sample;
+    this.#options = options;
     this.#parts = parts;
-    this.#recipe = prepared.image?.reference === 'host' && prepared.root.type === 'recipe' ? prepared.root.recipe : null;
+    this.#shown = shown;
+    this.#recipe = image?.reference === 'host' && root.type === 'recipe' ? root.recipe : null;
   }
 
-  /** Prepares, plans and encodes once, and has the shim begin. @throws as `Container.run` */
+  /** Prepares, plans and encodes, and has the shim begin. @throws as `Container.run` */
   static async begin(options: ParsedOptions, count: number): Promise<ParkedContainers> {
     requireUsers(options);
     requireWithoutRoot(options);
-    const shim = await containerShim();
-    const id = newId();
+    const of = { count, shim: await containerShim() };
     // what changes meanwhile is another then
-    const shown = new ShownSources(pathsOf(options));
-    const prepared = await prepare(options, { id, park: false, shim });
-    try {
-      requirePoolable(prepared);
-      const plan = planPooled(planHead(prepared), { ...prepared, park: false });
-      const parts = shim.startFirstParts({ first: plan.first, name: id.slice(0, NAMED), count }, prepared.slots.descriptors);
-      return new ParkedContainers(prepared, plan, parts, shown);
-    } catch (error) {
-      prepared.release();
-      throw error;
-    }
+    const shown = { paths: new ShownSources(pathsOf(options)), network: await sharedNetwork(options) };
+    const parts = haveTheirOwn(options) ? await OwnParts.begin(options, of) : await SharedPart.begin(options, of);
+    return new ParkedContainers(options, parts, shown);
   }
 
   get ready(): number {
@@ -89,8 +82,8 @@ export class ParkedContainers {
    * show nothing that is to be hidden since.
    */
   async isCurrent(): Promise<boolean> {
-    const { image } = this.#prepared;
-    if (this.#parts.isOver || !this.#shown.isCurrent()) return false;
+    const { image } = this.#parts.sample;
+    if (this.#parts.isOver || !this.#shown.paths.isCurrent() || !(await this.#isOfSharedNetwork())) return false;
     if (this.#recipe === null || image === null) return true;
     const { recipe, release } = await image.use({ mounter: mounter(privilege()) });
     release();
@@ -99,50 +92,37 @@ export class ParkedContainers {
     return true;
   }
 
+  /** The container whose network they share may have been started again since, or have ended: then a run hears of that. */
+  async #isOfSharedNetwork(): Promise<boolean> {
+    if (this.#options.networkOf === null) return true;
+    return sharedNetwork(this.#options).then(
+      (network) => network === this.#shown.network,
+      () => false,
+    );
+  }
+
   /** Takes one for a run with these options; `null`: none waits, or none can have them. */
   async take(options: ParsedOptions): Promise<ParkedContainer | null> {
-    if (!mayBePooled(options, this.#prepared.table) || clockOf(options, this.#prepared.group) === null) return null;
-    const parked = this.#parts.take();
-    if (parked === null) return null;
-    this.#users++;
+    const { table, group } = this.#parts.sample;
+    if (!mayBePooled(options, table) || clockOf(options, group) === null) return null;
+    const taken = this.#parts.take();
+    if (taken === null) return null;
     let isHeld = true;
     const release = (): void => {
-      if (isHeld) this.#release();
+      if (isHeld) taken.release();
       isHeld = false;
     };
     let prepared: Prepared | undefined;
     return {
-      parked,
+      parked: taken.parked,
       options,
-      plan: this.#plan,
-      shapes: this.#shapes,
+      plan: taken.plan,
+      shapes: taken.shapes,
       prepared: () => {
-        prepared ??= this.#preparedFor(parked.name, options);
+        prepared ??= preparedFor(taken, options);
         return prepared;
       },
       release,
-    };
-  }
-
-  /** What was prepared, under the container's own name and with what the run has of its own. */
-  #preparedFor(name: string, { command, labels, copyIn, copyOut, copyOutMax, process }: ParsedOptions): Prepared {
-    const of = this.#prepared;
-    const id = name + of.id.slice(NAMED);
-    const options: ParsedOptions = { ...of.options, command, labels, copyIn, copyOut, copyOutMax, process };
-    const hostname = of.hostname === of.id.slice(0, NAMED) ? name : of.hostname;
-    const config = of.image?.config ?? {};
-    const group = renamedGroup(of.group, of.id, id);
-    return {
-      ...of,
-      id,
-      options,
-      hostname,
-      slots: slotsAfter(this.#plan),
-      argv: argvOf(options, config),
-      program: { ...of.program, env: environment(options, config, hostname) },
-      group,
-      cpuClock: cpuClockOf(options, group).cpuClock,
-      release: () => undefined,
     };
   }
 
@@ -152,13 +132,33 @@ export class ParkedContainers {
    * @throws what could not be undone
    */
   close(runs?: Promise<unknown>): Promise<void> {
-    this.#closed ??= this.#parts.close(runs).finally(() => this.#release());
+    this.#closed ??= this.#parts.close(runs);
     return this.#closed;
   }
+}
 
-  #release(): void {
-    if (--this.#users === 0) this.#prepared.release();
-  }
+/** What was prepared, under the container's own name and with what the run has of its own. */
+function preparedFor(
+  { parked: { name }, of, plan }: Taken,
+  { command, labels, copyIn, copyOut, copyOutMax, process }: ParsedOptions,
+): Prepared {
+  const id = name + of.id.slice(NAMED);
+  const options: ParsedOptions = { ...of.options, command, labels, copyIn, copyOut, copyOutMax, process };
+  const hostname = of.hostname === of.id.slice(0, NAMED) ? name : of.hostname;
+  const config = of.image?.config ?? {};
+  const group = renamedGroup(of.group, of.id, id);
+  return {
+    ...of,
+    id,
+    options,
+    hostname,
+    slots: slotsAfter(plan),
+    argv: argvOf(options, config),
+    program: { ...of.program, env: environment(options, config, hostname) },
+    group,
+    cpuClock: cpuClockOf(options, group).cpuClock,
+    release: () => undefined,
+  };
 }
 
 /** `null`: the group counts no processor time, which the run must have counted: what is to be said then is found out for the run alone. */
@@ -179,19 +179,3 @@ function pathsOf({ root, mounts }: ParsedOptions): string[] {
   const reference = typeof root.image === 'string' ? root.image : (root.image.reference ?? '');
   return reference.startsWith('dir:') ? [...binds, reference.slice('dir:'.length)] : binds;
 }
-
-/** What shows only when a container has been prepared. @throws NacelleError `ERR_INVALID_OPTION` */
-function requirePoolable({ options, root, bound, health, proc, slots, networks }: Prepared): void {
-  const wrong = (option: string, why: string) => invalidOption(option, `can't go with a pool: ${why}`);
-  if (root.type === 'recipe' && root.disk !== null) throw wrong('upper', 'what is written to the root can be on disk alone here');
-  if (root.type === 'folder' && root.bound !== null) throw wrong('rootfs', 'its mount can be given to one container alone');
-  if (bound.size > 0) throw wrong('mounts', `the mount at ${[...bound.keys()].join(', ')} can be given to one container alone`);
-  if (options.mounts.some(({ type, source }) => type === 'image' && source === 'host'))
-    throw wrong('mounts', "'host' is mounted: what is to be hidden may change");
-  if (health !== null) throw wrong('healthcheck', "the image has one: give 'none'");
-  if (proc !== null || networks.attachments.length > 0) throw wrong('namespaces', 'they are shared');
-  if (slots.descriptors.size > MOST_DESCRIPTORS) throw wrong('mounts', 'they need too many descriptors');
-}
-
-/** So that those of a run fit beside them into one message to the process. */
-const MOST_DESCRIPTORS = 200;

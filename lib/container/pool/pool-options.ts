@@ -3,10 +3,14 @@ import * as z from 'zod';
 import { invalidOption } from '../../errors.js';
 import { type ParsedOptions, parseRunOptions } from '../options/container-options.js';
 import type { RunOptions } from '../options/container-types.js';
+import { usesPlugins } from '../start/container-networks.js';
 
 /** How a pool is kept. */
 export interface PoolOptions {
-  /** How many containers wait for a run, 1 to 256. Each has some 150 KB of memory in its group. Default: 2. */
+  /**
+   * How many containers wait for a run, 1 to 256. Each has some 150 KB of memory in its group. Where each has addresses or ids of its own, those of up to
+   * eight more are taken ahead. Default: 2.
+   */
   ready?: number | undefined;
 }
 
@@ -27,6 +31,7 @@ export const RUN_NAMES = [
   'cancelSignal',
   'reject',
   'labels',
+  'ports',
   'encoding',
   'buffer',
 ] as const satisfies readonly (keyof RunOptions)[];
@@ -71,16 +76,16 @@ function* refusals(options: ParsedOptions): Generator<readonly [option: string, 
   if (typeof options.healthcheck === 'object' && options.healthcheck !== null)
     yield ['healthcheck', 'nobody asks for the health of one run'];
   if (options.isolation === 'landlock') yield ['isolation', "'landlock' makes nothing that could be made before the program"];
-  if (options.userns !== 'host') yield ['userns', 'the ids of each container are taken by this process'];
   for (const [type, namespace] of Object.entries(namespaces)) {
     if (typeof namespace !== 'string') yield [`namespaces.${type}`, "must be 'new' or 'host'"];
   }
   if (options.timeOffsets !== null || namespaces.time === 'new') yield ['timeOffsets', 'the clocks would run while a container waits'];
-  if (options.networks.length > 0 || options.pasta || options.networkOf !== null) {
-    yield ['network', "must be 'none' or 'host': the addresses of each container are taken by this process"];
+  for (const { ip, ipOption, mac } of options.networks) {
+    if (ip !== null) yield [ipOption, 'an address is of one container'];
+    if (mac !== null) yield [ipOption.replace(/ip$/, 'mac'), 'an address is of one container'];
   }
-  if (options.hostPorts.length > 0) yield ['hostPorts', 'what leads to them serves one container'];
-  if (options.egress !== null) yield ['egress', 'what leads there serves one container'];
+  if (usesPlugins(options)) yield ['network', 'plugins of CNI make links for one container, by this process'];
+  if (options.ports.length > 0) yield ['ports', 'a port is of one container: give them to a run'];
   if (options.cgroup !== null) yield ['cgroup', 'your group would have processes that you do not know of'];
   if (options.cgroupParent !== null) yield ['cgroupParent', 'your group would have processes that you do not know of'];
   if (root.type === 'image' && root.upper === 'disk') yield ['upper', "must be 'tmpfs': a folder on disk is noted before it is made"];

@@ -1,10 +1,12 @@
 import { invalidOption, UnsupportedError } from '../../errors.js';
 import { RANGE } from '../../host/id-pool.js';
 import { type IdLease, leaseIds } from '../../host/id-ranges.js';
+import { writeRecord } from '../../host/journal.js';
 import { type Privilege, privilege, sameIds, type UserPrivilege } from '../../host/privilege.js';
 import { reapFirst } from '../../host/reap.js';
 import { makeUserNamespace } from '../../host/user-namespace.js';
 import { closeDescriptor } from '../../native/load-addon.js';
+import type { Shim } from '../../native/shim.js';
 import { allCapabilities, type CapabilityMask } from '../../plan/capability-names.js';
 import type { Step } from '../../plan/steps.js';
 import { type IdMap, idOutside } from '../../plan/user-maps.js';
@@ -162,6 +164,12 @@ export function rangeMap(start: number, kept = 0): IdMap[] {
   return [{ ...whole, count: kept }, self, ...(rest.count > 0 ? [rest] : [])];
 }
 
+/** Host steps of a container's task. */
+export interface Claim {
+  readonly made: readonly Step[];
+  readonly undone: readonly Step[];
+}
+
 /** The step by which a container's shim makes its claim to the ids that were leased. It fails where the lease is gone (ENOENT). */
 export function claimStep(path: string): Step {
   return { op: 'link', host: true, target: path.slice(0, path.lastIndexOf('.')), path };
@@ -173,6 +181,13 @@ export function claimStep(path: string): Step {
  */
 export function giveBackStep(claim: string): Step {
   return { op: 'forget', host: true, path: claim };
+}
+
+/** Steps that make and remove a container's claim to its ids, of which a record is written first; none where none were leased for it. */
+export function claimOf(lease: IdLease | null, id: string, { owner }: Pick<Shim, 'owner'>): Claim {
+  if (lease === null) return { made: [], undone: [] };
+  const record = writeRecord(owner, `${id}-claim`, [{ kind: 'tree', path: lease.claim }]);
+  return { made: [claimStep(lease.claim)], undone: [giveBackStep(lease.claim), ...record] };
 }
 
 /** In a user namespace of its own a container may have every capability: each is one over what belongs to that namespace. */

@@ -28,7 +28,7 @@ import type { Inside } from '../result/copy-out.js';
 import { groupEvidence, lethalLimits } from '../result/group-evidence.js';
 import { type ChangedMount, RootChanges } from '../result/root-changes.js';
 import { type ContainerRecord, type LiveRecord, recordOf } from './container-record.js';
-import { claimStep, giveBackStep, requireUsers } from './container-users.js';
+import { type Claim, claimOf, requireUsers } from './container-users.js';
 import { withNetwork } from './joined-network.js';
 import { letGo, type PlannedStart, planStart } from './planned-start.js';
 import type { Prepared } from './prepare.js';
@@ -213,7 +213,7 @@ interface OnHost {
   readonly diskRecord: readonly Step[];
   readonly groupRecord: readonly Step[];
   /** Steps that make and remove the container's claim to its ids. */
-  readonly claim: { readonly made: readonly Step[]; readonly undone: readonly Step[] };
+  readonly claim: Claim;
 }
 
 async function makeOnHost({ id, root, records, lease, shim }: Prepared, { park }: LaunchOptions): Promise<OnHost> {
@@ -222,16 +222,11 @@ async function makeOnHost({ id, root, records, lease, shim }: Prepared, { park }
   let made: OnHost = { disk: [], diskRecord: park ? [] : diskRecord, groupRecord: [], claim: { made: [], undone: [] } };
   try {
     if (park && path !== null) made = { ...made, disk: [await holdFolder(path, diskRecord, shim)] };
-    if (lease !== null) made = { ...made, claim: claimOf(id, lease.claim, shim) };
+    made = { ...made, claim: claimOf(lease, id, shim) };
     return { ...made, groupRecord: records.length > 0 ? writeRecord(shim.owner, `${id}-group`, records) : [] };
   } catch (error) {
     throw await leave(made, error);
   }
-}
-
-function claimOf(id: string, path: string, { owner }: Shim): OnHost['claim'] {
-  const record = writeRecord(owner, `${id}-claim`, [{ kind: 'tree', path }]);
-  return { made: [claimStep(path)], undone: [giveBackStep(path), ...record] };
 }
 
 function holdFolder(path: string, record: readonly Step[], on: Shim): Promise<Holding> {

@@ -178,14 +178,12 @@ describe('a pool', () => {
     ['detach', { detach: true }],
     ['restart', { restart: { on: 'failure' } }],
     ['healthcheck', { healthcheck: { test: ['CMD', 'true'] } }],
-    ['network', { network: 'bridge' }],
-    ['hostPorts', { hostPorts: [80] }],
-    ['egress', { egress: { allow: ['example.org'] } }],
+    ['ip', { network: 'bridge', ip: '10.89.0.9' }],
+    ['ports', { network: 'bridge', ports: ['80'] }],
     ['timeOffsets', { timeOffsets: { monotonic: 1 } }],
     ['cgroup', { cgroup: 'nacelle-test/pool' }],
     ['cgroupParent', { cgroupParent: 'nacelle-test' }],
     ['upper', { upper: 'disk' }],
-    ['userns', { userns: 'auto' }],
   ])('is refused with %s', async (option, more) => {
     const made = Container.pool(await options(more), { ready: 1 });
     await expect(made).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION', message: expect.stringContaining(`option ${option}: `) });

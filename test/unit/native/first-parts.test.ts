@@ -3,9 +3,9 @@ import type { Carrier } from '../../../lib/native/carrier.js';
 import { Deferred } from '../../../lib/native/deferred.js';
 import { FirstParts } from '../../../lib/native/first-parts.js';
 import { Request } from '../../../lib/native/protocol.js';
-import { RunningTask } from '../../../lib/native/running-task.js';
+import type { RunningTask } from '../../../lib/native/running-task.js';
 import { ownTable } from '../../../lib/native/shim-table.js';
-import { planOf } from '../../../lib/plan/plan.js';
+import { type Plan, planOf } from '../../../lib/plan/plan.js';
 
 const EIO = 5;
 const failure = { where: -4, index: 0, errno: EIO, text: 'what the shim says' };
@@ -36,15 +36,12 @@ describe('first parts that wait in the shim', () => {
   let next = 2 ** 31;
 
   const ready = (name: string): RunningTask => {
-    const task = new RunningTask(connection, next++, parts.first, new Map());
-    task.unref();
-    parts.onReady(name, task);
-    return task;
+    return parts.onReady(name, next++);
   };
 
   beforeEach(() => {
     connection = new Noted();
-    parts = new FirstParts(connection, 7, { first: planOf({}), name: 'name', count: 2 });
+    parts = new FirstParts(connection, 7, { all: { first: planOf({}), name: 'name' }, count: 2 });
   });
 
   it('are there when all of them are', async () => {
@@ -122,5 +119,25 @@ describe('first parts that wait in the shim', () => {
     await expect(parts.begun).rejects.toThrow('it has gone');
     await parts.close();
     expect(connection.sent).toEqual([]);
+  });
+
+  it('that are sent one by one have their own words, and are told of when nobody has taken them', async () => {
+    const spent: [string, boolean][] = [];
+    parts = new FirstParts(connection, 7, { all: null, count: 2, onSpent: (name, hasBegun) => void spent.push([name, hasBegun]) });
+    const named = (name: string): Plan =>
+      planOf({ prepare: [{ op: 'mkdir', host: true, out: -1, root: -1, path: `/of/${name}`, mode: 0, uid: 0, gid: 0 }] });
+    for (const name of ['a', 'b', 'c']) parts.add({ name, first: named(name) }, new Map());
+    expect(connection.sent).toEqual([1, 2, 3].map(() => [Request.part, 7]));
+    const a = ready('a');
+    expect(parts.take()).toEqual({ name: 'a', beginning: a });
+    const begun = expect(parts.begun).rejects.toThrow('/of/b');
+    parts.onSpent('b', true);
+    parts.onFailed({ failure: { ...failure, where: -1 }, undoFailures: [] });
+    parts.onSpent('c', false);
+    expect(spent).toEqual([
+      ['b', true],
+      ['c', false],
+    ]);
+    await begun;
   });
 });

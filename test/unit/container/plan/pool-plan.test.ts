@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { planContainer, planHead } from '../../../../lib/container/plan/container-plan.js';
 import type { RootSource } from '../../../../lib/container/plan/plan-input.js';
 import { mayBePooled, planPooled, planPooledRun, slotsAfter } from '../../../../lib/container/plan/pool-plan.js';
-import { joinParts, type Plan, type PlanParts } from '../../../../lib/plan/plan.js';
+import { joinParts, type Plan, type PlanParts, slotsOf } from '../../../../lib/plan/plan.js';
 import type { Op, Step } from '../../../../lib/plan/steps.js';
 import { type Facts, inputOf, last, mounting, ops } from '../../../fixtures/container-plan.js';
 
@@ -116,6 +116,49 @@ describe('the plan of a container of a pool', () => {
     expect(first?.timeoutMs).toBeUndefined();
     expect(first?.undo).toEqual(rest.undo);
     expect(first?.undo).not.toEqual([]);
+  });
+});
+
+/** The container is one of two processes, of which the second waits. */
+describe('a container of a pool in a user namespace that is given', () => {
+  const map = [{ inside: 0, outside: 500_000, count: 65_536 }];
+  const facts: Facts = { userns: { kind: 'given', fd: 30, uid: map, gid: map, back: null } };
+  const limited = { ulimits: { nofile: 64 }, scheduler: { policy: 'batch', nice: -5 }, readOnly: true, userns: 'auto' };
+
+  it('has the steps of a container that is made for a run, but that the shim gives its pipes to the root inside', () => {
+    const input = inputOf({ ...limited, ...run }, facts);
+    const all = ({ prepare, stages }: Plan): Op[] => ops([...prepare, ...stages.flatMap(({ steps }) => steps)]).sort();
+    const planned = joinParts(pooled(limited, run, facts), { waits: false });
+    expect(all(planned)).toEqual(all(joinParts(planContainer(planHead(input), input), { waits: false })));
+    const given = planned.prepare.filter(({ op }) => op === 'chown_to');
+    expect(given.length).toBeGreaterThan(0);
+    for (const step of given) expect(step).toMatchObject({ host: true, uid: 500_000, gid: 500_000 });
+  });
+
+  it('waits inside, when what needs rights outside is done', () => {
+    const { first, rest } = pooled(limited, run, facts);
+    const [outside = [], inside = []] = (first?.stages ?? []).map(({ steps }) => ops(steps));
+    expect(outside).toEqual(expect.arrayContaining(['raise_limit', 'scheduler']));
+    expect(outside.slice(-2)).toEqual(['setns', 'clone']);
+    expect(inside.at(-1)).toBe('rest');
+    expect(rest.stages.map(({ steps }) => steps.length > 0)).toEqual([false, true]);
+    expect(ops(rest.stages[1]?.steps ?? [])).not.toContain('scheduler');
+  });
+
+  it('keeps each slot that the rest takes and does not fill itself', () => {
+    const { first, rest } = pooled({ ...limited, maskedPaths: ['/etc/hidden'] }, { ...run, tty: true }, facts);
+    const clone = first?.stages[0]?.steps.at(-1);
+    const keep = new Set(clone?.op === 'clone' ? clone.keep : []);
+    const steps = rest.stages.flatMap((stage) => stage.steps);
+    const filled = new Set(
+      [...(first?.stages[1]?.steps ?? []), ...steps].flatMap((step) => ('out' in step && step.out !== undefined ? [step.out] : [])),
+    );
+    const own = new Set(rest.returns);
+    const free = Math.max(...keep);
+    for (const slot of steps.flatMap(slotsOf)) {
+      // a run's slots come after those of the first part
+      if (!filled.has(slot) && !own.has(slot) && slot <= free) expect(keep, String(slot)).toContain(slot);
+    }
   });
 });
 

@@ -1,0 +1,176 @@
+import { oneOf, toError } from '../../errors.js';
+import { dropRecord } from '../../host/recorded.js';
+import type { FirstParts } from '../../native/first-parts.js';
+import type { Shim } from '../../native/shim.js';
+import { newId } from '../../plan/id.js';
+import type { ParsedOptions } from '../options/container-options.js';
+import { planHead } from '../plan/container-plan.js';
+import { type PooledPlan, planPooled } from '../plan/pool-plan.js';
+import { type Claim, claimOf } from '../start/container-users.js';
+import { withNetwork } from '../start/joined-network.js';
+import { type Prepared, prepare } from '../start/prepare.js';
+import { NAMED, type PooledParts, requirePoolable, type Taken } from './pooled-parts.js';
+import { RestShapes } from './rest-shapes.js';
+
+/** The most that lie in the shim beside those that wait: each has addresses and ids that nobody else can have meanwhile. */
+const MOST_AHEAD = 8;
+
+/** Whether containers with these options have something each for itself: ids, addresses, a place in another container's network. */
+export function haveTheirOwn({ userns, networks, networkOf, namespaces }: ParsedOptions): boolean {
+  return userns !== 'host' || networks.length > 0 || networkOf !== null || typeof namespaces.user !== 'string';
+}
+
+/** One container: what it was planned with, and has for itself alone. */
+interface OwnPart {
+  readonly prepared: Prepared;
+  readonly plan: PooledPlan;
+  readonly claim: Claim;
+}
+
+/**
+ * Containers that each have something for themselves, and are therefore planned each for itself. Some more are planned than wait, and lie in the
+ * shim: so it begins another one for each that is taken, whatever this process is at.
+ */
+export class OwnParts implements PooledParts {
+  readonly #options: ParsedOptions;
+  readonly #count: number;
+  readonly #shim: Shim;
+  readonly #parts: FirstParts;
+  /** Those that are in the shim, and nobody's yet, by their names. */
+  readonly #left = new Map<string, OwnPart>();
+  readonly #failures: Error[] = [];
+  #sample: Prepared | null = null;
+  #filling: Promise<void> | null = null;
+  #isClosed = false;
+
+  private constructor(options: ParsedOptions, { count, shim }: { readonly count: number; readonly shim: Shim }) {
+    this.#options = options;
+    this.#count = count;
+    this.#shim = shim;
+    this.#parts = shim.startFirstParts({ all: null, count, onSpent: (name, hasBegun) => this.#spent(name, hasBegun) }, new Map());
+  }
+
+  /** @throws as `Container.run` */
+  static async begin(options: ParsedOptions, of: { readonly count: number; readonly shim: Shim }): Promise<OwnParts> {
+    const parts = new OwnParts(options, of);
+    try {
+      await parts.#fillUpTo(of.count);
+    } catch (error) {
+      await Promise.allSettled([parts.close()]);
+      throw error;
+    }
+    void parts.#parts.begun.then(
+      () => parts.#fill(),
+      () => undefined,
+    );
+    return parts;
+  }
+
+  get sample(): Prepared {
+    if (this.#sample === null) throw new TypeError('none has been planned');
+    return this.#sample;
+  }
+
+  get ready(): number {
+    return this.#parts.ready;
+  }
+
+  get isOver(): boolean {
+    return this.#parts.isOver;
+  }
+
+  get begun(): Promise<void> {
+    return this.#parts.begun;
+  }
+
+  take(): Taken | null {
+    const parked = this.#parts.take();
+    const part = parked === null ? undefined : this.#left.get(parked.name);
+    if (parked !== null) this.#left.delete(parked.name);
+    // the others are planned when the run has ended, which is then not held up by that
+    if (this.#left.size < this.#count) this.#fill();
+    if (parked === null || part === undefined) return null;
+    const release = (): void => {
+      this.#letGo(part, true);
+      this.#fill();
+    };
+    return { parked, of: part.prepared, plan: part.plan, shapes: new RestShapes(), release };
+  }
+
+  async close(runs?: Promise<unknown>): Promise<void> {
+    this.#isClosed = true;
+    await this.#filling;
+    try {
+      await this.#parts.close(runs);
+    } finally {
+      // the shim has died: what is left of them is told by their records
+      for (const name of [...this.#left.keys()]) this.#spent(name, true);
+    }
+    const failure = oneOf(this.#failures);
+    if (failure) throw failure;
+  }
+
+  /** Plans those that are missing. What fails is told to the runs, which have containers of their own then; the next of them tries again. */
+  #fill(): void {
+    if (this.#filling !== null || this.#isClosed || this.isOver) return;
+    const filled = (): void => {
+      this.#filling = null;
+    };
+    this.#filling = this.#fillUpTo(this.#count + Math.min(this.#count, MOST_AHEAD)).then(filled, filled);
+  }
+
+  async #fillUpTo(count: number): Promise<void> {
+    while (this.#left.size < count && !this.#isClosed) await withNetwork(this.#options, (joined) => this.#add(joined));
+  }
+
+  async #add(options: ParsedOptions): Promise<void> {
+    const part = await plan(options, this.#shim);
+    const { prepared, plan: pooled } = part;
+    const name = prepared.id.slice(0, NAMED);
+    try {
+      await prepared.networks.ready();
+      this.#parts.add({ name, first: pooled.first }, prepared.slots.descriptors);
+    } catch (error) {
+      this.#letGo(part, false);
+      if (this.#isClosed) return;
+      throw error;
+    }
+    this.#left.set(name, part);
+    this.#sample ??= prepared;
+  }
+
+  #spent(name: string, hasBegun: boolean): void {
+    const part = this.#left.get(name);
+    if (part === undefined) return;
+    this.#left.delete(name);
+    this.#letGo(part, hasBegun);
+  }
+
+  /** @param hasBegun its task had, or has had, what was taken for it */
+  #letGo({ prepared, claim }: OwnPart, hasBegun: boolean): void {
+    try {
+      if (hasBegun) prepared.networks.handOver();
+      else dropRecord(claim.undone);
+      prepared.release();
+    } catch (error) {
+      this.#failures.push(toError(error));
+    }
+  }
+}
+
+async function plan(options: ParsedOptions, shim: Shim): Promise<OwnPart> {
+  const prepared = await prepare(options, { id: newId(), park: false, shim });
+  let claim: Claim = { made: [], undone: [] };
+  try {
+    requirePoolable(prepared);
+    const head = planHead(prepared);
+    claim = claimOf(prepared.lease, prepared.id, shim);
+    const { group } = prepared;
+    const own = { ...prepared, group: { ...group, prepare: [...claim.made, ...group.prepare], undo: [...group.undo, ...claim.undone] } };
+    return { prepared: own, plan: planPooled(head, { ...own, park: false }), claim };
+  } catch (error) {
+    dropRecord(claim.undone);
+    prepared.release();
+    throw error;
+  }
+}

@@ -1,0 +1,69 @@
+import type { FirstParts } from '../../native/first-parts.js';
+import type { Shim } from '../../native/shim.js';
+import { newId } from '../../plan/id.js';
+import type { ParsedOptions } from '../options/container-options.js';
+import { planHead } from '../plan/container-plan.js';
+import { type PooledPlan, planPooled } from '../plan/pool-plan.js';
+import { type Prepared, prepare } from '../start/prepare.js';
+import { NAMED, type PooledParts, requirePoolable, type Taken } from './pooled-parts.js';
+import { RestShapes } from './rest-shapes.js';
+
+/**
+ * Containers that differ in their names alone: planned and encoded once, and named by the shim. The layers and volumes below them stay until the last has
+ * gone.
+ */
+export class SharedPart implements PooledParts {
+  readonly sample: Prepared;
+  readonly #plan: PooledPlan;
+  readonly #parts: FirstParts;
+  readonly #shapes = new RestShapes();
+  #users = 1;
+
+  private constructor(sample: Prepared, plan: PooledPlan, parts: FirstParts) {
+    this.sample = sample;
+    this.#plan = plan;
+    this.#parts = parts;
+  }
+
+  /** @throws as `Container.run` */
+  static async begin(options: ParsedOptions, { count, shim }: { readonly count: number; readonly shim: Shim }): Promise<SharedPart> {
+    const id = newId();
+    const prepared = await prepare(options, { id, park: false, shim });
+    try {
+      requirePoolable(prepared);
+      const plan = planPooled(planHead(prepared), { ...prepared, park: false });
+      const all = { first: plan.first, name: id.slice(0, NAMED) };
+      return new SharedPart(prepared, plan, shim.startFirstParts({ all, count }, prepared.slots.descriptors));
+    } catch (error) {
+      prepared.release();
+      throw error;
+    }
+  }
+
+  get ready(): number {
+    return this.#parts.ready;
+  }
+
+  get isOver(): boolean {
+    return this.#parts.isOver;
+  }
+
+  get begun(): Promise<void> {
+    return this.#parts.begun;
+  }
+
+  take(): Taken | null {
+    const parked = this.#parts.take();
+    if (parked === null) return null;
+    this.#users++;
+    return { parked, of: this.sample, plan: this.#plan, shapes: this.#shapes, release: () => this.#release() };
+  }
+
+  close(runs?: Promise<unknown>): Promise<void> {
+    return this.#parts.close(runs).finally(() => this.#release());
+  }
+
+  #release(): void {
+    if (--this.#users === 0) this.sample.release();
+  }
+}
