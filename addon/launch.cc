@@ -38,6 +38,7 @@ struct Shim {
   unique_fd control;
   std::string owner;
   pid_t pid = 0;
+  bool is_expected = false;  // by whoever has asked for it to be started ahead
 };
 
 Shim& the_shim() {
@@ -230,16 +231,23 @@ int connect_to_shim(const Launch& launch, unique_fd& socket, std::string& what, 
   return 0;
 }
 
+void expect_shim() {
+  Shim& shim = the_shim();
+  const std::lock_guard<std::mutex> guard(shim.mutex);
+  shim.is_expected = true;
+}
+
 void start_shim_ahead(const Launch& launch) {
   Shim& shim = the_shim();
   const std::lock_guard<std::mutex> guard(shim.mutex);
   std::string what;
-  if (!shim.control) static_cast<void>(start(shim, launch, what));
+  if (shim.is_expected && !shim.control) static_cast<void>(start(shim, launch, what));
 }
 
 void end_shim() {
   Shim& shim = the_shim();
   const std::lock_guard<std::mutex> guard(shim.mutex);
+  shim.is_expected = false;
   if (!shim.control) return;
   forget_own_socket(shim.control.get());
   shim.control.reset();

@@ -15,7 +15,10 @@ struct Launch {
 // copies of the library share one shim, since the addon is loaded once in a process. 0 or -errno; `what` says what failed.
 int connect_to_shim(const Launch& launch, unique_fd& socket, std::string& what, std::string& owner, int& pid);
 
-// Starts this process's shim if none was started yet. A failure is told to whoever connects, which tries again.
+// Says that start_shim_ahead() is to start one, unless end_shim() comes first.
+void expect_shim();
+
+// Starts this process's shim if it is expected and none was started yet. A failure is told to whoever connects, which tries again.
 void start_shim_ahead(const Launch& launch);
 
 // Connects to a shim that another process starts with the other end of `control`, and waits until it serves: -ETIMEDOUT when that takes

@@ -22,6 +22,7 @@ class Starting : public Napi::AsyncWorker {
 
 void StartShim(const Napi::CallbackInfo& info) {
   Launch launch{info[0].As<Napi::String>().Utf8Value(), info[1].As<Napi::String>().Utf8Value()};
+  expect_shim();
   (new Starting(info.Env(), std::move(launch)))->Queue();  // deletes itself
 }
 

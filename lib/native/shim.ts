@@ -62,15 +62,16 @@ export function ownShim(): Shim {
 export const start: StartPlan = (plan, descriptors, cancelSignal = null) => connected().startPlan(plan, descriptors, cancelSignal);
 
 /**
- * Ends this environment's connection to its shim, and waits until the shim has gone: a program that it has handed over then belongs to whoever is the
+ * Ends this environment's connection to its shim, also one that was only started ahead, and waits until the shim has gone: a program that it has handed over then belongs to whoever is the
  * subreaper above. Nothing happens where there is no shim.
  */
 export async function endShim(): Promise<void> {
   const callers = callersShim();
   if (callers !== undefined) return callers.end();
-  if (!connection) return;
-  connection.close();
+  if (!connection && !isAhead) return;
+  connection?.close();
   connection = undefined;
+  isAhead = false;
   loadNative().addon.endShim();
 }
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { Container } from '../../lib/index.js';
-import { descendants, entries, pidOf, readLink, shimOf, statusField } from '../fixtures/host.js';
+import { descendants, entries, isAlive, pidOf, readLink, shimOf, statusField } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { startNode } from '../fixtures/node.js';
 import { requires } from '../fixtures/requires.js';
@@ -25,6 +25,18 @@ describe('the shim', () => {
 
   it('is started while the options of a first run are read', async () => {
     expect(JSON.parse((await startNode('ahead').ended).stdout)).toEqual({ isThere: true, exitCode: 0 });
+  });
+
+  it('that was started for options which are refused keeps no process alive, goes with it, and is ended as any other', async () => {
+    for (const [args, isThere] of [
+      [[], true],
+      [['end'], false],
+    ] as const) {
+      const { stdout, code } = await startNode('refused-ahead', [...args]).ended;
+      const { pid, ...told } = JSON.parse(stdout);
+      expect([code, told]).toEqual([0, { refused: 'ERR_INVALID_OPTION', isThere }]);
+      await until('it has ended', () => !isAlive(pid.pid));
+    }
   });
 
   it('runs from a mount of its own that no path leads to, in a session of its own', async () => {
