@@ -111,6 +111,9 @@ export async function doAll(works: readonly (() => unknown)[]): Promise<void> {
   if (failure) throw failure;
 }
 
+/** What cures EMFILE and ENFILE. */
+export const TOO_MANY_FILES = 'Too many descriptors are open: raise the limit on open files (ulimit -n)';
+
 /** A system call failed. The message says what was being done, on which path, and what usually cures it. */
 export class SyscallError extends NacelleError {
   override readonly name = 'SyscallError';

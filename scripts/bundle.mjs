@@ -63,9 +63,12 @@ const atFirstRun = new Set(readFileSync(`${root}scripts/first-run.txt`, 'utf8').
 const PARTS = ['api', 'core', 'build', 'networks', 'images', 'rest'];
 /** All that the command nacelle-oci needs, in one file: it is started anew for each command, and would else read most of the others. */
 const COMMAND_PART = 'oci';
+/** What is thrown where another file can't be loaded. */
+const UNLOADED = 'lib/native/unloaded.ts';
 /** In which file of the package a module is, for a module of the file `from`. */
 function partOf(file, from) {
   if (from === COMMAND_PART) return COMMAND_PART;
+  if (file === UNLOADED) return 'api';
   if (atImport.has(file)) return 'api';
   if (atFirstRun.has(file)) return 'core';
   if (file.startsWith('lib/build/')) return 'build';
@@ -84,7 +87,12 @@ const listing = (part) =>
 /** A module of another file. Node would take `module.exports = require(…)` for an export of all that is there, and read those files to find the names. */
 const takenFrom = (part, file) => `const part = require('loaded:${part}');\nmodule.exports = part[${JSON.stringify(file)}]();`;
 /** Another file, by the loader, which knows what V8 made of it before. A bundler of somebody else's sees what is loaded. */
-const loading = (part) => `const part = require('./load.cjs').part('${part}', () => require('./${part}.cjs'));\nmodule.exports = part;`;
+const loading = (part) => {
+  const load = `module.exports = require('./load.cjs').part('${part}', () => require('./${part}.cjs'));`;
+  if (part === 'api') return load;
+  const error = `require('loaded:api')[${JSON.stringify(UNLOADED)}]().unloaded(error, 'nacelle/dist/${part}.cjs')`;
+  return `try {\n  ${load}\n} catch (error) {\n  throw ${error};\n}`;
+};
 
 const parts = {
   name: 'parts',
@@ -127,6 +135,16 @@ const parts = {
   },
 };
 
+/** A module that could not be evaluated, for want of a descriptor for instance, is evaluated when it is asked for again, as newer versions of esbuild have it. */
+const ONCE = /(var __commonJS = \(cb, mod\) => function __require\(\) \{\n) {2}(return mod \|\| .*, mod\.exports;)\n/g;
+function evaluateAgain(part) {
+  const file = `${out}/${part}.cjs`;
+  const text = readFileSync(file, 'utf8');
+  const [once, ...others] = text.match(ONCE) ?? [];
+  if (once === undefined || others.length > 0) throw new Error(`${file}: no line that evaluates modules, or several`);
+  writeFileSync(file, text.replace(ONCE, '$1  try { $2 } catch (error) { throw mod = 0, error; }\n'));
+}
+
 mkdirSync(out, { recursive: true });
 for (const name of readdirSync(out)) {
   if (/\.c?js(\.map)?$/.test(name)) rmSync(`${out}/${name}`);
@@ -142,6 +160,7 @@ await build({
   outfile: `${out}/zod.cjs`,
   outdir: undefined,
 });
+for (const part of ['index', ...PARTS, COMMAND_PART]) evaluateAgain(part);
 const digestOf = (part) =>
   createHash('sha256')
     .update(readFileSync(`${out}/${part}.cjs`))

@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { geteuid } from 'node:process';
+import { TOO_MANY_FILES } from '../errors.js';
 import type { Op } from '../plan/steps.js';
 import { Where } from './protocol.js';
 
@@ -40,7 +41,7 @@ const ofGroups: ReadonlySet<Op | null> = new Set<Op>(['make_group', 'put', 'join
 
 function usualCure(op: Op | null, errno: number, where: number): string | null {
   if (op === 'serve_names') return forNames(errno);
-  if (errno === EMFILE || errno === ENFILE) return 'Too many descriptors are open: raise the limit on open files (ulimit -n)';
+  if (errno === EMFILE || errno === ENFILE) return TOO_MANY_FILES;
   if (where === Where.clone || op === 'clone' || op === 'unshare') return forClone(errno);
   switch (op) {
     case 'rlimit':

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { hasCode, UnsupportedError } from '../errors.js';
+import { unloaded } from './unloaded.js';
 
 /**
  * The package's file that this code lies in: its native part and its dependencies are found from there.
@@ -34,6 +35,7 @@ export function requireDependency<N extends keyof Lazy>(name: N): Lazy[N] {
   try {
     return require(name);
   } catch (error) {
-    throw hasCode(error, 'MODULE_NOT_FOUND') ? inBundle(error) : error;
+    const reason = unloaded(error, name);
+    throw hasCode(reason, 'MODULE_NOT_FOUND') ? inBundle(error) : reason;
   }
 }

@@ -57,6 +57,33 @@ it('in a bundle of what requires it, its first use says so', async () => {
 });
 
 describe('of the package', () => {
+  it('what is loaded later says what to raise where no descriptor is left, and is loaded once there is one', () => {
+    const script = `
+      const { closeSync, openSync } = require('node:fs');
+      const { Container, Image, build } = require(${JSON.stringify(project)});
+      const open = [];
+      const say = async (work) => {
+        try {
+          return (await work()).status;
+        } catch ({ name, code, message }) {
+          return [name, code, message.endsWith('raise the limit on open files (ulimit -n)')];
+        }
+      };
+      const run = () => Container.run({ image: 'host', command: ['true'] });
+      (async () => {
+        try {
+          for (;;) open.push(openSync('/'));
+        } catch {}
+        const without = [];
+        for (const work of [run, () => Container.pool({ image: 'host' }), () => Image.load('/missing'), () => build({ context: '/missing' })])
+          without.push(await say(work));
+        for (const fd of open) closeSync(fd);
+        console.log(JSON.stringify([without, await say(run)]));
+      })();`;
+    const told = execFileSync('sh', ['-c', 'ulimit -n 128; exec "$@"', 'sh', process.execPath, '-e', script], { encoding: 'utf8' });
+    expect(JSON.parse(told)).toEqual([Array.from({ length: 4 }, () => ['SyscallError', 'EMFILE', true]), 'ok']);
+  });
+
   it('the executable that `nacelle-oci install` writes is the command', () => {
     const [file, link] = [join(folder, 'oci'), join(folder, 'linked-oci')];
     // as npm links it
