@@ -194,9 +194,11 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * Where the image is the host, each run looks whether its mounts or the files to be hidden have changed since: then those that wait are undone, and the
    * run has a container of its own, as all have until others wait.
    *
-   * @throws as {@link Container.run}; NacelleError `ERR_INVALID_OPTION` for what several containers can't have that nobody asks this process for: `name`,
-   * `detach`, `restart`, `healthcheck`, `tty`, `userns`, `timeOffsets`, `networks` and all that leads into or out of its network, `cgroup`,
-   * `cgroupParent`, namespaces that are joined, an upper on disk, `isolation: 'landlock'`
+   * Where each has ids or addresses of its own (`userns`, `network`), those of some more than wait are taken ahead, until the pool is closed.
+   *
+   * @throws as {@link Container.run}; NacelleError `ERR_INVALID_OPTION` for what is of one container, or would be another after a wait: `name`,
+   * `detach`, `restart`, `healthcheck`, `timeOffsets`, `ip`, `mac`, `ports` (a run may have some), `cgroup`, `cgroupParent`, networks of CNI's plugins, namespaces
+   * that are joined by a descriptor, an upper on disk, `isolation: 'landlock'`
    */
   static pool<E extends Encoding = 'utf8'>(options: ContainerOptions<E>, pool: PoolOptions = {}): Promise<ContainerPool<E>> {
     return ContainerPool.open<E>(options, pool, <F extends Encoding>(program: Program<F>, parts: Parts<F>) => {

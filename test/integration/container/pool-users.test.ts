@@ -18,6 +18,8 @@ const folder = temporaryFolder();
 // owners on a tmpfs can be mapped since 6.3
 const { describe, it } = requires({ root: true, tools: ['busybox'], kernel: '6.3' });
 
+const groups = requires({ root: true, groups: true, tools: ['busybox'], kernel: '6.3' });
+
 const AUTO = { userns: 'auto' } as const;
 const MAPS = { userns: { uid: [{ inside: 0, outside: 500_000, count: 70_000 }], gid: [{ inside: 0, outside: 600_000, count: 70_000 }] } };
 
@@ -69,7 +71,7 @@ const SHAPES: Record<string, [ContainerOptions, PoolRunOptions?]> = {
 };
 
 describe('a pool with user namespaces', () => {
-  it.each(Object.entries(SHAPES))('has the result of Container.run: %s', async (_, [own, of = {}]) => {
+  const compares = async (own: ContainerOptions, of: PoolRunOptions = {}): Promise<void> => {
     const given = await options({ ...own, command: ['sh', '-c', LOOK] });
     await using pool = await Container.pool(given, { ready: 1 });
     const there = waiting();
@@ -77,7 +79,13 @@ describe('a pool with user namespaces', () => {
     // it had waited, and was not made for the run
     expect(there).toContain(await run.pid);
     expect(comparable(await run)).toEqual(comparable(await Container.run({ ...given, ...of })));
-  });
+  };
+
+  it.each(Object.entries(SHAPES))('has the result of Container.run: %s', (_, [own, of]) => compares(own, of));
+
+  groups.it('has the result of Container.run: the profile for strangers’ code', () =>
+    compares({ profile: 'untrusted' }, { copyIn: { '/tmp/x': 'x' } }),
+  );
 
   it('gives each container ids of its own, and gives them back', async () => {
     const pool = await Container.pool(await options({ ...AUTO, command: ['cat'] }), { ready: 3 });
