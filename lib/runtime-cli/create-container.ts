@@ -73,7 +73,7 @@ export async function createContainer(request: CreateRequest): Promise<MadeConta
         // nobody hears what a shim that was lost has undone: `delete --force` looks, by what is noted here
         if (hasLostShim(error)) throw error;
         throw await undoneAfter(error, () =>
-          doAll([() => (request.keep ? removeGroups(facts.folders) : undefined), () => removeStateFolder(folder)]),
+          doAll([() => (request.keep ? removeGroups(facts.folders, request.caller) : undefined), () => removeStateFolder(folder)]),
         );
       }
     });

@@ -40,7 +40,7 @@ describe('the systemd of a user', () => {
     try {
       const answer = await orRefused(async () => {
         await createContainer({
-          ...{ ...request, pidfdSocket: null, newKeyring: true, noPivot: false, detach: true, preservedFds: 0, systemd: true },
+          ...{ ...request, pidfdSocket: null, newKeyring: true, noPivot: false, detach: true, preservedFds: 0, systemd: true, keep: false },
           caller: { ...ownCaller(), env: { [name]: value } },
           rights: { ...ROOT_RIGHTS, isConfined: true },
         });
