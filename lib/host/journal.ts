@@ -9,7 +9,7 @@ import { NETLINK_ROUTE } from '../plan/constants.js';
 import { NONE, type Slots } from '../plan/plan.js';
 import type { Slot, Step } from '../plan/steps.js';
 import { forwardingIn, leaveForwarding } from './forwarding.js';
-import { findNetworkNamespace, mountedOn, ownNetworkNamespace, ownPidNamespace } from './locate.js';
+import { findNetworkNamespace, mountedOn, type NotedPidNamespace, ownNetworkNamespace, ownPidNamespace } from './locate.js';
 
 /**
  * Something on the host whose name does not tell its owner, as the caller named it: from this record, whoever reaps after a dead owner
@@ -41,19 +41,17 @@ export type HostRecord =
     } & RecordedNamespace);
 
 /** A network namespace, and where the process is that has written it down: whoever reaps may not see the processes there. */
-interface RecordedNamespace {
+interface RecordedNamespace extends NotedPidNamespace {
   /** Its inode number. */
   readonly namespace: number;
-  /** That of the writer's pid namespace. An older version of this library has none. */
-  readonly pids?: number | undefined;
 }
 
 /** For a record that this process writes. */
 export function recordedNamespace(inode: number): RecordedNamespace {
-  return { namespace: inode, pids: ownPidNamespace() };
+  return { namespace: inode, ...ownPidNamespace() };
 }
 
-const inNamespace = { namespace: z.int().positive(), pids: z.int().positive().optional() };
+const inNamespace = { namespace: z.int().positive(), pids: z.int().positive().optional(), began: z.string().optional() };
 
 const schema: z.ZodType<HostRecord[]> = z.array(
   z.discriminatedUnion('kind', [
@@ -183,7 +181,7 @@ export function hasTrees(file: string): boolean {
 
 /** Whether a record tells of something in a network namespace that others may have, of whom this process can't know. */
 export function isOutOfSight(file: string): boolean {
-  return tells(file, (record) => 'namespace' in record && findNetworkNamespace(record.namespace, record.pids) === 'out of sight');
+  return tells(file, (record) => 'namespace' in record && findNetworkNamespace(record.namespace, record) === 'out of sight');
 }
 
 /** A record that can't be understood is told of when it is undone. */
@@ -257,8 +255,9 @@ function undoSteps(record: HostRecord, slots: Slots): Step[] {
 }
 
 /** A step with a netlink socket in that network namespace. What is in a namespace goes with it. */
-function linkSteps({ namespace, pids }: RecordedNamespace, slots: Slots, remove: (socket: Slot) => Step): Step[] {
-  const found = findNetworkNamespace(namespace, pids);
+function linkSteps(recorded: RecordedNamespace, slots: Slots, remove: (socket: Slot) => Step): Step[] {
+  const { namespace } = recorded;
+  const found = findNetworkNamespace(namespace, recorded);
   if (typeof found === 'string') return [];
   const { path } = found;
   const [ns, socket] = [slots.take(), slots.take()];

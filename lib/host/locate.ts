@@ -1,7 +1,9 @@
-import { fstatSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { fstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import { pid } from 'node:process';
 import { hasCode } from '../errors.js';
 import { attempt, systemError } from '../native/system-errors.js';
 import { isWithin, type MountInfo, parseMountInfo, visibleMounts } from './mountinfo.js';
+import { processSeen } from './process-identity.js';
 
 /** The mount that a path leads to; `undefined` where nothing is mounted on it. */
 export function mountedOn(path: string): MountInfo | undefined {
@@ -22,25 +24,43 @@ function networkNamespacePath(inode: number): string | null {
 /** The initial pid namespace, whose /proc shows all processes of the machine: PROC_PID_INIT_INO of the kernel's proc_ns.h, the same on each machine. */
 const INITIAL_PID_NAMESPACE = 0xeffffffc;
 
-let ownPids: number | null = null;
+/** A pid namespace, which is there as long as its process 1: the number alone is given to another one at once. */
+export interface PidNamespace {
+  /** Its inode number. */
+  readonly pids: number;
+  /** When process 1 began, in clock ticks since boot as processes of this namespace see it; none where that may not be read. */
+  readonly began?: string | undefined;
+}
 
-/** The inode number of this process's pid namespace. */
-export function ownPidNamespace(): number {
-  ownPids ??= attempt("look at this process's pid namespace", () => statSync('/proc/self/ns/pid').ino);
+/** As it was noted: an older version of this library has noted none, or its number alone. */
+export type NotedPidNamespace = { readonly [Part in keyof PidNamespace]?: PidNamespace[Part] | undefined };
+
+let ownPids: PidNamespace | null = null;
+
+/** This process's pid namespace. */
+export function ownPidNamespace(): PidNamespace {
+  ownPids ??= attempt("look at this process's pid namespace", () => ({ pids: statSync('/proc/self/ns/pid').ino, ...beginning() }));
   return ownPids;
+}
+
+function beginning(): Pick<PidNamespace, 'began'> {
+  // another pid namespace's /proc has another process 1
+  const began = readlinkSync('/proc/self') === String(pid) ? processSeen(1)?.startTime : undefined;
+  return began === undefined ? {} : { began };
 }
 
 /**
  * Whether a network namespace has gone. Where none of the processes that this one can see is in it, a process of another pid namespace may be: then
  * nobody here can tell.
  *
- * @param pids the pid namespace of the process that has noted it; an older version of this library has noted none
+ * @param noted the pid namespace of the process that has noted it
  */
-export function findNetworkNamespace(inode: number, pids?: number): { readonly path: string } | 'gone' | 'out of sight' {
+export function findNetworkNamespace(inode: number, noted: NotedPidNamespace = {}): { readonly path: string } | 'gone' | 'out of sight' {
   const path = networkNamespacePath(inode);
   if (path !== null) return { path };
   const own = ownPidNamespace();
-  return own === INITIAL_PID_NAMESPACE || own === pids ? 'gone' : 'out of sight';
+  const isSame = own.began !== undefined && own.pids === noted.pids && own.began === noted.began;
+  return own.pids === INITIAL_PID_NAMESPACE || isSame ? 'gone' : 'out of sight';
 }
 
 let ownNamespace: number | null = null;

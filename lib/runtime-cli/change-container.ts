@@ -1,6 +1,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode, toError } from '../errors.js';
+import { isLiving } from '../host/process-identity.js';
 import { delay } from '../native/clock.js';
 import { carryOut } from '../native/host-work.js';
 import { readIfThere } from '../native/read-if-there.js';
@@ -36,7 +37,6 @@ import {
   statusOf,
 } from './state/container-state.js';
 import { processesIn } from './state/group-processes.js';
-import { isLiving } from './state/process-identity.js';
 import { inTurn, inTurnByForce } from './state/state-lock.js';
 
 /** A signal as callers write it: a number, or a name with or without SIG, in any case. Pure. @throws NacelleError */

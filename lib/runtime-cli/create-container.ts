@@ -1,4 +1,5 @@
 import { doAll } from '../errors.js';
+import { processSeen } from '../host/process-identity.js';
 import { carryOut } from '../native/host-work.js';
 import type { Task, TaskOutput } from '../native/task.js';
 import type { NamespaceType } from '../plan/namespace-types.js';
@@ -30,7 +31,6 @@ import {
   writeRecord,
   writeWhole,
 } from './state/container-state.js';
-import { processSeen } from './state/process-identity.js';
 import { inTurn } from './state/state-lock.js';
 import { inScope, stopUnits } from './systemd-scopes.js';
 import { hasLostShim, undoneAfter } from './undone-after.js';

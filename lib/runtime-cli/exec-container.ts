@@ -1,4 +1,5 @@
 import { doAll } from '../errors.js';
+import { isLiving, processSeen } from '../host/process-identity.js';
 import { securityModules } from '../host/security-modules.js';
 import { clearTimeout, setTimeout } from '../native/clock.js';
 import { closeDescriptor, streamedPipe } from '../native/load-addon.js';
@@ -39,7 +40,6 @@ import {
 import { shellStatus } from './runtime-output.js';
 import { startFailure, textOf } from './start-container.js';
 import { configOf, madeRecord, type StateFolder, stateOf, statusOf, writeWhole } from './state/container-state.js';
-import { isLiving, processSeen } from './state/process-identity.js';
 import { undoneAfter } from './undone-after.js';
 
 export interface ExecRequest {

@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
 import { getegid, geteuid } from 'node:process';
 import { launchInUsers } from '../host/container-shim.js';
+import { isLiving, processSeen } from '../host/process-identity.js';
 import { writeAnyMaps } from '../host/write-maps.js';
 import { delay, monotonicMs } from '../native/clock.js';
 import type { Connection } from '../native/connection.js';
@@ -10,7 +11,6 @@ import type { BundleLinux } from '../oci-config/config-schema.js';
 import type { UserMaps } from './config/bundle-user-maps.js';
 import { refusal } from './config/runtime-error.js';
 import { openJoined } from './runtime-machine.js';
-import { isLiving, processSeen } from './state/process-identity.js';
 
 /** The shim that makes a container. */
 export interface MakingShim {

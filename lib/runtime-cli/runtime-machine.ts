@@ -8,6 +8,7 @@ import { mapsOf, parseIdMap } from '../container/start/maps-of.js';
 import { invalidOption, UnsupportedError } from '../errors.js';
 import { inspectGroups } from '../host/cgroup-base.js';
 import { deviceFilter } from '../host/device-filter-support.js';
+import { isLiving } from '../host/process-identity.js';
 import { isNamespaceFile, typeOf } from '../namespace/namespace-files.js';
 import { mayMakeIn, mayWriteFile } from '../native/may-write.js';
 import { readIfThere } from '../native/read-if-there.js';
@@ -30,7 +31,6 @@ import type { GroupFolder, GroupsRequest, HandedOn } from './plan/bundle-groups.
 import { kindOf } from './plan/bundle-mounts.js';
 import type { LoadedFilter } from './plan/bundle-process.js';
 import type { ContainerRecord } from './state/container-state.js';
-import { isLiving } from './state/process-identity.js';
 
 // What a plan has to know of this machine, found out before anything is made.
 

@@ -13,7 +13,7 @@ import { until } from '../fixtures/until.js';
 import { loneMachine, WORLD_TOOLS } from '../fixtures/world.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, containers: true, tools: [...WORLD_TOOLS, 'ping', 'sleep'] });
+const { describe, it } = requires({ root: true, containers: true, tools: [...WORLD_TOOLS, 'ping', 'sleep', 'sed'] });
 const temporary = temporaryFolder();
 useNets();
 
@@ -114,6 +114,19 @@ describe('a network whose processes are killed', () => {
     const { net, ...from } = await machine();
     await killHolder(await holder(from), 'both');
     const through = ['unshare', '--net', '--pid', '--fork', '--mount-proc', '--kill-child'];
+    expect(await runNode('networks', ['reap'], { through, env: from.env })).toMatchObject({ failures: [] });
+    expect(await names(net)).not.toEqual([]);
+    expect(await runNode('networks', ['reap'], from)).toMatchObject({ failures: [], usesLeft: [], folders: [] });
+    expect(await names(net)).toEqual([]);
+  });
+
+  it('is left by a reap of a pid namespace that has the number of the one before', async () => {
+    const { net, ...from } = await machine();
+    await killHolder(await holder(from), 'both');
+    // as the kernel would give it: who reaps has the number that was noted
+    const renumber =
+      'sed -i "s/\\"pids\\":[0-9]*/\\"pids\\":$(stat -Lc %i /proc/self/ns/pid)/" "$NACELLE_RUNROOT"/records/*/*.json; exec "$@"';
+    const through = ['unshare', '--net', '--pid', '--fork', '--mount-proc', '--kill-child', 'sh', '-ec', renumber, 'sh'];
     expect(await runNode('networks', ['reap'], { through, env: from.env })).toMatchObject({ failures: [] });
     expect(await names(net)).not.toEqual([]);
     expect(await runNode('networks', ['reap'], from)).toMatchObject({ failures: [], usesLeft: [], folders: [] });

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { readGroupFile } from '../../cgroup/files/group-files.js';
 import { hasCode, NacelleError } from '../../errors.js';
+import { isLiving } from '../../host/process-identity.js';
 import { requireOwn } from '../../native/own-folder.js';
 import { attempt } from '../../native/system-errors.js';
 import { checkedConfig } from '../../oci-config/checked-config.js';
@@ -13,7 +14,6 @@ import { ownJson } from '../../oci-config/exact-json.js';
 import { MAX_DEPTH } from '../../oci-config/lined-json.js';
 import { checkedFile } from '../config/read-config.js';
 import { NO_CONTAINER, refusal, usageError } from '../config/runtime-error.js';
-import { isLiving } from './process-identity.js';
 import { GO, GROUPS, RECORD } from './state-files.js';
 import { stateText } from './state-text.js';
 

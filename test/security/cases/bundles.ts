@@ -2,11 +2,11 @@ import { once } from 'node:events';
 import { chmodSync, copyFileSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { processSeen } from '../../../lib/host/process-identity.js';
 import { ownCaller } from '../../../lib/runtime-cli/caller/caller.js';
 import { deleteContainer } from '../../../lib/runtime-cli/change-container.js';
 import { createContainer } from '../../../lib/runtime-cli/create-container.js';
 import { type StateFolder, stateFolder } from '../../../lib/runtime-cli/state/container-state.js';
-import { processSeen } from '../../../lib/runtime-cli/state/process-identity.js';
 import {
   besideBundle,
   bundleOf,

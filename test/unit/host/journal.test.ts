@@ -19,7 +19,7 @@ describe('the journal', () => {
     const records = [
       { kind: 'mount', path: '/a\nb', source: 'nacelle-1' },
       { kind: 'folder', path: '/a\nb' },
-      { kind: 'links', group: 2 ** 30, namespace: 4026531840, pids: 4026531836 },
+      { kind: 'links', group: 2 ** 30, namespace: 4026531840, pids: 4026531836, began: '2' },
       // of an older version
       { kind: 'use', path: '/uses/10.89.0.2', text: 'its id', lock: '/lock', group: 2 ** 30, namespace: 4026531840 },
     ] as const;

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { pid } from 'node:process';
 import { expect, it } from 'vitest';
+import { processSeen } from '../../../lib/host/process-identity.js';
 import { statsEvent } from '../../../lib/runtime-cli/container-stats.js';
 import { makeStateFolder, writeRecord } from '../../../lib/runtime-cli/state/container-state.js';
-import { processSeen } from '../../../lib/runtime-cli/state/process-identity.js';
 import { watchEvents } from '../../../lib/runtime-cli/watch-events.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 

@@ -1,7 +1,7 @@
 import { pid } from 'node:process';
 import { describe, expect, it } from 'vitest';
+import { processSeen } from '../../../lib/host/process-identity.js';
 import { untilGone } from '../../../lib/runtime-cli/making-shim.js';
-import { processSeen } from '../../../lib/runtime-cli/state/process-identity.js';
 
 describe('the wait for the end of a shim', () => {
   it('has an end of its own, and names the process', async () => {

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { NacelleError } from '../../../lib/errors.js';
 import type { GroupLayout } from '../../../lib/host/cgroup-base.js';
+import { parseStat } from '../../../lib/host/process-identity.js';
 import { deviceRulesOf, limitsOf, unifiedWrites } from '../../../lib/oci-config/bundle-limits.js';
 import { resourcesSchema } from '../../../lib/oci-config/resources-schema.js';
 import { signalOf } from '../../../lib/runtime-cli/change-container.js';
@@ -15,7 +16,6 @@ import { launcherText, requireTrusted } from '../../../lib/runtime-cli/launcher.
 import { freezerOf, groupFolders, homeOfGroup } from '../../../lib/runtime-cli/plan/bundle-groups.js';
 import { changesOf, commands, flagsOf } from '../../../lib/runtime-cli/runtime-commands.js';
 import { stateFolder } from '../../../lib/runtime-cli/state/container-state.js';
-import { parseStat } from '../../../lib/runtime-cli/state/process-identity.js';
 import { undoneAfter } from '../../../lib/runtime-cli/undone-after.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 

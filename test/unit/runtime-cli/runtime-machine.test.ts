@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { processSeen } from '../../../lib/host/process-identity.js';
 import { closeAll, openJoined, openNamespacesOf } from '../../../lib/runtime-cli/runtime-machine.js';
-import { processSeen } from '../../../lib/runtime-cli/state/process-identity.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
 const folder = temporaryFolder();

@@ -1,4 +1,4 @@
-import { readIfThere } from '../../native/read-if-there.js';
+import { readIfThere } from '../native/read-if-there.js';
 
 /** A process as /proc/PID/stat tells of it (proc_pid_stat(5)). */
 export interface ProcessSeen {
