@@ -81,7 +81,11 @@ void Service::take_datagrams() {
   const int count = is_calm ? taken.receive_one(udp_.get()) : recvmmsg(udp_.get(), taken.messages, kMostInTurn, MSG_DONTWAIT, nullptr);
   calm_ = count > 1 ? 0 : calm_ + 1;
   // one alone has woken the loop, which would have heard too of what had changed before
-  count == 1 && loop_.alone() ? answers_->presume_fresh() : answers_->refresh();
+  if (count == 1 && loop_.alone()) {
+    answers_->presume_fresh();
+  } else {
+    answers_->refresh();
+  }
   for (int i = 0; i < count; ++i) {
     msghdr& header = taken.messages[i].msg_hdr;
     const bool is_whole = (header.msg_flags & MSG_TRUNC) == 0;
