@@ -96,6 +96,8 @@ const INSTRUMENTED = [
   ...integration('container/', 'cancel ended exec-tree health lifecycle pool prewarm pump restart streams tty wait-for'),
   ...integration('detached/', 'connect detached events faults half-made logs lying-shim note spare-shim stdin terminal two-handles'),
   'test/integration/reap.test.ts',
+  // addon/shim/front
+  ...integration('oci/', 'await-start oci-front'),
   // addon/shim/relay, addon/shim/modes and addon/shim/names
   ...integration('', 'loopback-ports rootless-ports'),
   ...integration('container/', 'connect host-ports later-mounts'),
