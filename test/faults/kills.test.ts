@@ -22,7 +22,7 @@ const moments = rounds(2, Math.ceil(200 / 9));
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** What is created, started, run, joined, attached to, stopped, detached, pulled, loaded and mounted. */
-const SCENARIOS = ['rich', 'life', 'exec', 'detached', 'pull', 'volume', 'image', 'userns', 'overlay', 'restart', 'pool'];
+const SCENARIOS = ['rich', 'life', 'exec', 'detached', 'pull', 'volume', 'image', 'userns', 'overlay', 'restart', 'pool', 'pool-userns'];
 /** All moments. */
 const LONG = { timeout: 3_600_000 };
 
