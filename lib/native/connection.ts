@@ -344,13 +344,12 @@ export class Connection implements Carrier {
       const { number, name } = decodeReady(body);
       this.#tasks.set(number, pool.onReady(name, number));
     } else if (type === Event.spent) {
-      const { name, hasBegun } = decodeSpent(body);
-      pool.onSpent(name, hasBegun);
+      pool.onSpent(decodeSpent(body));
     } else if (type === Event.failed) {
       pool.onFailed(decodeFailed(body));
     } else if (type === Event.removed) {
       this.#pools.delete(pool.id);
-      pool.onRemoved(decodeRemoved(body));
+      pool.onRemoved();
     }
   }
 

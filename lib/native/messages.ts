@@ -119,10 +119,15 @@ export function decodeReady(body: Buffer): { readonly number: number; readonly n
   return { number: decoder.u32(), name: decoder.str() };
 }
 
-/** A first part of a pool that nobody has taken, and of which nothing is left: whether it had been begun. */
-export function decodeSpent(body: Buffer): { readonly name: string; readonly hasBegun: boolean } {
+/** A first part of a pool that nobody has taken, and whose undo steps have been tried. `failure`: why its process could not be made. */
+export interface SpentMessage extends EndMessage {
+  readonly name: string;
+  readonly hasBegun: boolean;
+}
+
+export function decodeSpent(body: Buffer): SpentMessage {
   const decoder = new Decoder(body);
-  return { name: decoder.str(), hasBegun: decoder.u8() === 1 };
+  return { name: decoder.str(), hasBegun: decoder.u8() === 1, ...readEnd(decoder) };
 }
 
 export function decodeFailed(body: Buffer): EndMessage {

@@ -19,6 +19,11 @@ void write_failure(Writer& writer, const StepFailure& failure) {
   writer.i32(failure.where).u32(failure.index).i32(failure.error).str(failure.text.c_str());
 }
 
+void write_failures(Writer& writer, const std::vector<StepFailure>& failures) {
+  writer.u32(static_cast<uint32_t>(failures.size()));
+  for (const StepFailure& failure : failures) write_failure(writer, failure);
+}
+
 // Writes the outputs, then the slots whose descriptors go with the message. They are duplicates, since the task may need its own; false
 // when one can't be made.
 bool write_results(Message& message, const Results& results) {
@@ -86,8 +91,16 @@ Message traced_event(const Trace& trace) {
 Message removed_event(const std::vector<StepFailure>& failures) {
   Message message = event(Event::kRemoved);
   Writer writer(message.body);
-  writer.u32(static_cast<uint32_t>(failures.size()));
-  for (const StepFailure& failure : failures) write_failure(writer, failure);
+  write_failures(writer, failures);
+  return message;
+}
+
+Message spent_event(const std::string& name, bool has_begun, const StepFailure* failure, const std::vector<StepFailure>& undo_failures) {
+  Message message = event(Event::kSpent);
+  Writer writer(message.body);
+  writer.str(name.c_str()).u8(has_begun ? 1 : 0).u8(failure != nullptr ? 1 : 0);
+  if (failure != nullptr) write_failure(writer, *failure);
+  write_failures(writer, undo_failures);
   return message;
 }
 

@@ -72,6 +72,8 @@ Message over_event(const End& end);
 Message undone_event(const std::vector<StepFailure>& failures);
 // The answer to a task's removal, with what could not be removed.
 Message removed_event(const std::vector<StepFailure>& failures);
+// One of a pool that nobody has taken has gone. `failure`: why it could not be made, or null.
+Message spent_event(const std::string& name, bool has_begun, const StepFailure* failure, const std::vector<StepFailure>& undo_failures);
 // The answer to kAttach: what the task is at, or that there is none of that key.
 Message attached_event(TaskState state, pid_t pid, const Times& times);
 Message not_attached_event();

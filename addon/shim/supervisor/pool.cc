@@ -34,13 +34,13 @@ std::string another(size_t length) {
   return name;
 }
 
-Message failed_event(const StepFailure& failure, const std::vector<StepFailure>& undo_failures) {
+Message failed_event(const StepFailure& failure) {
   const std::vector<StepFailure> no_failures;
   const struct rusage usage {};
   const std::vector<Report> reports;
   const std::vector<PumpFailure> lost;
   const Violation violation;
-  return end_event({&failure, undo_failures, no_failures, true, 0, Cause::kNone, {}, usage, reports, reports, lost, violation});
+  return end_event({&failure, no_failures, no_failures, true, 0, Cause::kNone, {}, usage, reports, reports, lost, violation});
 }
 
 }  // namespace
@@ -64,11 +64,16 @@ void Pool::add(Message& message, std::vector<unique_fd> ahead) {
   Reader reader(message.body.data(), message.body.size());
   parts_.emplace_back();
   const int kept = read_part(message, reader, std::move(ahead), parts_.back());
-  if (kept < 0) fail({kInPlan, 0, -kept, "keep the plan"});
-  if (kept == 0 && !is_closing_) return next_.running() ? void() : begin_after_run(0);
-  // who has sent it lets go what it was to have
-  spend(parts_.back().name, false);
-  parts_.pop_back();
+  if (kept < 0 || is_closing_) {
+    // of one that was cut not even the name may be there
+    if (kept < 0) fail({kInPlan, 0, -kept, "keep the plan"});
+    // whoever has sent it lets go what it was to have
+    tell_spent(parts_.back().name, false);
+    parts_.pop_back();
+  } else if (!next_.running()) {
+    // Node sends more when a run has ended: the next run is not held up by this one
+    begin_after_run(0);
+  }
 }
 
 // What is left of the message: a name, and the first part of a plan with its descriptors. 0 or -errno.
@@ -85,15 +90,11 @@ int Pool::read_part(Message& message, Reader& reader, std::vector<unique_fd> ahe
 
 void Pool::fail(const StepFailure& failure) {
   has_failed_ = true;
-  tell(failed_event(failure, {}));
+  tell(failed_event(failure));
 }
 
-void Pool::spend(const std::string& name, bool has_begun) {
-  if (!first_.name.empty()) return;
-  Message message;
-  message.type = static_cast<uint16_t>(Event::kSpent);
-  Writer(message.body).str(name.c_str()).u8(has_begun ? 1 : 0);
-  tell(std::move(message));
+void Pool::tell_spent(const std::string& name, bool has_begun, const StepFailure* failure, const std::vector<StepFailure>& undo_failures) {
+  tell(spent_event(name, has_begun, failure, undo_failures));
 }
 
 void Pool::fill() {
@@ -182,15 +183,12 @@ void Pool::ended(Task& task) {
   const auto [place, name] = std::move(found->second);
   tasks_.erase(found);
   if (place != Place::kTaken) {
-    spend(name, true);
     // not at once again, which would have no end
     has_failed_ = has_failed_ || !is_closing_;
     const StepFailure unknown{kInClone, 0, ECHILD, "the process was killed"};
-    if (is_closing_) {
-      undo_failures_.insert(undo_failures_.end(), task.undo_failures().begin(), task.undo_failures().end());
-    } else if (place == Place::kBegun) {
-      tell(failed_event(task.failure() == nullptr ? unknown : *task.failure(), task.undo_failures()));
-    }
+    const bool could_not_be_made = place == Place::kBegun && !is_closing_;
+    const StepFailure* const failure = task.failure() == nullptr ? &unknown : task.failure();
+    tell_spent(name, true, could_not_be_made ? failure : nullptr, task.undo_failures());
   }
   place == Place::kTaken ? begin_after_run(0) : begin_later(0);
   tell_when_closed();
@@ -199,7 +197,7 @@ void Pool::ended(Task& task) {
 void Pool::close() {
   is_closing_ = true;
   next_.stop();
-  for (const Part& part : parts_) spend(part.name, false);
+  for (const Part& part : parts_) tell_spent(part.name, false);
   parts_.clear();
   std::vector<Task*> waiting;
   for (const auto& [task, made] : tasks_) {
@@ -228,7 +226,7 @@ void Pool::tell_when_closed() {
   if (!is_closing_ || !is_released_ || is_told_ || untaken() > 0) return;
   if (!are_mounts_gone()) return next_.start(supervisor_.loop(), monotonic_ns() + kMillisecond, [this] { tell_when_closed(); });
   is_told_ = true;
-  tell(removed_event(undo_failures_));
+  tell(removed_event({}));
   client_.forget_pool(id_);
 }
 

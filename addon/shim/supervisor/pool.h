@@ -66,8 +66,9 @@ class Pool {
   void ended(Task& task);
   // None is begun any more until the client asks.
   void fail(const StepFailure& failure);
-  // Of a first part of its own, which nobody has taken.
-  void spend(const std::string& name, bool has_begun);
+  // Tells of one that nobody has taken, and nobody can take any more. `failure`: why it could not be made.
+  void tell_spent(const std::string& name, bool has_begun, const StepFailure* failure = nullptr,
+                  const std::vector<StepFailure>& undo_failures = {});
   void tell(Message message);
   void tell_when_closed();
   bool are_mounts_gone() const;
@@ -83,7 +84,6 @@ class Pool {
   Timer next_;
   bool has_failed_ = false, is_closing_ = false, is_released_ = false, is_told_ = false;
   uint64_t mounts_ = 0, deadline_ns_ = 0;  // of release(): how many had been given to the closers, and how long they are waited for
-  std::vector<StepFailure> undo_failures_;
 };
 
 }  // namespace nacelle

@@ -28,13 +28,16 @@
 //   kStatus       sequence                                  kCalled; its output: see Task::status
 //   kPool         how many (u32), a name (str), the first   kReady for each that waits for its rest: its number (u32), the name that
 //                 part of a plan                            stands in its plan in that one's place (str). From then on the number is
-//                                                           a task's. kFailed: one could not be made, and none is begun before kGo.
+//                                                           a task's. kSpent: one that nobody has taken has gone, and its undo steps
+//                                                           have been tried: its name (str), whether it had been begun (u8), and, as in
+//                                                           kFailed, why it could not be made and what could not be undone. kFailed: no
+//                                                           plan could be had for one. After either failure none is begun before kGo.
 //                                                           kClose undoes those that wait, and kRelease says that no run is waited for
-//                                                           any more: kRemoved, when the mounts of the runs have gone too. The numbers
-//                                                           are from 2^31 on. A pool without a name and a first part has those that kPart
-//                                                           brings, each once
-//   kPart         a name (str), the first part of a plan,   kReady with that name. kSpent, when nobody has taken it and nothing is left
-//                 for the pool of this id                   of it: its name (str), and whether it had been begun (u8)
+//                                                           any more: kRemoved, when the mounts of the runs have gone too; its list is
+//                                                           empty. The numbers are from 2^31 on. A pool without a name and a first part
+//                                                           has those that kPart brings, each once
+//   kPart         a name (str), the first part of a plan,   kReady or kSpent with that name
+//                 for the pool of this id
 //
 // A message has up to kMaxDescriptors. More go ahead of it by kDescriptors, to the shim, and by kAhead, to Node, with the same id.
 //

@@ -1,14 +1,19 @@
+import { inspect } from 'node:util';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Carrier } from '../../../lib/native/carrier.js';
 import { Deferred } from '../../../lib/native/deferred.js';
 import { FirstParts } from '../../../lib/native/first-parts.js';
-import { Request } from '../../../lib/native/protocol.js';
+import type { SpentMessage } from '../../../lib/native/messages.js';
+import { Request, Where } from '../../../lib/native/protocol.js';
 import type { RunningTask } from '../../../lib/native/running-task.js';
 import { ownTable } from '../../../lib/native/shim-table.js';
 import { type Plan, planOf } from '../../../lib/plan/plan.js';
 
 const EIO = 5;
 const failure = { where: -4, index: 0, errno: EIO, text: 'what the shim says' };
+
+/** As the shim tells that one has gone which nobody has taken. */
+const gone = (name: string, of: Partial<SpentMessage> = {}): SpentMessage => ({ name, hasBegun: true, failure: null, undoFailures: [], ...of });
 
 /** A connection that notes what is sent, with the references that are held to it. */
 class Noted implements Carrier {
@@ -28,6 +33,14 @@ class Noted implements Carrier {
   startPlan(): never {
     throw new Error('nothing is started');
   }
+}
+
+function named(name: string): Plan {
+  const folder = { host: true, root: -1, path: `/of/${name}` } as const;
+  return planOf({
+    prepare: [{ op: 'mkdir', ...folder, out: -1, mode: 0, uid: 0, gid: 0 }],
+    undo: [{ op: 'mkdir', ...folder, out: -1, mode: 0, uid: 0, gid: 0 }],
+  });
 }
 
 describe('first parts that wait in the shim', () => {
@@ -95,7 +108,8 @@ describe('first parts that wait in the shim', () => {
       [Request.close, 7],
       [Request.release, 7],
     ]);
-    parts.onRemoved([failure]);
+    parts.onSpent(gone('a', { undoFailures: [failure] }));
+    parts.onRemoved();
     for (const one of closed) await expect(one).rejects.toThrow(/what the shim says/);
     expect(connection.references).toBe(0);
   });
@@ -108,7 +122,7 @@ describe('first parts that wait in the shim', () => {
     runs.resolve();
     await runs.promise;
     expect(connection.sent.at(-1)).toEqual([Request.release, 7]);
-    parts.onRemoved([]);
+    parts.onRemoved();
     await closed;
   });
 
@@ -124,20 +138,35 @@ describe('first parts that wait in the shim', () => {
   it('that are sent one by one have their own words, and are told of when nobody has taken them', async () => {
     const spent: [string, boolean][] = [];
     parts = new FirstParts(connection, 7, { all: null, count: 2, onSpent: (name, hasBegun) => void spent.push([name, hasBegun]) });
-    const named = (name: string): Plan =>
-      planOf({ prepare: [{ op: 'mkdir', host: true, out: -1, root: -1, path: `/of/${name}`, mode: 0, uid: 0, gid: 0 }] });
     for (const name of ['a', 'b', 'c']) parts.add({ name, first: named(name) }, new Map());
     expect(connection.sent).toEqual([1, 2, 3].map(() => [Request.part, 7]));
     const a = ready('a');
     expect(parts.take()).toEqual({ name: 'a', beginning: a });
     const begun = expect(parts.begun).rejects.toThrow('/of/b');
-    parts.onSpent('b', true);
-    parts.onFailed({ failure: { ...failure, where: -1 }, undoFailures: [] });
-    parts.onSpent('c', false);
+    parts.onSpent(gone('b', { failure: { ...failure, where: Where.prepare } }));
+    parts.onSpent(gone('c', { hasBegun: false }));
+    parts.onSpent(gone('a', { undoFailures: [failure] }));
     expect(spent).toEqual([
       ['b', true],
       ['c', false],
     ]);
     await begun;
+    // what is left of one that was taken is told to whoever has it
+    const closed = parts.close();
+    parts.onRemoved();
+    await closed;
+  });
+
+  it('that were sent one by one and could not be undone are each named, also one that has died while it waited', async () => {
+    parts = new FirstParts(connection, 7, { all: null, count: 2 });
+    for (const name of ['a', 'b', 'c']) parts.add({ name, first: named(name) }, new Map());
+    const undoFailures = [{ ...failure, where: Where.undo }];
+    parts.onSpent(gone('b', { undoFailures }));
+    const closed = parts.close();
+    for (const name of ['c', 'a']) parts.onSpent(gone(name, { undoFailures }));
+    parts.onRemoved();
+    const error: unknown = await closed.catch((reason: unknown) => reason);
+    const told = inspect(error);
+    for (const name of ['a', 'b', 'c']) expect(told).toContain(`/of/${name}`);
   });
 });

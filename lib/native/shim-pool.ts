@@ -4,11 +4,10 @@ import { checkSize } from './body-size.js';
 import type { Carrier } from './carrier.js';
 import { Deferred } from './deferred.js';
 import { Encoder, encodePlan } from './encode.js';
-import type { EndMessage } from './messages.js';
+import type { EndMessage, SpentMessage } from './messages.js';
 import { Request } from './protocol.js';
 import { RunningTask } from './running-task.js';
 import type { ShimTable } from './shim-table.js';
-import type { StepFailure } from './step-failure.js';
 import { stepError } from './system-errors.js';
 import type { Beginning } from './task.js';
 import { withTrace } from './trace.js';
@@ -30,7 +29,7 @@ export interface FirstPartsOf {
   readonly count: number;
   /** One for all: the shim gives each a name in the place of this one, wherever that stands in the plan. `null`: each is sent by {@link FirstParts.add}. */
   readonly all: NamedPart | null;
-  /** Hears of each that was added, that nobody has taken, and of which nothing is left; `hasBegun`: its plan's steps have run, and were undone. */
+  /** Hears of each that was added and that nobody has taken, when it has gone; `hasBegun`: its plan's steps have run, and its undo steps too. */
   readonly onSpent?: (name: string, hasBegun: boolean) => void;
 }
 
@@ -49,8 +48,8 @@ export class FirstParts {
   readonly #gone = new Deferred<void>();
   /** Those that were added, until they are taken or spent. */
   readonly #added = new Map<string, Plan>();
-  /** For the words of a failure, which is told after what has failed was spent. */
-  #latest: Plan;
+  /** What could not be undone of those that nobody had. */
+  readonly #undoErrors: Error[] = [];
   #waiting: { readonly name: string; readonly task: RunningTask }[] = [];
   #hasFailed = false;
   #isClosed = false;
@@ -60,7 +59,6 @@ export class FirstParts {
     this.#connection = connection;
     this.id = id;
     this.#of = of;
-    this.#latest = of.all?.first ?? planOf({});
   }
 
   /** There will never be another: the shim has ended, or undone them all. */
@@ -130,10 +128,12 @@ export class FirstParts {
     this.#waiting = [];
     this.#connection.ref();
     await this.#gone.promise.finally(() => this.#connection.unref());
+    const error = oneOf(this.#undoErrors);
+    if (error) throw error;
   }
 
   onReady(name: string, number: number): RunningTask {
-    const task = new RunningTask(this.#connection, number, this.#added.get(name) ?? this.#latest, new Map());
+    const task = new RunningTask(this.#connection, number, this.#planOf(name) ?? planOf({}), new Map());
     task.unref();
     if (this.#isClosed) return task;
     this.#waiting.push({ name, task });
@@ -141,24 +141,36 @@ export class FirstParts {
     return task;
   }
 
-  onSpent(name: string, hasBegun: boolean): void {
-    this.#latest = this.#added.get(name) ?? this.#latest;
+  onSpent({ name, hasBegun, failure, undoFailures }: SpentMessage): void {
+    const plan = this.#planOf(name);
+    // it was taken a moment ago: whoever has it is told by its task
+    if (plan === undefined) return;
     this.#added.delete(name);
+    const undoErrors = undoFailures.map((item) => stepError(item, { plan }));
+    this.#undoErrors.push(...undoErrors);
+    if (failure) this.#failed([stepError(failure, { plan }), ...undoErrors]);
     this.#of.onSpent?.(name, hasBegun);
   }
 
-  onFailed({ failure, undoFailures }: EndMessage): void {
+  /** Of none in particular: no plan could be had for the next one. */
+  onFailed({ failure }: EndMessage): void {
+    this.#failed(failure ? [stepError(failure, { plan: this.#of.all?.first ?? planOf({}) })] : []);
+  }
+
+  #failed(errors: readonly Error[]): void {
     this.#hasFailed = true;
-    const errors = [...(failure ? [failure] : []), ...undoFailures].map((item) => stepError(item, { plan: this.#latest }));
     const error = oneOf(errors);
     if (error) this.#begun.reject(error);
   }
 
-  onRemoved(failures: readonly StepFailure[]): void {
+  /** Of one that nobody has taken. */
+  #planOf(name: string): Plan | undefined {
+    return this.#of.all?.first ?? this.#added.get(name);
+  }
+
+  onRemoved(): void {
     this.#isOver = true;
-    const error = oneOf(failures.map((item) => stepError(item, { plan: this.#latest })));
-    if (error) this.#gone.reject(error);
-    else this.#gone.resolve();
+    this.#gone.resolve();
   }
 
   /** The connection has ended, and all of them with it. */
