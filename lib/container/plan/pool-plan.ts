@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { isWithin } from '../../host/mountinfo.js';
 import { egressNetworks, egressSteps } from '../../network/egress/egress-plan.js';
 import { hostPortSteps } from '../../network/relay/host-ports.js';
@@ -90,17 +91,20 @@ export function planPooledRun({ first, head, tree, protect, undo }: PooledPlan, 
   const streams = planStreams(input.streams, slots, { dev: head.mounts.at(DEV), byShim: mayBeRefused(options) });
   const { terminal } = streams;
   const copies = options.copyOut.length > 0;
-  const { program, byShim } = programOfRun(input, {
-    streams,
-    argv: input.argv,
-    listener,
-    isBounded: true,
-    cwd: { create: 1, ...groundOf(places, input.program.cwd) },
-    beforeExec: [
-      ...(options.init ? [REFUSE_DESCRIPTORS, { op: 'init' } as const] : []),
-      ...takeTerminal(terminal, { newSession: options.init }),
-    ],
-  });
+  const { program, byShim } = programOfRun(
+    { ...input, first },
+    {
+      streams,
+      argv: input.argv,
+      listener,
+      isBounded: true,
+      cwd: { create: 1, ...groundOf(places, input.program.cwd) },
+      beforeExec: [
+        ...(options.init ? [REFUSE_DESCRIPTORS, { op: 'init' } as const] : []),
+        ...takeTerminal(terminal, { newSession: options.init }),
+      ],
+    },
+  );
   const steps: Step[] = [
     ...streams.openNull,
     ...copyIn.accounts,
@@ -142,11 +146,22 @@ function goingOn({ stages }: Plan, steps: readonly Step[]): Stage[] {
  * The last steps of a run's program. A process that waits in a user namespace has what needs rights outside behind it, but for the program's pipes: the
  * shim gives these to the root inside, who then gives them to the user.
  */
-function programOfRun({ program, userns }: PlanInput, extras: Parameters<typeof planProcess>[1]): { program: TailSteps; byShim: Step[] } {
+function programOfRun(
+  { program, userns, first }: PlanInput & Pick<PooledPlan, 'first'>,
+  extras: Parameters<typeof planProcess>[1],
+): { program: TailSteps; byShim: Step[] } {
   const whole = planProcess(program, extras);
   if (userns.kind !== 'given') return { program: whole, byShim: [] };
   const { outside, program: inside } = splitProgram(whole, userns);
-  return { program: inside, byShim: outside.flatMap((step) => (step.op === 'chown_to' ? [{ ...step, host: true } as const] : [])) };
+  const done = first.stages.flatMap(({ steps }) => steps);
+  const byShim = outside.flatMap((step): Step[] => {
+    if (step.op === 'chown_to') return [{ ...step, host: true }];
+    // a limit that the first part lacks must not be lost
+    if (!done.some((one) => isDeepStrictEqual(one, step)))
+      throw new TypeError(`a container that waits in a user namespace lacks the step ${step.op}`);
+    return [];
+  });
+  return { program: inside, byShim };
 }
 
 /**

@@ -145,8 +145,18 @@ describe('a container of a pool in a user namespace that is given', () => {
     expect(ops(rest.stages[1]?.steps ?? [])).not.toContain('scheduler');
   });
 
+  it('is refused a run with a limit that it was not given outside', () => {
+    const input = inputOf(limited, facts);
+    const plan = planPooled(planHead(input), input);
+    const more = { ...input.program, ulimits: { ...input.program.ulimits, core: 0 } };
+    expect(() => planPooledRun(plan, { ...input, slots: slotsAfter(plan), program: more })).toThrow('raise_limit');
+  });
+
   it('keeps each slot that the rest takes and does not fill itself', () => {
-    const { first, rest } = pooled({ ...limited, maskedPaths: ['/etc/hidden'] }, { ...run, tty: true }, facts);
+    const options = { ...limited, maskedPaths: ['/etc/hidden'] };
+    const { first, rest } = pooled(options, { ...run, tty: true }, facts);
+    const input = inputOf(options, facts);
+    const { free } = planPooled(planHead(input), input);
     const clone = first?.stages[0]?.steps.at(-1);
     const keep = new Set(clone?.op === 'clone' ? clone.keep : []);
     const steps = rest.stages.flatMap((stage) => stage.steps);
@@ -154,10 +164,9 @@ describe('a container of a pool in a user namespace that is given', () => {
       [...(first?.stages[1]?.steps ?? []), ...steps].flatMap((step) => ('out' in step && step.out !== undefined ? [step.out] : [])),
     );
     const own = new Set(rest.returns);
-    const free = Math.max(...keep);
     for (const slot of steps.flatMap(slotsOf)) {
       // a run's slots come after those of the first part
-      if (!filled.has(slot) && !own.has(slot) && slot <= free) expect(keep, String(slot)).toContain(slot);
+      if (!filled.has(slot) && !own.has(slot) && slot < free) expect(keep, String(slot)).toContain(slot);
     }
   });
 });
