@@ -95,7 +95,7 @@ export function wantedIn({ network: given, ip: address, aliases: names }: GivenN
     return given.map((one, place) => ({
       name: nameOf(one.network),
       ip: one.ip ?? null,
-      ipOption: `network[${place}].ip`,
+      optionPrefix: `network[${place}].`,
       mac: one.mac ?? null,
       interfaceName: one.interfaceName ?? null,
       aliases: one.aliases ?? [],
@@ -103,7 +103,7 @@ export function wantedIn({ network: given, ip: address, aliases: names }: GivenN
   }
   if (given === undefined || given === 'none' || given === 'host' || given === 'pasta' || isNamespace(given) || ownerIn(given)) return [];
   return typeof given === 'string' || 'driver' in given
-    ? [{ name: nameOf(given), ip: address ?? null, ipOption: 'ip', mac: null, interfaceName: null, aliases: names ?? [] }]
+    ? [{ name: nameOf(given), ip: address ?? null, optionPrefix: '', mac: null, interfaceName: null, aliases: names ?? [] }]
     : [];
 }
 

@@ -67,7 +67,7 @@ function copyOf(value: unknown, depth: number): unknown {
   return isPlain ? Object.fromEntries(Object.entries(value).map(([name, item]) => [name, copyOf(item, depth + 1)])) : value;
 }
 
-/** What can't be the same for several containers that are made by the shim alone, with the reasons. */
+/** What is of one container, or would be another after a wait, with the reasons. */
 function* refusals(options: ParsedOptions): Generator<readonly [option: string, why: string]> {
   const { namespaces, root, process } = options;
   if (options.name !== null) yield ['name', 'a name is of one container'];
@@ -80,11 +80,11 @@ function* refusals(options: ParsedOptions): Generator<readonly [option: string, 
     if (typeof namespace !== 'string') yield [`namespaces.${type}`, "must be 'new' or 'host'"];
   }
   if (options.timeOffsets !== null || namespaces.time === 'new') yield ['timeOffsets', 'the clocks would run while a container waits'];
-  for (const { ip, ipOption, mac } of options.networks) {
-    if (ip !== null) yield [ipOption, 'an address is of one container'];
-    if (mac !== null) yield [ipOption.replace(/ip$/, 'mac'), 'an address is of one container'];
+  for (const { ip, mac, optionPrefix } of options.networks) {
+    if (ip !== null) yield [`${optionPrefix}ip`, 'an address is of one container'];
+    if (mac !== null) yield [`${optionPrefix}mac`, 'an address is of one container'];
   }
-  if (usesPlugins(options)) yield ['network', 'plugins of CNI make links for one container, by this process'];
+  if (usesPlugins(options)) yield ['network', "links that plugins of CNI make can't be there before their container"];
   if (options.ports.length > 0) yield ['ports', 'a port is of one container: give them to a run'];
   if (options.cgroup !== null) yield ['cgroup', 'your group would have processes that you do not know of'];
   if (options.cgroupParent !== null) yield ['cgroupParent', 'your group would have processes that you do not know of'];

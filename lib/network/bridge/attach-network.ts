@@ -27,8 +27,8 @@ import type { Part, Parts } from './parts.js';
 export interface WantedNetwork {
   readonly name: string;
   readonly ip: Address | null;
-  /** Where the address is among the caller's options: 'ip', 'network[0].ip'. */
-  readonly ipOption: string;
+  /** What is before the names of its options in the caller's: 'network[0].', or ''. */
+  readonly optionPrefix: string;
   readonly mac: Uint8Array | null;
   /** `null`: eth0 for the first, eth1 for the next. */
   readonly interfaceName: string | null;
@@ -121,12 +121,14 @@ export async function attach(
 ): Promise<{ readonly attachment: MadeAttachment; readonly isInternal: boolean }> {
   const bridge = parts.add(await keepBridge(network.name, of.signal));
   parts.add(entered(bridge));
-  const { name, ip, mac, ipOption: option } = network;
+  const { name, ip, mac, optionPrefix } = network;
   if (mac !== null && 'parent' in bridge.way && bridge.way.mac !== null) {
-    throw invalidOption(option.replace(/ip$/, 'mac'), `can't be chosen in the network ${name}: all of the driver ipvlan have the parent's`);
+    throw invalidOption(`${optionPrefix}mac`, `can't be chosen in the network ${name}: all of the driver ipvlan have the parent's`);
   }
   if (of.isConfined) requireKnownHosts(name, bridge.record);
-  const { addresses } = parts.add(await leaseFreeAddress(name, bridge.record, { ...of, keeper: bridge.keeper, ip, option }));
+  const { addresses } = parts.add(
+    await leaseFreeAddress(name, bridge.record, { ...of, keeper: bridge.keeper, ip, option: `${optionPrefix}ip` }),
+  );
   const link = attachedLink(network, addresses, { ...of, bridge });
   const isInternal = bridge.record.internal;
   const { way } = bridge;

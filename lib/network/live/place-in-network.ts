@@ -37,7 +37,7 @@ const schema = z.strictObject({
 /** @throws NacelleError `ERR_INVALID_OPTION` */
 export function parseConnectOptions(name: string, options: NetworkConnectOptions): WantedNetwork {
   const { ip = null, mac: address = null, interfaceName = null, aliases: names = [] } = parseOptions(schema, options, 'options');
-  return { name, ip, ipOption: 'ip', mac: address, interfaceName, aliases: names };
+  return { name, ip, optionPrefix: '', mac: address, interfaceName, aliases: names };
 }
 
 type Changeable = Required<Pick<NetworkedContainer, 'joinNetwork' | 'leaveNetwork'>>;
