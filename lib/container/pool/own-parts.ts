@@ -9,15 +9,16 @@ import { type PooledPlan, planPooled } from '../plan/pool-plan.js';
 import { type Claim, claimOf } from '../start/container-users.js';
 import { withNetwork } from '../start/joined-network.js';
 import { type Prepared, prepare } from '../start/prepare.js';
-import { NAMED, type PooledParts, requirePoolable, type Taken } from './pooled-parts.js';
+import { NAMED, type PooledParts, type Taken } from './pooled-parts.js';
+import { requirePoolable } from './require-poolable.js';
 import { RestShapes } from './rest-shapes.js';
 
 /** The most that lie in the shim beside those that wait: each has addresses and ids that nobody else can have meanwhile. */
 const MOST_AHEAD = 8;
 
 /** Whether containers with these options have something each for itself: ids, addresses, a place in another container's network. */
-export function haveTheirOwn({ userns, networks, networkOf, namespaces }: ParsedOptions): boolean {
-  return userns !== 'host' || networks.length > 0 || networkOf !== null || typeof namespaces.user !== 'string';
+export function haveTheirOwn({ userns, networks, networkOf }: ParsedOptions): boolean {
+  return userns !== 'host' || networks.length > 0 || networkOf !== null;
 }
 
 /** One container: what it was planned with, and has for itself alone. */
@@ -89,9 +90,11 @@ export class OwnParts implements PooledParts {
     if (parked !== null) this.#left.delete(parked.name);
     // the others are planned when the run has ended, which is then not held up by that
     if (this.#left.size < this.#count) this.#fill();
-    if (parked === null || part === undefined) return null;
+    if (parked === null) return null;
+    // the end of one that was killed is told before that it is spent: it waits no more then
+    if (part === undefined) throw new TypeError(`the container ${parked.name} was not planned here`);
     const release = (): void => {
-      this.#letGo(part, true);
+      this.#handOver(part);
       this.#fill();
     };
     return { parked, of: part.prepared, plan: part.plan, shapes: new RestShapes(), release };
@@ -103,8 +106,9 @@ export class OwnParts implements PooledParts {
     try {
       await this.#parts.close(runs);
     } finally {
-      // the shim has died: what is left of them is told by their records
-      for (const name of [...this.#left.keys()]) this.#spent(name, true);
+      // the shim has died: whether it had begun them is not known, and what is left is told by their records
+      for (const part of this.#left.values()) this.#handOver(part);
+      this.#left.clear();
     }
     const failure = oneOf(this.#failures);
     if (failure) throw failure;
@@ -131,7 +135,7 @@ export class OwnParts implements PooledParts {
       await prepared.networks.ready();
       this.#parts.add({ name, first: pooled.first }, prepared.slots.descriptors);
     } catch (error) {
-      this.#letGo(part, false);
+      this.#takeBack(part);
       if (this.#isClosed) return;
       throw error;
     }
@@ -143,15 +147,29 @@ export class OwnParts implements PooledParts {
     const part = this.#left.get(name);
     if (part === undefined) return;
     this.#left.delete(name);
-    this.#letGo(part, hasBegun);
+    if (hasBegun) this.#handOver(part);
+    else this.#takeBack(part);
   }
 
-  /** @param hasBegun its task had, or has had, what was taken for it */
-  #letGo({ prepared, claim }: OwnPart, hasBegun: boolean): void {
-    try {
-      if (hasBegun) prepared.networks.handOver();
-      else dropRecord(claim.undone);
+  /** What was taken for it is its task's: undone by that, or by whoever reaps. */
+  #handOver({ prepared }: OwnPart): void {
+    this.#noting(() => {
+      prepared.networks.handOver();
       prepared.release();
+    });
+  }
+
+  /** No task has had what was taken for it. */
+  #takeBack({ prepared, claim }: OwnPart): void {
+    this.#noting(() => {
+      dropRecord(claim.undone);
+      prepared.release();
+    });
+  }
+
+  #noting(work: () => void): void {
+    try {
+      work();
     } catch (error) {
       this.#failures.push(toError(error));
     }

@@ -3,6 +3,7 @@ import type { GroupPlan } from '../../cgroup/group-plan.js';
 import { renamedGroup } from '../../cgroup/renamed-group.js';
 import { UnsupportedError } from '../../errors.js';
 import { containerShim } from '../../host/container-shim.js';
+import { networkNamespaceOf } from '../../host/locate.js';
 import { mounter, privilege } from '../../host/privilege.js';
 import type { Parked } from '../../native/first-parts.js';
 import type { CpuClock } from '../../plan/plan.js';
@@ -15,7 +16,7 @@ import type { Prepared } from '../start/prepare.js';
 import { argvOf, environment } from '../start/program-facts.js';
 import { requireWithoutRoot } from '../start/without-root.js';
 import { haveTheirOwn, OwnParts } from './own-parts.js';
-import { NAMED, type PooledParts, sharedNetwork, type Taken } from './pooled-parts.js';
+import { NAMED, type PooledParts, type Taken } from './pooled-parts.js';
 import type { RestShapes } from './rest-shapes.js';
 import { SharedPart } from './shared-part.js';
 import { ShownSources } from './shown-sources.js';
@@ -178,4 +179,15 @@ function pathsOf({ root, mounts }: ParsedOptions): string[] {
   if (root.type === 'rootfs') return [...binds, typeof root.rootfs === 'string' ? root.rootfs : root.rootfs.path];
   const reference = typeof root.image === 'string' ? root.image : (root.image.reference ?? '');
   return reference.startsWith('dir:') ? [...binds, reference.slice('dir:'.length)] : binds;
+}
+
+/** The network namespace of the container whose network they share; `null`: they share none. @throws as {@link ParsedOptions.networkOf} */
+async function sharedNetwork({ networkOf }: Pick<ParsedOptions, 'networkOf'>): Promise<number | null> {
+  const network = await networkOf?.namespace('net');
+  if (!network) return null;
+  try {
+    return networkNamespaceOf(network.fd);
+  } finally {
+    await network.close();
+  }
 }

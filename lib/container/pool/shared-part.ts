@@ -5,7 +5,8 @@ import type { ParsedOptions } from '../options/container-options.js';
 import { planHead } from '../plan/container-plan.js';
 import { type PooledPlan, planPooled } from '../plan/pool-plan.js';
 import { type Prepared, prepare } from '../start/prepare.js';
-import { NAMED, type PooledParts, requirePoolable, type Taken } from './pooled-parts.js';
+import { NAMED, type PooledParts, type Taken } from './pooled-parts.js';
+import { requirePoolable } from './require-poolable.js';
 import { RestShapes } from './rest-shapes.js';
 
 /**
