@@ -2,7 +2,7 @@ import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect } from 'vitest';
 import { prewarm } from '../../../lib/container/start/prewarm.js';
-import { Container, type ContainerOptions, type PoolRunOptions, type RunResult } from '../../../lib/index.js';
+import { Container, type ContainerOptions, type PoolRunOptions, type RunResult, reap } from '../../../lib/index.js';
 import { runtimeDir } from '../../../lib/native/runtime-dir.js';
 import { entries } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
@@ -124,5 +124,20 @@ requires({ root: true, tools: ['busybox', 'unshare', 'mount'], kernel: '6.3' }).
       through: ['unshare', '-m', '--propagation', 'private', 'sh', '-c', script, 'sh'],
     });
     expect(told).toEqual({ statuses: ['ok'], closed: [], many: 'ERR_NO_IDS', left: [] });
+  },
+);
+
+requires({ root: true, tools: ['busybox', 'unshare', 'mount'], kernel: '6.3' }).it(
+  'a pool names each container that could not be undone, also one that was killed while it waited',
+  async () => {
+    const told = await runNode<object>('pool-undo', [JSON.stringify(await options({ ...AUTO, command: ['true'] }))], {
+      through: ['unshare', '-m', '--propagation', 'private'],
+    });
+    expect(told).toEqual({ claims: 3, unnamed: [] });
+    // the claims are in the records of its supervisor, which ends a moment after it
+    await until('nothing is left', async () => {
+      expect((await reap()).failures).toEqual([]);
+      return ranges().size === 0;
+    });
   },
 );
