@@ -4,7 +4,8 @@ import { hasCode, NacelleError, SyscallError, TOO_MANY_FILES } from '../errors.j
 
 /**
  * What to throw when a file could not be loaded: where no descriptor is left, an error that says so. Node says of such a file that it can't be opened, or
- * that it isn't there. By the bundler it is in the file of the package that an import reads, since what can't be loaded can't be asked.
+ * that it isn't there. What is asked then must be loaded before, with the import of the package, and that is to stay small: so the error is made here, and
+ * not by `nativeError`, with which the tables of steps and hints would come.
  */
 export function unloaded(error: unknown, what: string): unknown {
   if (error instanceof NacelleError) return error;
