@@ -12,7 +12,7 @@ export const live: Case = {
   name: 'live',
   async measure({ rootfs, quick }) {
     const count = quick ? 200 : 1000;
-    const script = fileURLToPath(new URL('../programs/crowd.ts', import.meta.url));
+    const script = fileURLToPath(new URL('../programs/live-crowd.ts', import.meta.url));
     const samples: z.output<typeof said>[] = [];
     for (let round = 0; round < (quick ? 1 : 3); round++) {
       const text = await runSpawned(process.execPath, ['--expose-gc', '--import', 'tsx', script, rootfs, String(count)]);

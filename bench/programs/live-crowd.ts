@@ -1,4 +1,4 @@
-// What a crowd of containers that live costs: node --expose-gc --import tsx crowd.ts ROOTFS COUNT. Prints JSON: KiB for each, and ms of a start.
+// What a crowd of containers that live costs: node --expose-gc --import tsx live-crowd.ts ROOTFS COUNT. Prints JSON: KiB for each, and ms of a start.
 import { performance } from 'node:perf_hooks';
 import { Container } from 'nacelle';
 import { readText, shimOf } from '../../test/fixtures/host.js';
