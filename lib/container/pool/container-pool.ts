@@ -22,8 +22,8 @@ const DEFAULT_READY = 2;
 type Begin = <E extends Encoding>(program: Program<E>, parts: Parts<E>) => Running<E>;
 
 /**
- * Containers of one shape that are made before their programs are known: planned and encoded once, and parked with their mounts
- * attached, their root pivoted into and the kernel's paths masked. The options are copied: plain objects, arrays and bytes of the caller's may
+ * Containers of one shape that are made before their programs are known: planned and encoded once, or each for itself where it has ids or addresses of its
+ * own, and parked with their mounts attached, their root pivoted into and the kernel's paths masked. The options are copied: plain objects, arrays and bytes of the caller's may
  * change later. A run has only what is its own still to come, and each container is used once.
  * This process's supervisor begins another for each that is taken. An idle pool costs no processor time, and does not keep Node alive.
  */
