@@ -8,7 +8,6 @@ import type { Carrier } from './carrier.js';
 import { clearTimeout, setTimeout } from './clock.js';
 import { Deferred } from './deferred.js';
 import { Encoder, encodePlan } from './encode.js';
-import { FirstParts, type FirstPartsOf, partBody } from './first-parts.js';
 import { closeDescriptor, copyOfShim, loadNative } from './load-addon.js';
 import {
   decodeAttached,
@@ -32,6 +31,7 @@ import {
 import { Event, MAX_DESCRIPTORS, Request } from './protocol.js';
 import { RunningTask } from './running-task.js';
 import { ShimError } from './shim-error.js';
+import { partBody, ShimPool, type ShimPoolOf } from './shim-pool.js';
 import { ownTable, type ShimTable, tableOf } from './shim-table.js';
 import { nativeError } from './system-errors.js';
 import type { Beginning, StartPlan, Task } from './task.js';
@@ -58,7 +58,7 @@ const PATIENCE = 5000;
 export class Connection implements Carrier {
   readonly #socket: ShimSocket;
   readonly #tasks = new Map<number, RunningTask>();
-  readonly #pools = new Map<number, FirstParts>();
+  readonly #pools = new Map<number, ShimPool>();
   readonly #questions = new Map<number, Deferred<Buffer>>();
   #onNotice: ((notice: Notice) => void) | null = null;
   #nextId = 1;
@@ -117,12 +117,12 @@ export class Connection implements Carrier {
   }
 
   /** Has the shim keep so many first parts waiting. @param descriptors of the one that is for all */
-  startFirstParts(of: FirstPartsOf, descriptors: Descriptors): FirstParts {
+  startPool(of: ShimPoolOf, descriptors: Descriptors): ShimPool {
     if (this.closed) throw new ShimError(this.#detached);
     const all = of.all === null ? null : { ...of.all, first: withTrace(of.all.first) };
     const body = Buffer.concat([new Encoder().u32(of.count).finish(), partBody(all, descriptors, this.table)]);
     checkSize(body);
-    const pool = new FirstParts(this, this.#nextId++, { ...of, all });
+    const pool = new ShimPool(this, this.#nextId++, { ...of, all });
     this.send(Request.pool, pool.id, body, [...descriptors.values()]);
     this.#pools.set(pool.id, pool);
     return pool;
@@ -339,7 +339,7 @@ export class Connection implements Carrier {
     else if (type === Event.traced) task.onTraced(decodeTraced(body));
   }
 
-  #heardOfPool(pool: FirstParts, type: number, body: Buffer): void {
+  #heardOfPool(pool: ShimPool, type: number, body: Buffer): void {
     if (type === Event.ready) {
       const { number, name } = decodeReady(body);
       this.#tasks.set(number, pool.onReady(name, number));

@@ -25,9 +25,9 @@ export interface NamedPart {
 }
 
 /** Which first parts wait. */
-export interface FirstPartsOf {
+export interface ShimPoolOf {
   readonly count: number;
-  /** One for all: the shim gives each a name in the place of this one, wherever that stands in the plan. `null`: each is sent by {@link FirstParts.add}. */
+  /** One for all: the shim gives each a name in the place of this one, wherever that stands in the plan. `null`: each is sent by {@link ShimPool.add}. */
   readonly all: NamedPart | null;
   /** Hears of each that was added and that nobody has taken, when it has gone; `hasBegun`: its plan's steps have run, and its undo steps too. */
   readonly onSpent?: (name: string, hasBegun: boolean) => void;
@@ -40,10 +40,10 @@ export function partBody(part: NamedPart | null, descriptors: Descriptors, table
 }
 
 /** First parts of plans that wait in the shim. It begins another one for each that is taken, without being asked. Keeps no event loop alive. */
-export class FirstParts {
+export class ShimPool {
   readonly id: number;
   readonly #connection: Carrier;
-  readonly #of: FirstPartsOf;
+  readonly #of: ShimPoolOf;
   readonly #begun = new Deferred<void>();
   readonly #gone = new Deferred<void>();
   /** Those that were added, until they are taken or spent. */
@@ -55,7 +55,7 @@ export class FirstParts {
   #isClosed = false;
   #isOver = false;
 
-  constructor(connection: Carrier, id: number, of: FirstPartsOf) {
+  constructor(connection: Carrier, id: number, of: ShimPoolOf) {
     this.#connection = connection;
     this.id = id;
     this.#of = of;

@@ -52,7 +52,7 @@ export function startShimAhead(): void {
 }
 
 /** Whoever carries plans out. */
-export type Shim = Pick<Connection, 'owner' | 'pid' | 'startPlan' | 'startLater' | 'startFirstParts'>;
+export type Shim = Pick<Connection, 'owner' | 'pid' | 'startPlan' | 'startLater' | 'startPool'>;
 
 /** The shim of this process, which has this process's own rights. It is started when there is none. @throws SyscallError */
 export function ownShim(): Shim {

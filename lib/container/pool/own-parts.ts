@@ -1,7 +1,7 @@
 import { oneOf, toError } from '../../errors.js';
 import { dropRecord } from '../../host/recorded.js';
-import type { FirstParts } from '../../native/first-parts.js';
 import type { Shim } from '../../native/shim.js';
+import type { ShimPool } from '../../native/shim-pool.js';
 import { newId } from '../../plan/id.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { planHead } from '../plan/container-plan.js';
@@ -36,7 +36,7 @@ export class OwnParts implements PooledParts {
   readonly #options: ParsedOptions;
   readonly #count: number;
   readonly #shim: Shim;
-  readonly #parts: FirstParts;
+  readonly #pool: ShimPool;
   /** Those that are in the shim, and nobody's yet, by their names. */
   readonly #left = new Map<string, OwnPart>();
   readonly #failures: Error[] = [];
@@ -48,7 +48,7 @@ export class OwnParts implements PooledParts {
     this.#options = options;
     this.#count = count;
     this.#shim = shim;
-    this.#parts = shim.startFirstParts({ all: null, count, onSpent: (name, hasBegun) => this.#spent(name, hasBegun) }, new Map());
+    this.#pool = shim.startPool({ all: null, count, onSpent: (name, hasBegun) => this.#spent(name, hasBegun) }, new Map());
   }
 
   /** @throws as `Container.run` */
@@ -60,7 +60,7 @@ export class OwnParts implements PooledParts {
       await Promise.allSettled([parts.close()]);
       throw error;
     }
-    void parts.#parts.begun.then(
+    void parts.#pool.begun.then(
       () => parts.#fill(),
       () => undefined,
     );
@@ -73,19 +73,19 @@ export class OwnParts implements PooledParts {
   }
 
   get ready(): number {
-    return this.#parts.ready;
+    return this.#pool.ready;
   }
 
   get isOver(): boolean {
-    return this.#parts.isOver;
+    return this.#pool.isOver;
   }
 
   get begun(): Promise<void> {
-    return this.#parts.begun;
+    return this.#pool.begun;
   }
 
   take(): Taken | null {
-    const parked = this.#parts.take();
+    const parked = this.#pool.take();
     const part = parked === null ? undefined : this.#left.get(parked.name);
     if (parked !== null) this.#left.delete(parked.name);
     // the others are planned when the run has ended, which is then not held up by that
@@ -104,7 +104,7 @@ export class OwnParts implements PooledParts {
     this.#isClosed = true;
     await this.#filling;
     try {
-      await this.#parts.close(runs);
+      await this.#pool.close(runs);
     } finally {
       // the shim has died: whether it had begun them is not known, and what is left is told by their records
       for (const part of this.#left.values()) this.#handOver(part);
@@ -133,7 +133,7 @@ export class OwnParts implements PooledParts {
     const name = prepared.id.slice(0, NAMED);
     try {
       await prepared.networks.ready();
-      this.#parts.add({ name, first: pooled.first }, prepared.slots.descriptors);
+      this.#pool.add({ name, first: pooled.first }, prepared.slots.descriptors);
     } catch (error) {
       this.#takeBack(part);
       if (this.#isClosed) return;

@@ -5,7 +5,7 @@ import { UnsupportedError } from '../../errors.js';
 import { containerShim } from '../../host/container-shim.js';
 import { networkNamespaceOf } from '../../host/locate.js';
 import { mounter, privilege } from '../../host/privilege.js';
-import type { Parked } from '../../native/first-parts.js';
+import type { Parked } from '../../native/shim-pool.js';
 import type { CpuClock } from '../../plan/plan.js';
 import type { RootRecipe } from '../../plan/recipe.js';
 import type { ParsedOptions } from '../options/container-options.js';

@@ -1,4 +1,4 @@
-import type { Parked } from '../../native/first-parts.js';
+import type { Parked } from '../../native/shim-pool.js';
 import type { PooledPlan } from '../plan/pool-plan.js';
 import type { Prepared } from '../start/prepare.js';
 import type { RestShapes } from './rest-shapes.js';

@@ -1,5 +1,5 @@
-import type { FirstParts } from '../../native/first-parts.js';
 import type { Shim } from '../../native/shim.js';
+import type { ShimPool } from '../../native/shim-pool.js';
 import { newId } from '../../plan/id.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { planHead } from '../plan/container-plan.js';
@@ -16,14 +16,14 @@ import { RestShapes } from './rest-shapes.js';
 export class SharedPart implements PooledParts {
   readonly sample: Prepared;
   readonly #plan: PooledPlan;
-  readonly #parts: FirstParts;
+  readonly #pool: ShimPool;
   readonly #shapes = new RestShapes();
   #users = 1;
 
-  private constructor(sample: Prepared, plan: PooledPlan, parts: FirstParts) {
+  private constructor(sample: Prepared, plan: PooledPlan, pool: ShimPool) {
     this.sample = sample;
     this.#plan = plan;
-    this.#parts = parts;
+    this.#pool = pool;
   }
 
   /** @throws as `Container.run` */
@@ -34,7 +34,7 @@ export class SharedPart implements PooledParts {
       requirePoolable(prepared);
       const plan = planPooled(planHead(prepared), { ...prepared, park: false });
       const all = { first: plan.first, name: id.slice(0, NAMED) };
-      return new SharedPart(prepared, plan, shim.startFirstParts({ all, count }, prepared.slots.descriptors));
+      return new SharedPart(prepared, plan, shim.startPool({ all, count }, prepared.slots.descriptors));
     } catch (error) {
       prepared.release();
       throw error;
@@ -42,26 +42,26 @@ export class SharedPart implements PooledParts {
   }
 
   get ready(): number {
-    return this.#parts.ready;
+    return this.#pool.ready;
   }
 
   get isOver(): boolean {
-    return this.#parts.isOver;
+    return this.#pool.isOver;
   }
 
   get begun(): Promise<void> {
-    return this.#parts.begun;
+    return this.#pool.begun;
   }
 
   take(): Taken | null {
-    const parked = this.#parts.take();
+    const parked = this.#pool.take();
     if (parked === null) return null;
     this.#users++;
     return { parked, of: this.sample, plan: this.#plan, shapes: this.#shapes, release: () => this.#release() };
   }
 
   close(runs?: Promise<unknown>): Promise<void> {
-    return this.#parts.close(runs).finally(() => this.#release());
+    return this.#pool.close(runs).finally(() => this.#release());
   }
 
   #release(): void {

@@ -2,10 +2,10 @@ import { inspect } from 'node:util';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Carrier } from '../../../lib/native/carrier.js';
 import { Deferred } from '../../../lib/native/deferred.js';
-import { FirstParts } from '../../../lib/native/first-parts.js';
 import type { SpentMessage } from '../../../lib/native/messages.js';
 import { Request, Where } from '../../../lib/native/protocol.js';
 import type { RunningTask } from '../../../lib/native/running-task.js';
+import { ShimPool } from '../../../lib/native/shim-pool.js';
 import { ownTable } from '../../../lib/native/shim-table.js';
 import { type Plan, planOf } from '../../../lib/plan/plan.js';
 
@@ -13,7 +13,13 @@ const EIO = 5;
 const failure = { where: -4, index: 0, errno: EIO, text: 'what the shim says' };
 
 /** As the shim tells that one has gone which nobody has taken. */
-const gone = (name: string, of: Partial<SpentMessage> = {}): SpentMessage => ({ name, hasBegun: true, failure: null, undoFailures: [], ...of });
+const gone = (name: string, of: Partial<SpentMessage> = {}): SpentMessage => ({
+  name,
+  hasBegun: true,
+  failure: null,
+  undoFailures: [],
+  ...of,
+});
 
 /** A connection that notes what is sent, with the references that are held to it. */
 class Noted implements Carrier {
@@ -45,36 +51,36 @@ function named(name: string): Plan {
 
 describe('first parts that wait in the shim', () => {
   let connection: Noted;
-  let parts: FirstParts;
+  let pool: ShimPool;
   let next = 2 ** 31;
 
   const ready = (name: string): RunningTask => {
-    return parts.onReady(name, next++);
+    return pool.onReady(name, next++);
   };
 
   beforeEach(() => {
     connection = new Noted();
-    parts = new FirstParts(connection, 7, { all: { first: planOf({}), name: 'name' }, count: 2 });
+    pool = new ShimPool(connection, 7, { all: { first: planOf({}), name: 'name' }, count: 2 });
   });
 
   it('are there when all of them are', async () => {
     let isThere = false;
-    const begun = parts.begun.then(() => {
+    const begun = pool.begun.then(() => {
       isThere = true;
     });
     ready('a');
     await Promise.resolve();
-    expect([isThere, parts.ready]).toEqual([false, 1]);
+    expect([isThere, pool.ready]).toEqual([false, 1]);
     ready('b');
     await begun;
-    expect([isThere, parts.ready, connection.references]).toEqual([true, 2, 0]);
+    expect([isThere, pool.ready, connection.references]).toEqual([true, 2, 0]);
   });
 
   it('are given in their order, each to one', () => {
     const [a, b] = [ready('a'), ready('b')];
-    expect(parts.take()).toEqual({ name: 'a', beginning: a });
-    expect(parts.take()).toEqual({ name: 'b', beginning: b });
-    expect(parts.take()).toBeNull();
+    expect(pool.take()).toEqual({ name: 'a', beginning: a });
+    expect(pool.take()).toEqual({ name: 'b', beginning: b });
+    expect(pool.take()).toBeNull();
     // the shim begins others by itself
     expect(connection.sent).toEqual([[Request.go, 7]]);
   });
@@ -82,25 +88,25 @@ describe('first parts that wait in the shim', () => {
   it('that have ended are given to nobody', () => {
     ready('a').onFailed({ failure, undoFailures: [] });
     const b = ready('b');
-    expect(parts.ready).toBe(1);
-    expect(parts.take()).toEqual({ name: 'b', beginning: b });
+    expect(pool.ready).toBe(1);
+    expect(pool.take()).toEqual({ name: 'b', beginning: b });
     // and another takes the place of the one that has died
     expect(connection.sent).toEqual([[Request.go, 7]]);
   });
 
   it('are asked for again when one could not be made, once for each that is wanted', async () => {
-    parts.onFailed({ failure, undoFailures: [] });
-    await expect(parts.begun).rejects.toThrow(/what the shim says/);
+    pool.onFailed({ failure, undoFailures: [] });
+    await expect(pool.begun).rejects.toThrow(/what the shim says/);
     ready('a');
-    parts.take();
+    pool.take();
     expect(connection.sent).toEqual([[Request.go, 7]]);
   });
 
   it('are closed once, and what could not be undone is told', async () => {
     ready('a');
-    const closed = [parts.close(), parts.close()];
-    expect(parts.ready).toBe(0);
-    expect(parts.take()).toBeNull();
+    const closed = [pool.close(), pool.close()];
+    expect(pool.ready).toBe(0);
+    expect(pool.take()).toBeNull();
     expect(connection.sent).toEqual([[Request.close, 7]]);
     expect(connection.references).toBe(2);
     await Promise.resolve();
@@ -108,63 +114,63 @@ describe('first parts that wait in the shim', () => {
       [Request.close, 7],
       [Request.release, 7],
     ]);
-    parts.onSpent(gone('a', { undoFailures: [failure] }));
-    parts.onRemoved();
+    pool.onSpent(gone('a', { undoFailures: [failure] }));
+    pool.onRemoved();
     for (const one of closed) await expect(one).rejects.toThrow(/what the shim says/);
     expect(connection.references).toBe(0);
   });
 
   it('are closed at once, and what runs have left is waited for when these have ended', async () => {
     const runs = new Deferred<void>();
-    const closed = parts.close(runs.promise);
+    const closed = pool.close(runs.promise);
     await Promise.resolve();
     expect(connection.sent).toEqual([[Request.close, 7]]);
     runs.resolve();
     await runs.promise;
     expect(connection.sent.at(-1)).toEqual([Request.release, 7]);
-    parts.onRemoved();
+    pool.onRemoved();
     await closed;
   });
 
   it('go with the connection', async () => {
     ready('a');
-    parts.onLost(new Error('it has gone'));
-    expect([parts.ready, parts.take()]).toEqual([0, null]);
-    await expect(parts.begun).rejects.toThrow('it has gone');
-    await parts.close();
+    pool.onLost(new Error('it has gone'));
+    expect([pool.ready, pool.take()]).toEqual([0, null]);
+    await expect(pool.begun).rejects.toThrow('it has gone');
+    await pool.close();
     expect(connection.sent).toEqual([]);
   });
 
   it('that are sent one by one have their own words, and are told of when nobody has taken them', async () => {
     const spent: [string, boolean][] = [];
-    parts = new FirstParts(connection, 7, { all: null, count: 2, onSpent: (name, hasBegun) => void spent.push([name, hasBegun]) });
-    for (const name of ['a', 'b', 'c']) parts.add({ name, first: named(name) }, new Map());
+    pool = new ShimPool(connection, 7, { all: null, count: 2, onSpent: (name, hasBegun) => void spent.push([name, hasBegun]) });
+    for (const name of ['a', 'b', 'c']) pool.add({ name, first: named(name) }, new Map());
     expect(connection.sent).toEqual([1, 2, 3].map(() => [Request.part, 7]));
     const a = ready('a');
-    expect(parts.take()).toEqual({ name: 'a', beginning: a });
-    const begun = expect(parts.begun).rejects.toThrow('/of/b');
-    parts.onSpent(gone('b', { failure: { ...failure, where: Where.prepare } }));
-    parts.onSpent(gone('c', { hasBegun: false }));
-    parts.onSpent(gone('a', { undoFailures: [failure] }));
+    expect(pool.take()).toEqual({ name: 'a', beginning: a });
+    const begun = expect(pool.begun).rejects.toThrow('/of/b');
+    pool.onSpent(gone('b', { failure: { ...failure, where: Where.prepare } }));
+    pool.onSpent(gone('c', { hasBegun: false }));
+    pool.onSpent(gone('a', { undoFailures: [failure] }));
     expect(spent).toEqual([
       ['b', true],
       ['c', false],
     ]);
     await begun;
     // what is left of one that was taken is told to whoever has it
-    const closed = parts.close();
-    parts.onRemoved();
+    const closed = pool.close();
+    pool.onRemoved();
     await closed;
   });
 
   it('that were sent one by one and could not be undone are each named, also one that has died while it waited', async () => {
-    parts = new FirstParts(connection, 7, { all: null, count: 2 });
-    for (const name of ['a', 'b', 'c']) parts.add({ name, first: named(name) }, new Map());
+    pool = new ShimPool(connection, 7, { all: null, count: 2 });
+    for (const name of ['a', 'b', 'c']) pool.add({ name, first: named(name) }, new Map());
     const undoFailures = [{ ...failure, where: Where.undo }];
-    parts.onSpent(gone('b', { undoFailures }));
-    const closed = parts.close();
-    for (const name of ['c', 'a']) parts.onSpent(gone(name, { undoFailures }));
-    parts.onRemoved();
+    pool.onSpent(gone('b', { undoFailures }));
+    const closed = pool.close();
+    for (const name of ['c', 'a']) pool.onSpent(gone(name, { undoFailures }));
+    pool.onRemoved();
     const error: unknown = await closed.catch((reason: unknown) => reason);
     const told = inspect(error);
     for (const name of ['a', 'b', 'c']) expect(told).toContain(`/of/${name}`);
