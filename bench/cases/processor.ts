@@ -22,7 +22,7 @@ async function processorOf({ run }: Subject, batch: number): Promise<number[]> {
   return times;
 }
 
-/** The newest process id of this pid namespace: each process takes the next one. */
+/** The newest process id of this pid namespace: each process takes the next one, and those of other programs count too. */
 const newestPid = (): number => Number(readFileSync('/proc/sys/kernel/ns_last_pid', 'utf8'));
 
 /** Processes that were made ahead and thrown away, % of the runs: a run of `true` needs one process. */

@@ -2,7 +2,7 @@ import type { Slot } from '../plan/steps.js';
 import { type GroupPlan, type GroupRequest, planGroup } from './group-plan.js';
 import { renamedGroup } from './renamed-group.js';
 
-/** How many are kept: the shapes of a program that alternates between a few. */
+/** How many are kept: the shapes of a program that alternates between some. One takes some KiB, so there is room for more than are made ahead (`prewarm.ts`). */
 const MOST = 16;
 
 interface Shape {

@@ -65,15 +65,20 @@ export async function createContainer(request: CreateRequest): Promise<MadeConta
     shim = making;
     const folder = makeStateFolder(request.root, request.id);
     return await inTurn(folder, async () => {
+      let isSent = false;
+      const hasSent = (): void => {
+        isSent = true;
+      };
       try {
         noteGroups(folder, facts.folders);
         if (facts.known.notifies) makeNotifyFolder(folder);
-        return await makeContainer(request, facts, { folder, joined, procs, mapped, shim: making });
+        return await makeContainer(request, facts, { folder, joined, procs, mapped, shim: making, hasSent });
       } catch (error) {
         // nobody hears what a shim that was lost has undone: `delete --force` looks, by what is noted here
         if (hasLostShim(error)) throw error;
         throw await undoneAfter(error, () =>
-          doAll([() => (request.keep ? removeGroups(facts.folders, request.caller) : undefined), () => removeStateFolder(folder)]),
+          // with `--keep` the plan leaves its groups; before the plan was sent, groups of these names are another container's
+          doAll([() => (request.keep && isSent ? removeGroups(facts.folders, request.caller) : undefined), () => removeStateFolder(folder)]),
         );
       }
     });
@@ -91,6 +96,8 @@ interface Making {
   readonly procs: ReadonlyMap<number, number>;
   readonly mapped: MountFacts['mapped'];
   readonly shim: MakingShim;
+  /** Called when the plan is sent. */
+  readonly hasSent: () => void;
 }
 
 /** Carries the plan out. When a step fails, nothing is left but the folder. */
@@ -105,9 +112,13 @@ async function makeContainer(request: CreateRequest, facts: CreateFacts, making:
   const undo = (task: Task): Promise<void> => (isShims ? endTask(task, folders, request.caller) : removeGroups(folders, request.caller));
   // the words are runc's, which its tests look for
   request.caller.debug(`nsexec container setup: ${request.id} in ${facts.rootfs}`);
+  const make = (): Promise<Task> => {
+    making.hasSent();
+    return shim.start(plan, slots.descriptors);
+  };
   const task = await inScope(
     { name: facts.scope, id: request.id, limits: input.groups.limits, caller: request.caller },
-    { make: () => shim.start(plan, slots.descriptors), undo },
+    { make, undo },
   );
   try {
     const record = (): ContainerRecord => ({ ...facts.known, pid: task.pid, startTime: processSeen(task.pid)?.startTime ?? '' });

@@ -292,6 +292,8 @@ void Task::give_rest() {
   const bool ready = fill_and_prepare();
   slots_.note(nullptr);
   if (!ready) return;
+  // the first part of a plan may have had no limit, and a process in a user namespace of its own is others' to stop
+  if (rest_stage_ > 0) limit_set_up(set_up_of_next());
   ChannelMessage reply;
   reply.value = static_cast<int32_t>(rest_body_.size());
   const bool is_long = rest_body_.size() > kInlineBody;

@@ -76,9 +76,9 @@ interface AskedMounts {
 
 /** Checked options with every default filled in. `null` means that an option was not given, and that the image or the machine decides. */
 export interface ParsedOptions extends AskedMounts {
-  /** The profile whose defaults the container has. */
-  /** The same object for options that say the same, unless it is too long ago. */
+  /** The same object for options that say the same, for as long as `ParsedBefore` keeps them. */
   readonly alike: object;
+  /** The profile whose defaults the container has. */
   readonly profile: ProfileName | null;
   readonly root: ParsedRoot;
   readonly readOnly: boolean;

@@ -1,4 +1,4 @@
-/** How many are kept: the shapes of a program that alternates between a few. */
+/** How many are kept: the shapes of a program that alternates between some. One takes some KiB, so there is room for more than are made ahead (`prewarm.ts`). */
 const MOST = 16;
 /** What a copy may be made of, as long as to compare it costs much less than to check the options: values, and characters of all strings. */
 const MOST_VALUES = 200;

@@ -9,6 +9,8 @@ import type { Descriptors, Plan } from '../../plan/plan.js';
 export interface Prewarmed {
   readonly id: string;
   readonly body: string;
+  /** `FirstPart.shape`. */
+  readonly shape: string;
   readonly beginning: Beginning;
 }
 
@@ -37,7 +39,7 @@ export class FirstPart {
     const id = newId();
     const body = this.body.replaceAll(this.id, id);
     try {
-      return { id, body, beginning: shim.startLater(this.plan, Buffer.from(body, 'latin1')) };
+      return { id, body, shape: this.shape, beginning: shim.startLater(this.plan, Buffer.from(body, 'latin1')) };
     } catch {
       return null;
     }

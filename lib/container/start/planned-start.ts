@@ -31,13 +31,20 @@ export async function planStart(options: ParsedOptions, { park }: { park: boolea
   const fitting = planned.first && prewarm.takeFor(planned.first);
   if (guessed !== null) prewarm.giveBack(guessed);
   if (guessed === null && fitting === null) return planned;
-  planned.prepared.release();
-  const again = await planUnder(fitting, options, park);
+  const again = await planAgain(planned, fitting, options, park);
   if (fitting === null || again.prewarmed !== null) return again;
   // it has failed meanwhile
-  again.prepared.release();
-  void discard(fitting);
-  return planUnder(null, options, park);
+  return planAgain({ ...again, prewarmed: fitting }, null, options, park);
+}
+
+async function planAgain(before: PlannedStart, prewarmed: Prewarmed | null, options: ParsedOptions, park: boolean): Promise<PlannedStart> {
+  try {
+    letGo(before);
+  } catch (error) {
+    if (prewarmed !== null) void discard(prewarmed);
+    throw error;
+  }
+  return planUnder(prewarmed, options, park);
 }
 
 /** Plans it under the name of that part, if any. What then tells of a prewarmed part only where that part fits. */
@@ -53,8 +60,8 @@ async function planUnder(prewarmed: Prewarmed | null, options: ParsedOptions, pa
 
 /** Releases what was planned for a container that will not be started. */
 export function letGo({ prepared, prewarmed }: PlannedStart): void {
-  prepared.release();
   if (prewarmed) void discard(prewarmed);
+  prepared.release();
 }
 
 async function plan(options: ParsedOptions, of: { id: string; park: boolean }): Promise<Omit<PlannedStart, 'prewarmed'>> {

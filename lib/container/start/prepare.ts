@@ -10,6 +10,7 @@ import { layoutWithLimits } from '../../host/scope-layout.js';
 import type { Image } from '../../image/image.js';
 import type { Shim } from '../../native/shim.js';
 import type { JoinedNetworks } from '../../network/bridge/join-networks.js';
+import { releaseAll } from '../../network/bridge/parts.js';
 import type { ParsedLimits } from '../../options/limits.js';
 import { type HealthCheck, Slots } from '../../plan/plan.js';
 import { resolveCapabilities } from '../../security/capabilities.js';
@@ -100,7 +101,11 @@ export async function prepare(options: ParsedOptions, of: PrepareFor): Promise<P
 async function prepareAll(options: ParsedOptions, of: PrepareFor): Promise<Prepared> {
   const held: (() => void)[] = [];
   const release = (): void => {
-    for (const letGo of held.splice(0).reverse()) letGo();
+    const parts = held.splice(0).reverse();
+    releaseAll(
+      parts.map((letGo) => ({ release: letGo })),
+      false,
+    );
   };
   try {
     const found = await findRoot(options, of);

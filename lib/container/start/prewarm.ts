@@ -34,7 +34,7 @@ export class Prewarm {
   }
 
   giveBack(taken: Prewarmed): void {
-    const known = this.#find(taken.body.replaceAll(taken.id, ''));
+    const known = this.#find(taken.shape);
     if (known === undefined) void discard(taken);
     else known.giveBack(taken);
   }

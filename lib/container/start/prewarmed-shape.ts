@@ -41,8 +41,9 @@ export class PrewarmedShape {
 
   /** It was taken for a container that turned out to have another shape. */
   giveBack(taken: Prewarmed): void {
-    if (this.#ready === null) this.#ready = taken;
-    else void discard(taken);
+    if (this.#ready !== null || this.#livedMs > SHORT) return void discard(taken);
+    this.#ready = taken;
+    this.#keep();
   }
 
   /** All of a container of this shape has been sent. */

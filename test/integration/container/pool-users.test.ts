@@ -141,3 +141,13 @@ requires({ root: true, tools: ['busybox', 'unshare', 'mount'], kernel: '6.3' }).
     });
   },
 );
+
+describe('a container that waits in a user namespace that others have ids of', () => {
+  it('and is stopped by one of them does not hold its run up for longer than the run’s timeout', async () => {
+    await using pool = await Container.pool(await options(MAPS), { ready: 1 });
+    const [pid] = await until('one waits', () => (waiting().length === 1 ? waiting() : null));
+    if (pid === undefined) throw new Error('none waits');
+    process.kill(pid, 'SIGSTOP');
+    await expect(pool.run({ command: ['true'], timeout: 500 })).rejects.toMatchObject({ code: 'ETIMEDOUT' });
+  });
+});

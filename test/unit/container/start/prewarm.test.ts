@@ -157,6 +157,16 @@ it('options that are not known get the newest one, which may be given back for a
   expect(prewarm.take(alike.get(other) ?? {})).toBe(guessed);
 });
 
+it('one that was given back is kept no longer than any other', async () => {
+  for (let i = 0; i < 2; i++) await send(one).end();
+  send(one);
+  const guessed = prewarm.take({});
+  pause();
+  if (guessed) prewarm.giveBack(guessed);
+  pause();
+  expect(states()).toEqual(['closed', 'closed']);
+});
+
 it('what fails is made anew with the next one', async () => {
   await send(one).end();
   const second = send(one);
