@@ -31,6 +31,11 @@ export interface ShimPoolOf {
   readonly all: NamedPart | null;
   /** Hears of each that was added and that nobody has taken, when it has gone; `hasBegun`: its plan's steps have run, and its undo steps too. */
   readonly onSpent?: (name: string, hasBegun: boolean) => void;
+  /**
+   * Hears that one could not be made, or has died while it waited: the shim begins none any more until one is taken. `isUnread`: one that was added came
+   * without its name, for want of a descriptor, and is never told of.
+   */
+  readonly onFailed?: (isUnread: boolean) => void;
 }
 
 /** How a part travels; `null`: there is none. */
@@ -48,12 +53,15 @@ export class ShimPool {
   readonly #gone = new Deferred<void>();
   /** Those that were added, until they are taken or spent. */
   readonly #added = new Map<string, Plan>();
+  /** Those of whom somebody waits to hear that they wait, or never will. */
+  readonly #settling = new Map<string, Deferred<void>>();
   /** What could not be undone of those that nobody had. */
   readonly #undoErrors: Error[] = [];
   #waiting: { readonly name: string; readonly task: RunningTask }[] = [];
   #hasFailed = false;
   #isClosed = false;
   #isOver = false;
+  #isLost = false;
 
   constructor(connection: Carrier, id: number, of: ShimPoolOf) {
     this.#connection = connection;
@@ -64,6 +72,16 @@ export class ShimPool {
   /** There will never be another: the shim has ended, or undone them all. */
   get isOver(): boolean {
     return this.#isOver;
+  }
+
+  /** The shim has ended, and told of none that was left. */
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
+  /** One could not be made, or has died while it waited, and none was asked for since. */
+  get hasFailed(): boolean {
+    return this.#hasFailed;
   }
 
   /** How many wait. */
@@ -81,6 +99,11 @@ export class ShimPool {
     return this.#begun.promise.finally(() => this.#connection.unref());
   }
 
+  /** Calls that when all wait for the first time. Keeps no event loop alive. */
+  whenBegun(call: () => void): void {
+    void this.#begun.promise.then(call, () => undefined);
+  }
+
   /** Gives the one that has waited longest to the caller alone. `null`: none waits. After a failure this has the shim try again. */
   take(): Parked | null {
     const { ready } = this;
@@ -93,15 +116,28 @@ export class ShimPool {
   /**
    * Sends one more, which the shim begins when its turn comes. The descriptors may be closed then.
    *
+   * @returns a promise that resolves when it waits, or has gone, or waits for others to be asked for
    * @throws as what sends: the shim does not have it
    */
-  add({ name, first }: NamedPart, descriptors: Descriptors): void {
+  add({ name, first }: NamedPart, descriptors: Descriptors): Promise<void> {
     if (this.#isOver || this.#isClosed) throw new NacelleError('add to a pool: it is closed', { code: 'ERR_STATE' });
     const plan = withTrace(first);
     const body = partBody({ name, first: plan }, descriptors, this.#connection.table);
     checkSize(body);
     this.#connection.send(Request.part, this.id, body, [...descriptors.values()]);
     this.#added.set(name, plan);
+    const settling = new Deferred<void>();
+    this.#settling.set(name, settling);
+    return settling.promise;
+  }
+
+  #settle(name: string): void {
+    this.#settling.get(name)?.resolve();
+    this.#settling.delete(name);
+  }
+
+  #settleAll(): void {
+    for (const name of [...this.#settling.keys()]) this.#settle(name);
   }
 
   #fill(ready: number): void {
@@ -135,16 +171,19 @@ export class ShimPool {
   onReady(name: string, number: number): RunningTask {
     const task = new RunningTask(this.#connection, number, this.#planOf(name) ?? planOf({}), new Map());
     task.unref();
+    this.#settle(name);
     if (this.#isClosed) return task;
     this.#waiting.push({ name, task });
-    if (this.#waiting.length >= this.#of.count) this.#begun.resolve();
+    if (this.ready >= this.#of.count) this.#begun.resolve();
     return task;
   }
 
   onSpent({ name, hasBegun, failure, undoFailures }: SpentMessage): void {
+    if (name === '') this.#of.onFailed?.(true);
     const plan = this.#planOf(name);
     // it was taken a moment ago: whoever has it is told by its task
     if (plan === undefined) return;
+    this.#settle(name);
     this.#added.delete(name);
     const undoErrors = undoFailures.map((item) => stepError(item, { plan }));
     this.#undoErrors.push(...undoErrors);
@@ -159,8 +198,10 @@ export class ShimPool {
 
   #failed(errors: readonly Error[]): void {
     this.#hasFailed = true;
+    this.#settleAll();
     const error = oneOf(errors);
     if (error) this.#begun.reject(error);
+    this.#of.onFailed?.(false);
   }
 
   /** Of one that nobody has taken. */
@@ -170,13 +211,18 @@ export class ShimPool {
 
   onRemoved(): void {
     this.#isOver = true;
+    this.#settleAll();
+    // nobody is kept waiting for one that was closed before all waited
+    this.#begun.reject(new NacelleError('the pool is closed', { code: 'ERR_STATE' }));
     this.#gone.resolve();
   }
 
   /** The connection has ended, and all of them with it. */
   onLost(error: Error): void {
     this.#isOver = true;
+    this.#isLost = true;
     this.#waiting = [];
+    this.#settleAll();
     this.#begun.reject(error);
     this.#gone.resolve();
   }

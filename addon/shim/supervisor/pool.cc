@@ -186,9 +186,9 @@ void Pool::ended(Task& task) {
     // not at once again, which would have no end
     has_failed_ = has_failed_ || !is_closing_;
     const StepFailure unknown{kInClone, 0, ECHILD, "the process was killed"};
-    const bool could_not_be_made = place == Place::kBegun && !is_closing_;
     const StepFailure* const failure = task.failure() == nullptr ? &unknown : task.failure();
-    tell_spent(name, true, could_not_be_made ? failure : nullptr, task.undo_failures());
+    // also of one that has died while it waited: whoever waits until all do would wait for ever
+    tell_spent(name, true, is_closing_ ? nullptr : failure, task.undo_failures());
   }
   place == Place::kTaken ? begin_after_run(0) : begin_later(0);
   tell_when_closed();

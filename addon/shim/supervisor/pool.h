@@ -66,7 +66,7 @@ class Pool {
   void ended(Task& task);
   // None is begun any more until the client asks.
   void fail(const StepFailure& failure);
-  // Tells of one that nobody has taken, and nobody can take any more. `failure`: why it could not be made.
+  // Tells of one that nobody has taken, and nobody can take any more. `failure`: why it could not be made, or has not stayed.
   void tell_spent(const std::string& name, bool has_begun, const StepFailure* failure = nullptr,
                   const std::vector<StepFailure>& undo_failures = {});
   void tell(Message message);

@@ -1,5 +1,6 @@
 import { oneOf, toError } from '../../errors.js';
 import { dropRecord } from '../../host/recorded.js';
+import { nextTurn } from '../../native/clock.js';
 import type { Shim } from '../../native/shim.js';
 import type { ShimPool } from '../../native/shim-pool.js';
 import { newId } from '../../plan/id.js';
@@ -48,7 +49,9 @@ export class OwnParts implements PooledParts {
     this.#options = options;
     this.#count = count;
     this.#shim = shim;
-    this.#pool = shim.startPool({ all: null, count, onSpent: (name, hasBegun) => this.#spent(name, hasBegun) }, new Map());
+    const onSpent = (name: string, hasBegun: boolean): void => this.#spent(name, hasBegun);
+    const onFailed = (isUnread: boolean): void => this.#failed(isUnread);
+    this.#pool = shim.startPool({ all: null, count, onSpent, onFailed }, new Map());
   }
 
   /** @throws as `Container.run` */
@@ -56,14 +59,13 @@ export class OwnParts implements PooledParts {
     const parts = new OwnParts(options, of);
     try {
       await parts.#fillUpTo(of.count);
+      // rejects with why none could be sent
+      if (parts.#sample === null) await parts.#pool.begun;
     } catch (error) {
       await Promise.allSettled([parts.close()]);
       throw error;
     }
-    void parts.#pool.begun.then(
-      () => parts.#fill(),
-      () => undefined,
-    );
+    parts.#pool.whenBegun(() => parts.#fill());
     return parts;
   }
 
@@ -106,8 +108,8 @@ export class OwnParts implements PooledParts {
     try {
       await this.#pool.close(runs);
     } finally {
-      // the shim has died: whether it had begun them is not known, and what is left is told by their records
-      for (const part of this.#left.values()) this.#handOver(part);
+      // where the shim has died, whether it had begun them is not known, and what is left is told by their records; else it could not read them
+      for (const part of this.#left.values()) this.#pool.isLost ? this.#handOver(part) : this.#takeBack(part);
       this.#left.clear();
     }
     const failure = oneOf(this.#failures);
@@ -120,11 +122,32 @@ export class OwnParts implements PooledParts {
     const filled = (): void => {
       this.#filling = null;
     };
-    this.#filling = this.#fillUpTo(this.#count + Math.min(this.#count, MOST_AHEAD)).then(filled, filled);
+    const ahead = this.#isInTurn ? 0 : Math.min(this.#count, MOST_AHEAD);
+    this.#filling = this.#fillUpTo(this.#count + ahead).then(filled, filled);
   }
 
+  /**
+   * Whether each is begun before the next one is planned: in the network of another container, in that container's turn, as what it may see there is
+   * planned by what that container has.
+   */
+  get #isInTurn(): boolean {
+    return this.#options.networkOf !== null;
+  }
+
+  /** What the shim can't have it says: then no other is sent in its place. */
   async #fillUpTo(count: number): Promise<void> {
-    while (this.#left.size < count && !this.#isClosed) await withNetwork(this.#options, (joined) => this.#add(joined));
+    while (this.#left.size < count && !this.#isClosed && !this.#pool.hasFailed) {
+      await withNetwork(this.#options, (joined) => this.#add(joined));
+      await nextTurn();
+    }
+  }
+
+  /**
+   * The shim begins none any more. Those in the network of another container must not begin later, out of its turn, so all go, and others are made. So they
+   * do where nobody can tell which one the shim has not.
+   */
+  #failed(isUnread: boolean): void {
+    if (this.#isInTurn || isUnread) void this.#pool.close().catch((error: unknown) => this.#failures.push(toError(error)));
   }
 
   async #add(options: ParsedOptions): Promise<void> {
@@ -133,14 +156,15 @@ export class OwnParts implements PooledParts {
     const name = prepared.id.slice(0, NAMED);
     try {
       await prepared.networks.ready();
-      this.#pool.add({ name, first: pooled.first }, prepared.slots.descriptors);
+      const settled = this.#pool.add({ name, first: pooled.first }, prepared.slots.descriptors);
+      this.#left.set(name, part);
+      this.#sample ??= prepared;
+      if (this.#isInTurn) await settled;
     } catch (error) {
       this.#takeBack(part);
       if (this.#isClosed) return;
       throw error;
     }
-    this.#left.set(name, part);
-    this.#sample ??= prepared;
   }
 
   #spent(name: string, hasBegun: boolean): void {

@@ -293,4 +293,22 @@ describe('run --keep', () => {
     expect(await oci('run', '--keep', '--bundle', broken, 'one')).toMatchObject({ code: 1 });
     expect(bundleGroups().filter((group) => existsSync(join(group, broken.split('-').at(-1) ?? '')))).toEqual([]);
   });
+
+  it('removes no group that is there before its plan is sent', async () => {
+    const bundle = makeBundle(folder, ['true'], (config) => {
+      config.linux.sysctl = { 'kernel.shmmni': '4096' };
+      config.mounts = [];
+    });
+    const [group] = bundleGroups();
+    if (group === undefined) throw new Error('no group can be made');
+    const others = join(group, bundle.split('-').at(-1) ?? '');
+    const made = mkdirSync(others, { recursive: true });
+    try {
+      expect(await oci('run', '--keep', '--bundle', bundle, 'one')).toMatchObject({ code: 1, stderr: expect.stringContaining('/proc') });
+      expect(existsSync(others)).toBe(true);
+    } finally {
+      rmdirSync(others);
+      if (made === group) rmdirSync(group);
+    }
+  });
 });

@@ -144,7 +144,7 @@ describe('first parts that wait in the shim', () => {
   it('that are sent one by one have their own words, and are told of when nobody has taken them', async () => {
     const spent: [string, boolean][] = [];
     pool = new ShimPool(connection, 7, { all: null, count: 2, onSpent: (name, hasBegun) => void spent.push([name, hasBegun]) });
-    for (const name of ['a', 'b', 'c']) pool.add({ name, first: named(name) }, new Map());
+    for (const name of ['a', 'b', 'c']) void pool.add({ name, first: named(name) }, new Map());
     expect(connection.sent).toEqual([1, 2, 3].map(() => [Request.part, 7]));
     const a = ready('a');
     expect(pool.take()).toEqual({ name: 'a', beginning: a });
@@ -165,7 +165,7 @@ describe('first parts that wait in the shim', () => {
 
   it('that were sent one by one and could not be undone are each named, also one that has died while it waited', async () => {
     pool = new ShimPool(connection, 7, { all: null, count: 2 });
-    for (const name of ['a', 'b', 'c']) pool.add({ name, first: named(name) }, new Map());
+    for (const name of ['a', 'b', 'c']) void pool.add({ name, first: named(name) }, new Map());
     const undoFailures = [{ ...failure, where: Where.undo }];
     pool.onSpent(gone('b', { undoFailures }));
     const closed = pool.close();
@@ -174,5 +174,60 @@ describe('first parts that wait in the shim', () => {
     const error: unknown = await closed.catch((reason: unknown) => reason);
     const told = inspect(error);
     for (const name of ['a', 'b', 'c']) expect(told).toContain(`/of/${name}`);
+  });
+
+  it('keep nobody waiting for them that were closed before all waited', async () => {
+    ready('a');
+    const begun = expect(pool.begun).rejects.toMatchObject({ code: 'ERR_STATE' });
+    expect(connection.references).toBe(1);
+    const closed = pool.close();
+    pool.onRemoved();
+    await closed;
+    await begun;
+    expect(connection.references).toBe(0);
+  });
+
+  it('keep no event loop alive for whoever only hears of them', async () => {
+    let calls = 0;
+    pool.whenBegun(() => calls++);
+    expect(connection.references).toBe(0);
+    for (const name of ['a', 'b']) ready(name);
+    await pool.begun;
+    expect(calls).toBe(1);
+  });
+
+  it('are not all there where one has died while it waited', async () => {
+    const begun = expect(pool.begun).rejects.toThrow(/what the shim says/);
+    ready('a').onFailed({ failure, undoFailures: [] });
+    ready('b');
+    expect(pool.hasFailed).toBe(true);
+    pool.onSpent(gone('a', { failure }));
+    await begun;
+  });
+
+  it.each<[string, (pool: ShimPool) => unknown]>([
+    ['waits', (of) => of.onReady('a', next++)],
+    ['has gone', (of) => of.onSpent(gone('a'))],
+    ['waits until others are asked for', (of) => of.onFailed({ failure, undoFailures: [] })],
+    ['is undone with all', (of) => of.onRemoved()],
+    ['has gone with the connection', (of) => of.onLost(new Error('it has gone'))],
+  ])('tell whoever has sent one when it %s', async (_, tell) => {
+    pool = new ShimPool(connection, 7, { all: null, count: 2 });
+    let isSettled = false;
+    const settled = pool.add({ name: 'a', first: named('a') }, new Map()).then(() => {
+      isSettled = true;
+    });
+    await Promise.resolve();
+    expect(isSettled).toBe(false);
+    tell(pool);
+    await settled;
+  });
+
+  it('tell of one that came without its name', () => {
+    const failed: boolean[] = [];
+    pool = new ShimPool(connection, 7, { all: null, count: 2, onFailed: (isUnread) => failed.push(isUnread) });
+    pool.onFailed({ failure, undoFailures: [] });
+    pool.onSpent(gone('', { hasBegun: false }));
+    expect(failed).toEqual([false, true]);
   });
 });
