@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { parseArgs } from 'node:util';
 import { busyboxRootfs } from '../test/fixtures/images.js';
+import { measuredApart } from './apart.js';
 import type { Case, Context } from './case.js';
 import { buildCopy } from './cases/build.js';
 import { crowd, groupLife, limits, stats } from './cases/cgroup.js';
@@ -85,11 +86,17 @@ function chosen(names: readonly string[]): readonly Case[] {
   return names.length === 0 ? cases : cases.filter(({ name }) => names.includes(name));
 }
 
-async function measureAll(items: readonly Case[], context: Context): Promise<Line[]> {
+/** Several are measured one after the other, each in a process of its own. */
+async function measureAll(items: readonly Case[], context: Context): Promise<readonly Line[]> {
+  const [only] = items;
+  if (only !== undefined && items.length === 1) {
+    console.error(`measuring: ${only.name}`);
+    return only.measure(context).catch((error: unknown) => [failed(only, error)]);
+  }
   const lines: Line[] = [];
   for (const item of items) {
-    console.error(`measuring: ${item.name}`);
-    lines.push(...(await item.measure(context).catch((error: unknown) => [failed(item, error)])));
+    const measured = measuredApart(item.name, context.quick ? ['--quick'] : []);
+    lines.push(...(await measured.then((report) => report.lines).catch((error: unknown) => [failed(item, error)])));
   }
   return lines;
 }
@@ -107,7 +114,8 @@ const { values, positionals } = parseArgs({
 });
 const items = chosen([...(values.only ?? []), ...positionals]);
 const load = await sampleLoad();
-if (load.warning) console.error(`WARNING: ${load.warning}. Don't trust these numbers.`);
+// what is measured one after the other makes the load of the minute before
+if (load.warning && items.length > 1) console.error(`WARNING: ${load.warning}. Don't trust these numbers.`);
 const rootfs = await busyboxRootfs();
 const lines = await measureAll(items, { rootfs, quick: values.quick });
 const report: Report = { load, node: process.version, kernel: release(), lines };

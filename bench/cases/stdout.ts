@@ -36,7 +36,7 @@ function rates(name: string, once: () => Promise<number>): Subject {
 }
 
 async function fromContainer(rootfs: string): Promise<number> {
-  const options = { ...containerOptions(rootfs), command: PROGRAM, stdin: 'ignore', stderr: 'ignore', maxBuffer: BYTES } as const;
+  const options = { ...containerOptions(rootfs), command: PROGRAM, stdin: 'ignore', stderr: 'ignore', buffer: false } as const;
   await using container = await Container.create(options);
   return await rateOf(container.stdout, async () => {
     await container.start();
