@@ -78,7 +78,10 @@ export async function createContainer(request: CreateRequest): Promise<MadeConta
         if (hasLostShim(error)) throw error;
         throw await undoneAfter(error, () =>
           // with `--keep` the plan leaves its groups; before the plan was sent, groups of these names are another container's
-          doAll([() => (request.keep && isSent ? removeGroups(facts.folders, request.caller) : undefined), () => removeStateFolder(folder)]),
+          doAll([
+            () => (request.keep && isSent ? removeGroups(facts.folders, request.caller) : undefined),
+            () => removeStateFolder(folder),
+          ]),
         );
       }
     });
@@ -116,10 +119,7 @@ async function makeContainer(request: CreateRequest, facts: CreateFacts, making:
     making.hasSent();
     return shim.start(plan, slots.descriptors);
   };
-  const task = await inScope(
-    { name: facts.scope, id: request.id, limits: input.groups.limits, caller: request.caller },
-    { make, undo },
-  );
+  const task = await inScope({ name: facts.scope, id: request.id, limits: input.groups.limits, caller: request.caller }, { make, undo });
   try {
     const record = (): ContainerRecord => ({ ...facts.known, pid: task.pid, startTime: processSeen(task.pid)?.startTime ?? '' });
     let given: TaskOutput = task.started;

@@ -18,8 +18,8 @@ class Answers {
 
   // Called after a query has come, before it is answered.
   virtual void refresh() {}
-  // Called in place of refresh() where the loop has most likely heard of all that had changed before the query came: a name that is not there
-  // is then looked for again.
+  // Called in place of refresh() where the loop has most likely heard of all that had changed before the query came: a name that is not
+  // there is then looked for again.
   virtual void presume_fresh() {}
   // kAnswer: `out` has the answer. kForward: forward() is to be called.
   virtual Outcome ask(std::string_view message, bool is_tcp, Query& query, std::string& out) = 0;

@@ -71,8 +71,8 @@ void Service::stop() {
   tcp_.reset();
 }
 
-// To look for more than one datagram takes half as long again as to take one. Where each came alone for some time, the service looks for more
-// at every eighth alone.
+// To look for more than one datagram takes half as long again as to take one. Where each came alone for some time, the service looks for
+// more at every eighth alone.
 void Service::take_datagrams() {
   constexpr unsigned kCalm = 4, kLook = 8;
   static Datagrams taken;
