@@ -1,10 +1,12 @@
+import type { Readable, Writable } from 'node:stream';
 import { isatty } from 'node:tty';
+import { Deferred } from '../native/deferred.js';
 import type { TerminalSize } from '../process/options/process-types.js';
 import { Terminal } from '../process/streams/terminal.js';
-import { connectTerminal, type TerminalTarget } from '../process/terminal/connect-terminal.js';
+import { connectTerminal } from '../process/terminal/connect-terminal.js';
 import { enterRawMode } from '../process/terminal/raw-mode.js';
+import { callerTerminal } from './caller/caller-terminal.js';
 import { usageError } from './config/runtime-error.js';
-import { hostTerminal } from './host-terminal.js';
 
 /**
  * Refuses a terminal in the foreground where the caller has none that it could be shown at.
@@ -13,9 +15,9 @@ import { hostTerminal } from './host-terminal.js';
  * @throws NacelleError
  */
 export function requireOwnTerminal(hasOwnStreams: boolean): void {
-  const host = hasOwnStreams ? hostTerminal() : null;
-  if (host === null) throw usageError('cannot allocate tty: the runtime has no terminal');
-  host.close();
+  const own = hasOwnStreams ? callerTerminal() : null;
+  if (own === null) throw usageError('cannot allocate tty: the runtime has no terminal');
+  own.close();
 }
 
 /** The size of the caller's terminal: that of its output, which may be another one than that of its input. */
@@ -23,11 +25,11 @@ export function ownSize(): TerminalSize {
   // of a stream that is no terminal Node has no size
   const { columns, rows }: { readonly columns?: number; readonly rows?: number } = process.stdout;
   if (columns !== undefined && rows !== undefined) return { columns, rows };
-  const host = hostTerminal();
+  const own = callerTerminal();
   try {
-    return host?.size() ?? { columns: 0, rows: 0 };
+    return own?.size() ?? { columns: 0, rows: 0 };
   } finally {
-    host?.close();
+    own?.close();
   }
 }
 
@@ -64,28 +66,40 @@ export function showTerminal(master: number, pid: number): ShownTerminal {
   };
 }
 
+/** A program's terminal, and what gives it a size. */
+interface CopiedTerminal {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  resize(size: TerminalSize): Promise<void>;
+}
+
 /**
- * The same where standard input is no terminal: what comes there is typed, what is written goes to standard output, and the caller's terminal, wherever it is, is
- * raw meanwhile. The end of standard input is not that of what is typed, as with runc.
+ * Does what {@link connectTerminal} does, where standard input is no terminal: what comes there is typed, what is written goes to standard output, and the caller's
+ * terminal, wherever it is, is raw meanwhile. The end of standard input is not that of what is typed, as with runc.
+ *
+ * @throws what the caller's streams fail with: the program goes on, and what it writes is dropped
  */
-async function copyStreams({ stdin, stdout, resize }: Pick<TerminalTarget, 'stdin' | 'stdout' | 'resize'>): Promise<void> {
-  const host = hostTerminal();
-  const restore = host === null ? () => undefined : enterRawMode(host.fd);
+async function copyStreams({ stdin, stdout, resize }: CopiedTerminal): Promise<void> {
+  const own = callerTerminal();
+  const restore = own === null ? () => undefined : enterRawMode(own.fd);
   // a size that the program can't get any more does not matter
   const follow = (): void => void resize(ownSize()).catch(() => undefined);
   process.on('SIGWINCH', follow);
+  const over = new Deferred<void>();
+  const callers: readonly (Readable | Writable)[] = [process.stdin, process.stdout];
+  for (const stream of [...callers, stdout]) stream.on('error', over.reject);
   try {
-    if (stdin !== null) process.stdin.pipe(stdin, { end: false });
-    await new Promise<void>((resolve, reject) => {
-      stdout?.on('close', resolve).on('end', resolve).on('error', reject);
-      for (const stream of [process.stdin, process.stdout]) stream.on('error', reject);
-      stdout?.pipe(process.stdout, { end: false });
-    });
+    stdout.on('close', over.resolve).on('end', over.resolve).pipe(process.stdout, { end: false });
+    process.stdin.pipe(stdin, { end: false });
+    await over.promise;
   } finally {
     process.off('SIGWINCH', follow);
-    process.stdin.unpipe();
+    for (const stream of callers) stream.off('error', over.reject);
+    stdout.unpipe(process.stdout);
+    stdout.resume();
+    process.stdin.unpipe(stdin);
     process.stdin.destroy();
     restore();
-    host?.close();
+    own?.close();
   }
 }

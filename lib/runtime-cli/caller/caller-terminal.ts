@@ -1,10 +1,10 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { isatty, WriteStream } from 'node:tty';
-import { hasCode } from '../errors.js';
-import type { TerminalSize } from '../process/options/process-types.js';
+import { hasCode } from '../../errors.js';
+import type { TerminalSize } from '../../process/options/process-types.js';
 
 /** The terminal of whoever calls the runtime. */
-export interface HostTerminal {
+export interface CallerTerminal {
   readonly fd: number;
   size(): TerminalSize;
   close(): void;
@@ -14,7 +14,8 @@ export interface HostTerminal {
  * The caller's terminal: that of its standard streams, or the one that controls its session though all streams lead elsewhere (tty(4)), as runc looks for it;
  * `null`: it has none.
  */
-export function hostTerminal(): HostTerminal | null {
+export function callerTerminal(): CallerTerminal | null {
+  // where keys are typed first; of the others that of standard error, as runc has it
   const [own] = [0, 2, 1].filter((fd) => isatty(fd));
   const opened = own === undefined ? controllingTerminal() : null;
   const fd = own ?? opened;
