@@ -5,6 +5,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { processInfo } from '../../test/fixtures/host.js';
+import { OWN_SESSION } from '../../test/fixtures/runtime-bundle.js';
 import { findTool } from '../../test/fixtures/tools.js';
 import { type Case, effort, NotHere } from '../case.js';
 import { inFolder } from '../folder.js';
@@ -52,6 +53,7 @@ function makeBundles(folder: string, { name }: Runtime, rootfs: string): Bundles
 function timed({ name, program, options }: Runtime, args: readonly string[]): number {
   const begun = performance.now();
   const { status, error, stderr } = spawnSync(program, [...options, ...args], {
+    ...OWN_SESSION,
     stdio: ['ignore', 'ignore', args[0] === 'create' ? 'ignore' : 'pipe'],
   });
   const took = performance.now() - begun;

@@ -160,10 +160,12 @@ int hear(const FrontFile& file, const FrontCall& call, int argc, char** argv, Fo
   return become_planner(file, argc, argv, call.command_at, words.get());
 }
 
-// A program of run or exec may be shown at the caller's terminal, which takes a process that has it, whatever else its other streams are.
+// A program of run or exec may be shown at the caller's terminal: that of a standard stream, or the one that controls its session, whatever
+// the streams are (lib/runtime-cli/caller/caller-terminal.ts). It takes a process that has it.
 bool may_show_terminal(const PlannedCall& call) {
   if (call.command != "run" && call.command != "exec") return false;
-  return isatty(STDIN_FILENO) == 1 || isatty(STDOUT_FILENO) == 1 || isatty(STDERR_FILENO) == 1;
+  if (isatty(STDIN_FILENO) == 1 || isatty(STDOUT_FILENO) == 1 || isatty(STDERR_FILENO) == 1) return true;
+  return static_cast<bool>(unique_fd(open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC)));
 }
 
 }  // namespace

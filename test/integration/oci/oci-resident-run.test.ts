@@ -6,7 +6,7 @@ import { expect } from 'vitest';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';
 import { useResidentPlanner, writable } from '../../fixtures/resident-planner.js';
-import { type BundleChange, called, makeBundle, type RuntimeCall } from '../../fixtures/runtime-bundle.js';
+import { type BundleChange, called, makeBundle, OWN_SESSION, type RuntimeCall } from '../../fixtures/runtime-bundle.js';
 import { until } from '../../fixtures/until.js';
 
 // `run` and `update` by a planner that stays, and by one of their own.
@@ -21,6 +21,7 @@ const containers = (): string[] => (existsSync(states) ? readdirSync(states) : [
 async function calledWith(input: string, file: string, line: string, env: NodeJS.ProcessEnv = {}): Promise<RuntimeCall> {
   const child = spawn('/bin/sh', ['-c', `exec '${file}' --root '${states}' ${line}`], {
     env: { ...process.env, ...env },
+    ...OWN_SESSION,
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   const texts = ['', ''];
@@ -136,7 +137,7 @@ describe('run by a resident planner', () => {
     const script = 'trap "exit 42" CONT; echo > /trapped; while :; do busybox usleep 10000; done';
     const bundle = makeBundle(folder, ['busybox', 'sh', '-c', script], writable);
     await resident();
-    const child = spawn(front, ['--root', states, 'run', '--bundle', bundle, 'one'], { stdio: 'ignore' });
+    const child = spawn(front, ['--root', states, 'run', '--bundle', bundle, 'one'], { ...OWN_SESSION, stdio: 'ignore' });
     const ended = once(child, 'exit');
     await until('the program listens', () => existsSync(join(bundle, 'rootfs/trapped')));
     child.kill('SIGCONT');
@@ -146,7 +147,7 @@ describe('run by a resident planner', () => {
   it('ends a container whose front was killed, which `delete --force` removes', async () => {
     const bundle = makeBundle(folder, ['busybox', 'sh', '-c', 'echo > /ready; exec busybox sleep 100021'], writable);
     await resident();
-    const child = spawn(front, ['--root', states, 'run', '--bundle', bundle, 'one'], { stdio: 'ignore' });
+    const child = spawn(front, ['--root', states, 'run', '--bundle', bundle, 'one'], { ...OWN_SESSION, stdio: 'ignore' });
     await until('the program runs', () => sleepers('100021').length === 1);
     child.kill('SIGKILL');
     await until('it has ended', () => sleepers('100021').length === 0);

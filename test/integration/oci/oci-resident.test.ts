@@ -21,7 +21,7 @@ import { processInfo } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';
 import { STAY, useResidentPlanner, writable } from '../../fixtures/resident-planner.js';
-import { called, installFront, makeBundle, type RuntimeCall } from '../../fixtures/runtime-bundle.js';
+import { called, installFront, makeBundle, OWN_SESSION, type RuntimeCall } from '../../fixtures/runtime-bundle.js';
 import { until } from '../../fixtures/until.js';
 
 // A planner that stays does what a planner of its own would do for each command, or does nothing.
@@ -60,6 +60,7 @@ function madeOf(id: string): unknown {
 async function calledIn(file: string, cwd: string, args: readonly string[], more: readonly string[] = []): Promise<RuntimeCall> {
   const child = spawn('/bin/sh', ['-c', `exec "$0" "$@" ${more.join(' ')}`, file, '--root', states, ...args], {
     cwd,
+    ...OWN_SESSION,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const texts = ['', ''];
@@ -215,7 +216,7 @@ describe('a resident planner', () => {
       expect(await oci(...command)).toMatchObject({ code: 0 });
     started();
     const script = 'trap "exit 42" CONT; echo > /trapped; while :; do busybox usleep 10000; done';
-    const child = spawn(front, ['--root', states, 'exec', 'one', 'busybox', 'sh', '-c', script], { stdio: 'ignore' });
+    const child = spawn(front, ['--root', states, 'exec', 'one', 'busybox', 'sh', '-c', script], { ...OWN_SESSION, stdio: 'ignore' });
     const ended = once(child, 'exit');
     await until('the program listens', () => existsSync(join(bundle, 'rootfs/trapped')));
     // the front hears of it a moment after its program has begun; of this signal nothing else comes
@@ -233,6 +234,7 @@ describe('a resident planner', () => {
     ])
       expect(await oci(...command)).toMatchObject({ code: 0 });
     const child = spawn(front, ['--root', states, 'exec', 'one', 'busybox', 'sh', '-c', 'echo > /ready; exec busybox sleep 100012'], {
+      ...OWN_SESSION,
       stdio: 'ignore',
     });
     await until('the program runs', () => existsSync(join(bundle, 'rootfs/ready')));

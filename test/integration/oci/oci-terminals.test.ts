@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
 import { useLeakCheck } from '../../fixtures/leaks.js';
@@ -106,6 +106,19 @@ describe('a terminal in the foreground whose input is none', () => {
   });
 });
 
+describe('a terminal in the foreground whose output nobody reads any more', () => {
+  it.each(['', ' < /dev/null'])('does not keep the program from its end%s', async (input) => {
+    const bundle = makeBundle(folder, ['sh', '-c', 'busybox seq 100000; echo > /ended'], (config) => {
+      Object.assign(config.process, { terminal: true });
+      config.root = { path: 'rootfs', readonly: false };
+    });
+    const outer = atTerminal(`{ ${OURS} run --bundle ${bundle} one${input}; echo "code: $?" >&2; } | head -n 1`);
+    const { shown, isAsBefore } = await outer.over();
+    expect([shown, isAsBefore]).toEqual([expect.stringMatching(/^1\r?\n[\s\S]*EPIPE[\s\S]*code: 1\r\n/), true]);
+    expect(existsSync(join(bundle, 'rootfs/ended'))).toBe(true);
+  });
+});
+
 describe('a terminal in the foreground of a container with hooks of the runtime', () => {
   it.each(['prestart', 'createRuntime'])('is shown: %s', async (kind) => {
     const bundle = makeBundle(folder, ['sh', '-c', 'echo one; read line; echo "got <$line>"'], (config) => {
@@ -166,14 +179,18 @@ describe('a program of exec whose number can not be noted', () => {
 });
 
 describe('a program of exec where a planner stays', () => {
-  it('is shown at the caller’s terminal by a Node that has it', async () => {
+  it.each([
+    ['a standard stream', ''],
+    // runc finds it there too
+    ['the session', ' < /dev/null 2>&1 | cat; (exit 7)'],
+  ])('is shown at the caller’s terminal, that of %s, by a Node that has it', async (_, through) => {
     const bundle = makeBundle(folder, ['busybox', 'sleep', '1000']);
     await planner.resident();
     expect(await planner.oci('create', '--bundle', bundle, 'one')).toMatchObject({ code: 0 });
     planner.started();
-    const outer = atTerminal(`'${planner.front}' --root '${planner.states}' exec -t one sh -c 'busybox tty; busybox stty size; exit 7'`);
-    const { shown } = await outer.over();
-    expect(shown).toBe('/dev/pts/0\r\n30 100\r\ncode: 7\r\n');
+    const exec = `'${planner.front}' --root '${planner.states}' exec -t one sh -c 'busybox tty; busybox stty size; exit 7'`;
+    const { shown } = await atTerminal(`${exec}${through}`).over();
+    expect(shown.replaceAll('\r', '')).toBe('/dev/pts/0\n30 100\ncode: 7\n');
     expect(planner.started()).toHaveLength(1);
   });
 });
