@@ -8,6 +8,7 @@ import type { Step } from '../plan/steps.js';
 import type { Caller } from './caller/caller.js';
 import { keepsGroups } from './config/process-facts.js';
 import { type CreateFacts, type CreateRequest, createFacts, type KnownBefore, needsSetgroupsDenied } from './create-facts.js';
+import { IS_THERE, SETTING_UP, WAITS } from './debug-words.js';
 import { writePlans } from './front/write-plans.js';
 import { listenerState } from './listener-state.js';
 import { type MakingShim, makingShim } from './making-shim.js';
@@ -76,6 +77,7 @@ export async function createContainer(request: CreateRequest): Promise<MadeConta
       } catch (error) {
         // nobody hears what a shim that was lost has undone: `delete --force` looks, by what is noted here
         if (hasLostShim(error)) throw error;
+        // with `--keep` the undo steps of the plan leave the groups
         throw await undoneAfter(error, () =>
           // with `--keep` the plan leaves its groups; before the plan was sent, groups of these names are another container's
           doAll([
@@ -113,8 +115,7 @@ async function makeContainer(request: CreateRequest, facts: CreateFacts, making:
   // once the process waits for its start, the shim knows of it no more, and it goes with its group
   let isShims = !request.detach || hasRuntimeHooks(config);
   const undo = (task: Task): Promise<void> => (isShims ? endTask(task, folders, request.caller) : removeGroups(folders, request.caller));
-  // the words are runc's, which its tests look for
-  request.caller.debug(`nsexec container setup: ${request.id} in ${facts.rootfs}`);
+  request.debug(`${SETTING_UP}: ${request.id} in ${facts.rootfs}`);
   const make = (): Promise<Task> => {
     making.hasSent();
     return shim.start(plan, slots.descriptors);
@@ -137,8 +138,8 @@ async function makeContainer(request: CreateRequest, facts: CreateFacts, making:
     if (request.pidFile !== null) writeWhole(request.caller.absolute(request.pidFile), String(noted.pid));
     writeRecord(folder, noted);
     writePlans(folder, noted, config);
-    request.caller.debug(`child process in init(): ${noted.pid} waits for its start`);
-    request.caller.debug('init: closing the pipe to signal completion');
+    request.debug(`${IS_THERE}: ${noted.pid}`);
+    request.debug(WAITS);
     return { folder, record: noted, task, terminal: terminalOf(given), letGo: shim.end };
   } catch (error) {
     throw await undoneAfter(error, () => undo(task));

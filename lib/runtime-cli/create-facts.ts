@@ -38,6 +38,8 @@ export const OCI_VERSION = '1.3.0';
 /** What `create` is asked for. */
 export interface CreateRequest {
   readonly caller: Caller;
+  /** Hears of the way that the command takes. */
+  readonly debug: (text: string) => void;
   readonly rights: Rights;
   readonly root: string;
   readonly id: string;

@@ -21,6 +21,7 @@ import { refusal, usageError } from './config/runtime-error.js';
 import { programLabels } from './config/security-labels.js';
 import { consoleOf } from './console-request.js';
 import { terminalOf } from './create-container.js';
+import { IS_THERE, SETTING_UP } from './debug-words.js';
 import { showTerminal } from './foreground-terminal.js';
 import { listenerState } from './listener-state.js';
 import { planBundleExec } from './plan/bundle-exec-plan.js';
@@ -44,6 +45,8 @@ import { undoneAfter } from './undone-after.js';
 
 export interface ExecRequest {
   readonly caller: Caller;
+  /** Hears of the way that the command takes. */
+  readonly debug: (text: string) => void;
   readonly rights: Rights;
   /** A file with the process; `null`: that of config.json, with the changes here. */
   readonly processFile: string | null;
@@ -74,7 +77,7 @@ export interface ExecRequest {
 
 /** Runs a program in a container. @returns its exit status as a shell has it; 0 at once with `detach` @throws NacelleError */
 export async function execInContainer(folder: StateFolder, request: ExecRequest): Promise<number> {
-  const { caller } = request;
+  const { caller, debug } = request;
   const record = madeRecord(folder);
   const status = statusOf(folder, record);
   if (status === 'stopped') throw refusal('cannot exec in a stopped container');
@@ -126,10 +129,10 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
         // root of the machine denies setgroups to no container that it makes (needsSetgroupsDenied)
         keepsGroups: keepsGroups(record, request.rights) || (request.rights.isConfined && hasSetgroupsDenied(record)),
       });
-      caller.debug(`nsexec container setup: a program in ${record.id}`);
+      debug(`${SETTING_UP}: a program in ${record.id}`);
       const task = await startedBy(plan, slots, pipes);
       const { pid } = task;
-      caller.debug(`child process in init(): ${pid}`);
+      debug(`${IS_THERE}: ${pid}`);
       const startTime = processSeen(pid)?.startTime ?? '';
       const forget = pipes === null ? caller.forwardSignals(signalsOf(task)) : () => undefined;
       const terminal = terminalOf(task.started);

@@ -29,8 +29,10 @@ import { updateFlags } from './update-flags.js';
 import { watchEvents } from './watch-events.js';
 
 /** What a command has: the folder of all states, and its own flags and words. */
-interface Called {
+export interface Called {
   readonly caller: Caller;
+  /** Tells of the way that the command takes, where `--debug` asks for that. */
+  readonly debug: (text: string) => void;
   readonly root: string;
   /** `--root` says where the root is. */
   readonly isNamed: boolean;
@@ -74,11 +76,12 @@ function expression(text: string): RegExp {
 }
 
 function createRequest(
-  { caller, rights, root, flags, systemd }: Called,
+  { caller, debug, rights, root, flags, systemd }: Called,
   { detach, keep }: Pick<CreateRequest, 'detach' | 'keep'>,
 ): CreateRequest {
   return {
-    ...{ caller, rights, root, systemd, id: flags.words[0] ?? '', bundle: flags.value('bundle') ?? '.', pidFile: flags.value('pid-file') },
+    ...{ caller, debug, rights, root, systemd, id: flags.words[0] ?? '' },
+    ...{ bundle: flags.value('bundle') ?? '.', pidFile: flags.value('pid-file') },
     config: flags.value('config') || 'config.json',
     ...{ consoleSocket: flags.value('console-socket'), pidfdSocket: flags.value('pidfd-socket'), newKeyring: !flags.has('no-new-keyring') },
     noPivot: flags.has('no-pivot'),
@@ -284,6 +287,7 @@ function execute(called: Called): Promise<number> {
   return execInContainer(folderOf(called), {
     ...{
       caller: called.caller,
+      debug: called.debug,
       rights: called.rights,
       processFile,
       args,

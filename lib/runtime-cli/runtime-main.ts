@@ -15,7 +15,7 @@ import { CLEARED, launcherText, requireTrusted } from './launcher.js';
 import { toldOf } from './program-failure.js';
 import { servePlanner } from './resident/resident-planner.js';
 import { rootlessOf } from './rootless-flag.js';
-import { commands, flagsOf } from './runtime-commands.js';
+import { type Called, commands, flagsOf } from './runtime-commands.js';
 import { RuntimeLog } from './runtime-log.js';
 import { print } from './runtime-output.js';
 
@@ -57,7 +57,7 @@ export async function main(args: readonly string[], version: string, caller: Cal
     const told = new RuntimeLog(flags, caller);
     log = told;
     name = flags.words[0] ?? '';
-    return await runCommand(name, flags, { version, caller: { ...caller, debug: (text) => told.debug(text) } });
+    return await runCommand(name, flags, { version, caller, debug: (text) => told.debug(text) });
   } catch (error) {
     const message = toldOf(toError(error));
     // callers read the last line
@@ -71,7 +71,12 @@ export async function main(args: readonly string[], version: string, caller: Cal
   }
 }
 
-async function runCommand(name: string, flags: Flags, { version, caller }: { version: string; caller: Caller }): Promise<number> {
+/** What a command is done with, whatever its flags are. */
+interface Given extends Pick<Called, 'caller' | 'debug'> {
+  readonly version: string;
+}
+
+async function runCommand(name: string, flags: Flags, { version, caller, debug }: Given): Promise<number> {
   if (flags.has('version')) return print(`nacelle-oci version ${version}\nspec: ${OCI_VERSION}`);
   if (flags.has('help') || name === '' || name === 'help') return print(USAGE.trimEnd());
   const words = flags.words.slice(1);
@@ -85,7 +90,7 @@ async function runCommand(name: string, flags: Flags, { version, caller }: { ver
   const rights = ownRights(rootlessOf(flags.value('rootless')), systemd);
   const named = flags.value('root');
   const root = caller.absolute(named ?? defaultRoot(caller.env));
-  return command.run({ caller, rights, root, isNamed: named !== null, systemd, flags: flagsOf(name, command, words) });
+  return command.run({ caller, debug, rights, root, isNamed: named !== null, systemd, flags: flagsOf(name, command, words) });
 }
 
 /** crun's flag says in the place of runc's `--systemd-cgroup` who makes the groups. @throws NacelleError `ERR_INVALID_OPTION` */

@@ -17,8 +17,6 @@ export interface Caller {
   descriptor(number: number): number | null;
   /** Writes a line to standard error. */
   tell(text: string): void;
-  /** Tells of the way that a command takes, where `--debug` asks for that. */
-  debug(text: string): void;
   /** Sends on the signals that the caller hears. @returns a function that ends this */
   forwardSignals(send: SignalSender): () => void;
 }
@@ -31,7 +29,6 @@ export const ownCaller = (): Caller => ({
   absolute: (path) => resolve(path),
   descriptor: ownDescriptor,
   tell: (text) => void process.stderr.write(`${text}\n`),
-  debug: () => undefined,
   forwardSignals,
 });
 

@@ -100,7 +100,6 @@ async function serve(front: FrontConnection, { own, cleared, command }: Serving)
       ...{ pid: front.pid, hasOwnStreams: false, absolute: (path) => pathOfCaller(front.pid, resolve(ask.cwd, path)) },
       descriptor: (number) => fds.get(number) ?? null,
       tell: (text) => void told.push(`${text}\n`),
-      debug: () => undefined,
       forwardSignals: (send) => front.forwardSignals(send),
     });
     front.send(Message.done, encodeStrings(String(status), told.join('').replaceAll('\0', '')));

@@ -1,6 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { IS_THERE, SETTING_UP, WAITS } from '../../../lib/runtime-cli/debug-words.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';
 import { useResidentPlanner } from '../../fixtures/resident-planner.js';
@@ -14,8 +15,7 @@ const { oci, runc } = useRuntimes(folder);
 const planner = useResidentPlanner();
 const file = join(folder, 'log');
 
-/** What tests of runc look for (tests/integration/debug.bats). */
-const WORDS = ['nsexec container setup', 'child process in init()', 'init: closing the pipe to signal completion'];
+const WORDS = [SETTING_UP, IS_THERE, WAITS];
 
 /** Lines of one level, by what each is. */
 function levels(text: string): string[] {

@@ -41,7 +41,9 @@ describe('the systemd of a user', () => {
       const answer = await orRefused(async () => {
         await createContainer({
           ...{ ...request, pidfdSocket: null, newKeyring: true, noPivot: false, detach: true, preservedFds: 0, systemd: true, keep: false },
-          caller: { ...ownCaller(), env: { [name]: value } },
+          // the socket of a systemd in XDG_RUNTIME_DIR comes first, and without the variable in /run/user
+          caller: { ...ownCaller(), env: { XDG_RUNTIME_DIR: join(folder, 'none'), [name]: value } },
+          debug: () => undefined,
           rights: { ...ROOT_RIGHTS, isConfined: true },
         });
         return 'made';

@@ -77,6 +77,7 @@ async function createdBundle<T>(use: (pid: number) => Promise<T>): Promise<T> {
   const { folder, record, task } = await createContainer({
     ...request,
     caller: ownCaller(),
+    debug: () => undefined,
     rights: ROOT_RIGHTS,
     newKeyring: true,
     noPivot: false,
@@ -320,6 +321,7 @@ export const bundles = [
             preservedFds: 0,
             systemd: false,
             caller: ownCaller(),
+            debug: () => undefined,
             rights: ROOT_RIGHTS,
           },
         });
