@@ -12,9 +12,9 @@ import { beginNotifying, type Notifier } from './notify-socket.js';
 import { programFailure } from './program-failure.js';
 import { runHooks } from './run-hooks.js';
 import { type ContainerRecord, configOf, madeRecord, type StateFolder, stateOf, statusOf } from './state/container-state.js';
+import { openPipe } from './state/own-files.js';
 import { GO, GOING, TOLD } from './state/state-files.js';
 import { inTurn } from './state/state-lock.js';
-import { openPipe } from './state/state-text.js';
 import { undoneAfter } from './undone-after.js';
 
 /**

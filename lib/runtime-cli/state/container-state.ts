@@ -14,8 +14,8 @@ import { ownJson } from '../../oci-config/exact-json.js';
 import { MAX_DEPTH } from '../../oci-config/lined-json.js';
 import { checkedFile } from '../config/read-config.js';
 import { NO_CONTAINER, refusal, usageError } from '../config/runtime-error.js';
+import { stateText } from './own-files.js';
 import { GO, GROUPS, RECORD } from './state-files.js';
-import { stateText } from './state-text.js';
 
 const groupSchema = z.object({
   path: z.string(),

@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { geteuid } from 'node:process';
 import { hasCode, NacelleError } from '../../errors.js';
-import { attempt } from '../../native/system-errors.js';
+import { attempt, systemError } from '../../native/system-errors.js';
 
 /**
  * The text of a file of a container's state; `null` where there is none. What it says is done with this user's rights, so it is a file that nobody else may write to,
@@ -30,9 +30,7 @@ function openedState(path: string): number | null {
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return null;
     if (hasCode(error, 'ELOOP')) throw damaged(path, 'is a link');
-    return attempt(`open ${path}`, () => {
-      throw error;
-    });
+    throw systemError(`open ${path}`, error);
   }
 }
 
