@@ -25,7 +25,10 @@ async function processorOf({ run }: Subject, batch: number): Promise<number[]> {
 /** The newest process id of this pid namespace: each process takes the next one, and those of other programs count too. */
 const newestPid = (): number => Number(readFileSync('/proc/sys/kernel/ns_last_pid', 'utf8'));
 
-/** Processes that were made ahead and thrown away, % of the runs: a run of `true` needs one process. */
+/**
+ * Processes that were made ahead and thrown away, % of the runs: a run of `true` needs one process. All that begin in this pid namespace meanwhile, of other programs
+ * too, are taken for this program's.
+ */
 async function thrownAway({ run }: Subject, batch: number): Promise<number[]> {
   const shares: number[] = [];
   for (let i = 0; i < BATCHES; i++) {

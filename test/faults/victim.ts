@@ -5,7 +5,17 @@ import { createInterface } from 'node:readline';
 import { onTestFinished } from 'vitest';
 import { syscallTable } from '../../lib/security/syscalls/tables.js';
 import { compile } from '../fixtures/compile.js';
-import { descendants, entries, type ProcessInfo, processes, processInfo, readLink, shimOf, shimsOf } from '../fixtures/host.js';
+import {
+  descendants,
+  entries,
+  mappedShims,
+  type ProcessInfo,
+  processes,
+  processInfo,
+  readLink,
+  shimOf,
+  shimsOf,
+} from '../fixtures/host.js';
 import { programFile } from '../fixtures/node.js';
 
 /** Whose call: Node's own, of the process with its threads; a shim's; or that of a process that a shim has started. */
@@ -28,9 +38,6 @@ export interface Failure {
 
 const numbers = syscallTable('x86_64');
 const names = new Map([...numbers].flatMap(([name, all]) => all.map((number) => [number, name] as const)));
-
-/** No process has this number: its shims are those whose parents have ended. */
-const NOBODY = 0;
 
 /** How long a process may take to end, in ms. */
 const PATIENCE = 20_000;
@@ -106,7 +113,7 @@ export class Victim {
    */
   static async start(through: readonly string[] = [], env: Record<string, string> = {}, runtime: string | null = null): Promise<Victim> {
     const [command = '', ...args] = [...through, process.execPath, programFile('faulty')];
-    const others = runtime === null ? [] : shimsOf(runtime, NOBODY);
+    const others = runtime === null ? [] : mappedShims(runtime);
     const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } });
     const program = new Talk(child);
     const { ready } = JSON.parse(await program.answer()) as { ready: string[] };
@@ -128,7 +135,7 @@ export class Victim {
   /** All that it has started. The second shim of an ordinary user, whose parent has ended, counts as a child of Node. */
   below(): ProcessInfo[] {
     const all = processes();
-    const mapped = this.#runtime === null ? [] : shimsOf(this.#runtime, NOBODY, all).filter((pid) => !this.#others.has(pid));
+    const mapped = this.#runtime === null ? [] : mappedShims(this.#runtime, all).filter((pid) => !this.#others.has(pid));
     const others = mapped.flatMap((pid) => [...all.filter((info) => info.pid === pid), ...descendants(pid, all)]);
     return [...descendants(this.pid, all), ...others];
   }
