@@ -38,7 +38,7 @@ struct Shim {
   unique_fd control;
   std::string owner;
   pid_t pid = 0;
-  bool is_expected = false;  // by whoever has asked for it to be started ahead
+  bool is_expected = false;  // somebody has asked for it to be started ahead
 };
 
 Shim& the_shim() {

@@ -205,8 +205,8 @@ class Child {
     return 0;
   }
 
-  // Waits for the rest of the plan, and goes on with the stage of that number in it. The rest may use slots that the first part did not
-  // have.
+  // Waits for the rest of the plan, and goes on with the stage in it that has the number of this one. The rest may use slots that the first
+  // part did not have.
   int take_rest(Reader& steps) {
     static char buffer[kInlineBody];
     static Plan plan;

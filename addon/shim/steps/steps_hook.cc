@@ -48,7 +48,8 @@ int await_end(pid_t pid, uint64_t timeout) {
   return ready == 0 ? -ETIMEDOUT : status;
 }
 
-// A signal in words as runc has them, such as "bad system call".
+// A signal in the C library's words, with a small first letter: "bad system call". For most signals these are runc's, which has them of Go;
+// of a real-time one Go has the number alone ("signal 34", where this is "real-time signal 0").
 std::string signal_words(int signal) {
   std::string words = strsignal(signal);
   words.front() = static_cast<char>(std::tolower(static_cast<unsigned char>(words.front())));

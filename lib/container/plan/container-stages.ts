@@ -28,7 +28,10 @@ interface StageSteps {
   readonly root: RootPlan;
   /** Slots that the rest of the plan may name; none of a plan that is whole. */
   readonly later?: readonly Slot[];
-  /** For a user namespace that is given: whose steps outside of it come with these; else the program's. */
+  /**
+   * The steps of the program that are known while `program` only waits for the rest of the plan: what these need outside of a user namespace that is given is
+   * done before it is joined ({@link splitProgram}). Default `program`.
+   */
   readonly outside?: TailSteps;
 }
 

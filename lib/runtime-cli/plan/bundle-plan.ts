@@ -68,7 +68,7 @@ export function planBundle(input: BundleInput): Plan {
     ...ofCreation.describe,
     ...(pid === undefined ? ofProcess : []),
     ...(hasRuntimeHooks(config) ? [{ op: 'park' } as const] : []),
-    // as with runc: a path of the image's that a hook means is one from here
+    // createContainer hooks begin in the root, as runc's do: so they find files of the image by relative paths
     ...(ofCreation.run.length === 0 ? [] : [{ op: 'enter_folder', folder: root } as const, ...ofCreation.run]),
     ...programLabelSteps(input.labels),
     ...(input.noPivot ? withoutPivot(root) : [{ op: 'pivot', root, between: 0 } as const]),

@@ -17,8 +17,12 @@ export interface UpdateFacts {
 
 /** Limits of the CPU that are written in an order of their own. */
 const ownOrder = {
-  ...{ quota: undefined, period: undefined, burst: undefined, idle: undefined },
-  ...{ realtimePeriod: undefined, realtimeRuntime: undefined },
+  quota: undefined,
+  period: undefined,
+  burst: undefined,
+  idle: undefined,
+  realtimePeriod: undefined,
+  realtimeRuntime: undefined,
 } as const;
 
 /**
@@ -78,8 +82,8 @@ function quotaWrites(cpu: Resources['cpu'], { layout, files, read }: UpdateFacts
 }
 
 /**
- * Run time under real-time policies is, of its period, at no moment more than it was or will be: the kernel refuses more than the period, and more than the
- * group above has. So of a period that falls the run time comes first.
+ * The kernel refuses a runtime that is more than its period, and a share of the processor (runtime / period) that is more than the group above has. So between the two
+ * writes the share is no greater than the old or the new one: the runtime comes first where the period becomes shorter, else the period.
  */
 function realTimeWrites(cpu: Resources['cpu'], facts: UpdateFacts): Write[] {
   const { realtimePeriod: period = 0, realtimeRuntime: runtime = 0 } = cpu ?? {};
