@@ -5,7 +5,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { processInfo } from '../../test/fixtures/host.js';
-import { OWN_SESSION } from '../../test/fixtures/runtime-bundle.js';
+import { OWN_SESSION } from '../../test/fixtures/own-session.js';
 import { findTool } from '../../test/fixtures/tools.js';
 import { type Case, effort, NotHere } from '../case.js';
 import { inFolder } from '../folder.js';

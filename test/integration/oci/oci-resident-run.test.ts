@@ -4,9 +4,10 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { useLeakCheck } from '../../fixtures/leaks.js';
+import { OWN_SESSION } from '../../fixtures/own-session.js';
 import { requires } from '../../fixtures/requires.js';
 import { useResidentPlanner, writable } from '../../fixtures/resident-planner.js';
-import { type BundleChange, called, makeBundle, OWN_SESSION, type RuntimeCall } from '../../fixtures/runtime-bundle.js';
+import { type BundleChange, called, makeBundle, type RuntimeCall } from '../../fixtures/runtime-bundle.js';
 import { until } from '../../fixtures/until.js';
 
 // `run` and `update` by a planner that stays, and by one of their own.

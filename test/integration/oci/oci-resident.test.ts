@@ -19,9 +19,10 @@ import { basename, join } from 'node:path';
 import { expect } from 'vitest';
 import { processInfo } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
+import { OWN_SESSION } from '../../fixtures/own-session.js';
 import { requires } from '../../fixtures/requires.js';
 import { STAY, useResidentPlanner, writable } from '../../fixtures/resident-planner.js';
-import { called, installFront, makeBundle, OWN_SESSION, type RuntimeCall } from '../../fixtures/runtime-bundle.js';
+import { called, installFront, makeBundle, type RuntimeCall } from '../../fixtures/runtime-bundle.js';
 import { until } from '../../fixtures/until.js';
 
 // A planner that stays does what a planner of its own would do for each command, or does nothing.
