@@ -21,10 +21,13 @@ export function writtenWord(text: string): string {
   return word.startsWith('--') ? `\\${word}` : word;
 }
 
-/** A flag, whose value is read as it is once the flags were cut: quotes and escapes are those of the cutting. */
+/**
+ * A flag, whose value is read as it is once the flags were cut: quotes and escapes are those of the cutting. `${` is escaped too: whoever looks for a heredoc
+ * in the line finds none where it has no end.
+ */
 export function writtenFlag(name: string, value: string): string {
-  const isPlain = ![...value].some((character) => `\\"'`.includes(character) || isSpace(character));
-  return `--${name}=${isPlain ? value : `"${value.replaceAll(/[\\"]/g, '\\$&')}"`}`;
+  const isPlain = !value.includes('${') && ![...value].some((character) => `\\"'`.includes(character) || isSpace(character));
+  return `--${name}=${isPlain ? value : `"${value.replaceAll(/[\\"]|\$(?=\{)/g, '\\$&')}"`}`;
 }
 
 /** Whether a shell gets a text just as it is when it stands after these words in one line. */

@@ -89,6 +89,12 @@ describe('steps mean what they say, whatever characters they have', () => {
     );
   });
 
+  test('run with a mount that begins a variable, beside a text that needs a heredoc', () => {
+    const mounts = ['type=tmpfs,target=/${'];
+    const read = understood(steps.run('\\', { mounts, network: 'none' }));
+    expect(read).toMatchObject({ mounts, heredocs: [{ content: '\\\n' }] });
+  });
+
   test.each(['run', 'cmd', 'entrypoint', 'shell', 'healthcheck'] as const)('words of %s', (kind) => {
     fc.assert(
       fc.property(fc.array(text, { minLength: 1 }), (words) => {
