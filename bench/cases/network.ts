@@ -34,7 +34,7 @@ export const network: Case = {
 };
 
 /** As where containers are compared: V8 compiles for the first few hundred runs, and has more to compile of a run on a network. */
-const WARM = 500;
+const WARM = 2000;
 
 const sleeper = (context: Context, network?: Network): ContainerOptions => ({
   ...containerOptions(context.rootfs),

@@ -7,7 +7,7 @@ import { floor } from '../peers/floor.js';
 import { containerOptions, nacelle } from '../peers/nacelle.js';
 import type { Line } from '../table.js';
 
-const WARM = 500;
+const WARM = 2000;
 const READY = 8;
 
 /** The container of every comparison, of which some wait. */

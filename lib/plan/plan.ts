@@ -163,6 +163,11 @@ export interface PlanParts {
   readonly rest: Plan;
 }
 
+/** Whether the shim has something to do while the processes of a plan set themselves up. */
+export function needsShim({ stages }: Plan): boolean {
+  return stages.length > 1 || stages.some(({ steps }) => steps.some(({ host }) => host === true));
+}
+
 /** What has run when both parts have: failures are counted in these lists. `waits`: the plan as it was started, with the step `rest`. */
 export function joinParts({ first, rest }: PlanParts, { waits }: { waits: boolean }): Plan {
   if (first === null) return rest;

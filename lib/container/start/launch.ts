@@ -11,7 +11,7 @@ import type { Task, TaskEnd } from '../../native/task.js';
 import type { JoinedNetworks } from '../../network/bridge/join-networks.js';
 import { type Parts as NetworkParts, releaseAll } from '../../network/bridge/parts.js';
 import { tellEgressRefusals } from '../../network/egress/egress-refusal.js';
-import { joinParts } from '../../plan/plan.js';
+import { joinParts, needsShim } from '../../plan/plan.js';
 import { comparedWith } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { unlessAborted } from '../../process/abort.js';
@@ -122,7 +122,7 @@ async function launchOn<E extends Encoding>(
     ? prewarmed.beginning.goOn(plan.rest, slots.descriptors, cancelSignal)
     : shim.startPlan(joinParts(plan, { waits: false }), slots.descriptors, cancelSignal);
   // sent right behind, so that the shim is at it while this container's process sets itself up
-  if (first !== null) prewarm.hasSent(first, prepared.options.alike, starting, shim);
+  if (first !== null) prewarm.hasSent(first, { alike: prepared.options.alike, starting, shim, isShimFree: !needsShim(plan.rest) });
   const { record, task } = await begunWith(program, starting, () => recordOf(prepared, plan.rest));
   if (park && cancelSignal?.aborted) {
     await abandon(task);

@@ -7,6 +7,14 @@ import { PrewarmedShape } from './prewarmed-shape.js';
 /** How many shapes are remembered: those of a program that alternates between a few. */
 const MOST = 8;
 
+interface SentContainer {
+  /** `ParsedOptions.alike` */
+  readonly alike: object;
+  readonly starting: Promise<Pick<Task, 'emptied'>>;
+  readonly shim: Pick<Shim, 'startLater'>;
+  readonly isShimFree: boolean;
+}
+
 /**
  * Makes the first parts of the next containers before these are asked for: namespaces, groups, /proc, /dev and the like, which are the same for
  * every container of a shape and take the kernel longer than all the rest. The second container of a shape within a second begins that. What no
@@ -43,13 +51,14 @@ export class Prewarm {
    * To be called when all of a container has been sent.
    *
    * @param starting resolves when its program runs; whoever waits for the container gets its failure
+   * @param isShimFree the shim has nothing to do for it until its program runs: else its process would wait while the shim makes the next one
    */
-  hasSent(first: FirstPart, alike: object, starting: Promise<Pick<Task, 'emptied'>>, shim: Pick<Shim, 'startLater'>): void {
+  hasSent(first: FirstPart, { alike, starting, shim, isShimFree }: SentContainer): void {
     const shape = this.#find(first.shape) ?? new PrewarmedShape(first.shape, () => this.#remove(shape));
     if (shape !== this.#shapes[0]) this.#putFirst(shape);
     this.#ofOptions.set(alike, shape);
     const sent = monotonicMs();
-    shape.hasSent(first, shim);
+    shape.hasSent(first, shim, isShimFree);
     const hasEnded = (): void => shape.hasEnded(first, shim, monotonicMs() - sent);
     starting.then(
       ({ emptied }) => void emptied.then(hasEnded, hasEnded),

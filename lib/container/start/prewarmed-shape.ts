@@ -46,11 +46,11 @@ export class PrewarmedShape {
     this.#keep();
   }
 
-  /** All of a container of this shape has been sent. */
-  hasSent(first: FirstPart, shim: Starter): void {
+  /** All of a container of this shape has been sent. `isShimFree`: the shim has nothing to do for it until its program runs. */
+  hasSent(first: FirstPart, shim: Starter, isShimFree: boolean): void {
     this.#sent++;
     this.#live++;
-    if (this.#livedMs <= SHORT) this.#makeReady(first, shim);
+    if (isShimFree && this.#livedMs <= SHORT) this.#makeReady(first, shim);
     this.#keep();
   }
 

@@ -75,9 +75,9 @@ const alike = new Map<Plan, object>([
 const END: RunEnd = Object.create(null);
 
 /** A container of that shape, which is sent and lives until the call. */
-function send(plan: Plan, id = newId()): { end(livedMs?: number): Promise<void>; fail(): Promise<void> } {
+function send(plan: Plan, isShimFree = true): { end(livedMs?: number): Promise<void>; fail(): Promise<void> } {
   const [starting, emptied] = [new Deferred<{ emptied: Promise<RunEnd> }>(), new Deferred<RunEnd>()];
-  prewarm.hasSent(new FirstPart(id, plan), alike.get(plan) ?? {}, starting.promise, shim);
+  prewarm.hasSent(new FirstPart(newId(), plan), { alike: alike.get(plan) ?? {}, starting: starting.promise, shim, isShimFree });
   return {
     async end(livedMs = 1) {
       clock.ms += livedMs;
@@ -127,10 +127,18 @@ it('beside a container that is likely to live for long nothing is made before it
   expect(states()).toEqual(['begun']);
 });
 
+it('where the shim has something to do for a container, nothing is made before its end', async () => {
+  await send(one).end();
+  const second = send(one, false);
+  expect(states()).toEqual([]);
+  await second.end();
+  expect(states()).toEqual(['begun', 'made']);
+});
+
 it('the next part begins at an end before those who asked for that container hear of it', async () => {
   await send(one).end(1000);
   const [starting, emptied] = [new Deferred<{ emptied: Promise<RunEnd> }>(), new Deferred<RunEnd>()];
-  prewarm.hasSent(new FirstPart(newId(), one), {}, starting.promise, shim);
+  prewarm.hasSent(new FirstPart(newId(), one), { alike: {}, starting: starting.promise, shim, isShimFree: true });
   clock.ms += 1000;
   starting.resolve({ emptied: emptied.promise });
   await starting.promise;
