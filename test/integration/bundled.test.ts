@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { bundle } from '../fixtures/bundle.js';
+import { busyboxRootfs } from '../fixtures/images.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { requires } from '../fixtures/requires.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 
 useLeakCheck();
-const { describe, it } = requires({ containers: true });
+const { describe, it } = requires({ containers: true, tools: ['busybox'] });
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
 const folder = temporaryFolder();
@@ -57,7 +58,9 @@ it('in a bundle of what requires it, its first use says so', async () => {
 });
 
 describe('of the package', () => {
-  it('what is loaded later says what to raise where no descriptor is left, and is loaded once there is one', () => {
+  it('what is loaded later says what to raise where no descriptor is left, and is loaded once there is one', async () => {
+    // the host's image may have many mounts, each with descriptors of its own
+    const image = `dir:${await busyboxRootfs()}`;
     const script = `
       const { closeSync, openSync } = require('node:fs');
       const { Container, Image, build } = require(${JSON.stringify(project)});
@@ -69,7 +72,7 @@ describe('of the package', () => {
           return [name, code, message.endsWith('raise the limit on open files (ulimit -n)')];
         }
       };
-      const run = () => Container.run({ image: 'host', command: ['true'] });
+      const run = () => Container.run({ image: ${JSON.stringify(image)}, command: ['true'] });
       (async () => {
         try {
           for (;;) open.push(openSync('/'));

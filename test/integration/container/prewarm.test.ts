@@ -60,23 +60,24 @@ group('a container that is prewarmed', () => {
   });
 
   it('is made while the second of a shape sets itself up', async () => {
-    await using second = await until('one is made beside it', async () => {
+    const second = await until('one is made beside it', async () => {
       // on a busy machine this one may live for long, and then none is made beside the next
-      await created();
-      const sleeper = await Container.create(await options({ command: ['sleep', '1000'] }));
+      await Container.run(await options());
+      const controller = new AbortController();
+      const run = Container.run(await options({ command: ['sleep', '1000'], cancelSignal: controller.signal }));
       // the shim has done all that it was asked for before this
-      await sleeper.kill('SIGCONT');
-      if (waiting().some((pid) => pid !== sleeper.pid)) return sleeper;
-      await sleeper.remove({ force: true });
+      await run.pid;
+      if (waiting().length === 1) return { run, controller };
+      controller.abort();
+      await run;
       await prewarm.forget();
       return null;
     });
-    const next = waiting().filter((pid) => pid !== second.pid);
-    await using third = await Container.create(await options({ command: ['echo', 'third'] }));
-    expect(next).toEqual([third.pid]);
-    await third.start();
-    expect(await third.wait()).toMatchObject({ status: 'ok', stdout: 'third\n' });
-    await second.remove({ force: true });
+    const third = Container.run(await options({ command: ['echo', 'third'] }));
+    expect(waiting()).toEqual([await third.pid]);
+    expect(await third).toMatchObject({ status: 'ok', stdout: 'third\n' });
+    second.controller.abort();
+    await second.run;
   });
 
   it('begins when one has ended, not before, where the last one lived for longer', async () => {
