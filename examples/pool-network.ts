@@ -7,8 +7,9 @@ const AT_ONCE = 2;
 
 const network = await Network.create(`jobs-${process.pid}`, { internal: true });
 try {
-  // gives each that asks the next number
-  const script = `let next = 0; require('node:net').createServer((socket) => socket.end(String(next++))).listen(7000)`;
+  // gives each that asks the next number; whoever only looks whether somebody listens may be gone before the answer
+  const script = `let next = 0;
+    require('node:net').createServer((socket) => socket.on('error', () => {}).end(String(next++))).listen(7000)`;
   await using queue = await Container.create({ image: 'host', command: [process.execPath, '-e', script], name: 'queue', network });
   await queue.start();
   await queue.waitFor({ port: 7000 });
