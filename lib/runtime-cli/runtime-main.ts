@@ -3,7 +3,7 @@ import { isNacelleError, toError, UnsupportedError } from '../errors.js';
 import { loadNative } from '../native/load-addon.js';
 import { endShim } from '../native/shim.js';
 import { attempt } from '../native/system-errors.js';
-import { DEFAULT_ROOT } from './boot/states-root.js';
+import { DEFAULT_ROOT } from './boot/read-ahead.js';
 import { type Caller, ownCaller } from './caller/caller.js';
 import { defaultRoot, ownRights } from './caller/rights.js';
 import { asksForHelp, commandHelp, isCommandName } from './command-help.js';

@@ -6,23 +6,21 @@ import process, { argv, geteuid } from 'node:process';
 import { constants, Script } from 'node:vm';
 import { codeKey, keepCode, keptCode } from '../../load/code-cache.js';
 import { interpretChecks } from './interpreted-checks.js';
-import { statesRoot } from './states-root.js';
+import { keptCodeOf } from './kept-code-of.js';
+import { readAhead } from './read-ahead.js';
 
 /** By the bundler: the module of the command in its file. */
 declare const COMMAND_MODULE: string;
 /** By the bundler: the SHA-256 of the command's file as it was bundled. So this file is another one whenever the command is. */
 declare const COMMAND_DIGEST: string;
 
-/** The file of the folder of all states that has the machine code of the command. No id of a container is such a name. */
-const CODE_CACHE = '@code';
-
 /** What a file of CommonJS is handed. */
 type Wrapped = (exports: Record<string, () => unknown>, require: NodeJS.Require, module: object, file: string, folder: string) => void;
 
 // What Node is started with: it loads the file of the command, which is compiled once for all.
 const file = join(__dirname, 'oci.cjs');
-const root = geteuid?.() === 0 ? statesRoot(argv.slice(2)) : null;
-const cache = root === null ? null : join(root, CODE_CACHE);
+const { root, name } = readAhead(argv.slice(2));
+const cache = root === null || geteuid?.() !== 0 ? null : join(root, keptCodeOf(name));
 const key = codeKey(statSync(file), COMMAND_DIGEST);
 const kept = cache === null ? undefined : keptCode(cache, key);
 // The bundler writes names, texts and patterns in ASCII, so that a byte is a character; comments alone have others, which nobody reads. V8 keeps this text

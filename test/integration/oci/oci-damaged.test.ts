@@ -84,7 +84,7 @@ function left(): string[] {
     ({ pid, state }) => (state !== 'Z' && readText(`/proc/${pid}/cgroup`)?.includes(`/${BUNDLE_GROUP}/`)) ?? false,
   );
   return [
-    ...(existsSync(states) ? readdirSync(states).filter((name) => name !== '@code') : []),
+    ...(existsSync(states) ? readdirSync(states).filter((name) => !name.startsWith('@code')) : []),
     ...groups,
     ...living.map(({ command }) => command),
   ];

@@ -4,21 +4,29 @@ import { join } from 'node:path';
 import { geteuid } from 'node:process';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { codeKey, keepCode, keptCode } from '../../../lib/load/code-cache.js';
-import { DEFAULT_ROOT, statesRoot } from '../../../lib/runtime-cli/boot/states-root.js';
+import { keptCodeOf } from '../../../lib/runtime-cli/boot/kept-code-of.js';
+import { DEFAULT_ROOT, readAhead } from '../../../lib/runtime-cli/boot/read-ahead.js';
 
-describe('the folder of all states, before the command is loaded', () => {
+describe('what is read of a command line before the command is loaded', () => {
   it.each([
-    [[], DEFAULT_ROOT],
-    [['create', '--root', '/other', 'one'], DEFAULT_ROOT],
-    [['--root', '/a', 'create', 'one'], '/a'],
-    [['--root=/a=b', '--root', '/c', 'state', 'one'], '/c'],
-    [['--log', '--root', '--log-format=json', '-root', '/a', 'state'], '/a'],
-    [['--debug', '--systemd-cgroup', '--root', '/a', 'list'], '/a'],
-    [['--root', 'relative', 'list'], null],
-    [['--root'], null],
-    [['--root='], null],
-  ])('of %j is %s', (args, root) => {
-    expect(statesRoot(args)).toBe(root);
+    [[], DEFAULT_ROOT, null],
+    [['create', '--root', '/other', 'one'], DEFAULT_ROOT, 'create'],
+    [['--root', '/a', 'create', 'one'], '/a', 'create'],
+    [['--root=/a=b', '--root', '/c', 'state', 'one'], '/c', 'state'],
+    [['--log', '--root', '--log-format=json', '-root', '/a', 'state'], '/a', 'state'],
+    [['--debug', '--systemd-cgroup', '--root', '/a', 'list'], '/a', 'list'],
+    [['--cgroup-manager', 'cgroupfs', '--root', '/a', 'run', 'one'], '/a', 'run'],
+    [['--root', 'relative', 'list'], null, 'list'],
+    [['--root'], null, null],
+    [['--root='], null, null],
+  ])('of %j is %s, %s', (args, root, name) => {
+    expect(readAhead(args)).toEqual({ root, name });
+  });
+
+  it('says where the code is kept: of the usual commands each in a file of its own', () => {
+    const names = ['run', 'create', 'exec', 'update', 'planner'];
+    expect(names.map((name) => keptCodeOf(name))).toEqual(names.map((name) => `@code-${name}`));
+    expect(['features', 'list', '../run', null].map((name) => keptCodeOf(name))).toEqual(['@code', '@code', '@code', '@code']);
   });
 });
 
