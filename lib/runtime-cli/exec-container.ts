@@ -2,7 +2,8 @@ import { doAll } from '../errors.js';
 import { isLiving, processSeen } from '../host/process-identity.js';
 import { securityModules } from '../host/security-modules.js';
 import { clearTimeout, setTimeout } from '../native/clock.js';
-import { closeDescriptor, streamedPipe } from '../native/load-addon.js';
+import { hearPipe } from '../native/heard-pipe.js';
+import { binding, closeDescriptor, streamedPipe } from '../native/load-addon.js';
 import { endShim, start } from '../native/shim.js';
 import { signalProcesses } from '../native/signal-process.js';
 import type { Task } from '../native/task.js';
@@ -39,7 +40,7 @@ import {
   usersOfRecord,
 } from './runtime-machine.js';
 import { shellStatus } from './runtime-output.js';
-import { startFailure, textOf } from './start-container.js';
+import { startFailure } from './start-container.js';
 import { configOf, madeRecord, type StateFolder, stateOf, statusOf, writeWhole } from './state/container-state.js';
 import { undoneAfter } from './undone-after.js';
 
@@ -161,7 +162,9 @@ type Pipes = ReturnType<typeof waitingPipes>;
 
 /** A program that ran while the shim is its parent could end there, and whoever asked for it would never hear of its end. */
 function waitingPipes() {
-  return { go: streamedPipe('write'), told: streamedPipe('read') };
+  const go = streamedPipe('write');
+  const [told, other] = binding().pipe();
+  return { go, told: { fd: told, other } };
 }
 
 async function startedBy(plan: Plan, slots: Slots, pipes: Pipes | null): Promise<Task> {
@@ -169,7 +172,7 @@ async function startedBy(plan: Plan, slots: Slots, pipes: Pipes | null): Promise
     return await start(plan, slots.descriptors);
   } catch (error) {
     pipes?.go.stream.destroy();
-    pipes?.told.stream.destroy();
+    if (pipes !== null) closeDescriptor(pipes.told.fd);
     throw error;
   } finally {
     // the process has its own, and this one would keep the pipe from its end
@@ -179,16 +182,16 @@ async function startedBy(plan: Plan, slots: Slots, pipes: Pipes | null): Promise
 
 /** @throws NacelleError when the program could not be run, or whoever is in its pid namespace keeps it from running: then its process is killed */
 async function letRun({ go, told }: Pipes, pid: number, startTime: string): Promise<void> {
-  const failure = textOf(told.stream);
+  const heard = hearPipe(told.fd);
   await endShim();
   go.stream.end('0');
   let isLate = false;
   const timer = setTimeout(() => {
     isLate = true;
     killOne(pid, startTime);
-    told.stream.destroy();
+    heard.close();
   }, ENTERING_MS);
-  const text = await failure;
+  const text = await heard.text;
   clearTimeout(timer);
   if (isLate) throw refusal('the program does not come to run: somebody stops it');
   if (text !== '') throw startFailure(text);

@@ -1,7 +1,8 @@
 import { closeSync, constants, readFileSync, renameSync, writeSync } from 'node:fs';
-import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { hasCode, type SyscallError } from '../errors.js';
+import { hearPipe } from '../native/heard-pipe.js';
+import { adoptDescriptor } from '../native/load-addon.js';
 import { ensureShim } from '../native/shim.js';
 import { attempt, nativeError } from '../native/system-errors.js';
 import { SIGKILL } from '../plan/constants.js';
@@ -40,7 +41,7 @@ export async function startContainer(
     }
   });
   try {
-    const failure = await textOf(new Socket({ fd: told, readable: true, writable: false }));
+    const failure = await hearPipe(adoptDescriptor(told)).text;
     if (failure !== '') throw startFailure(failure);
     await runPoststart(folder, record, caller);
     return notifier;
@@ -97,16 +98,6 @@ function sendByte({ path }: StateFolder): void {
     if (hasCode(error, 'ENXIO', 'EPIPE')) throw refusal(CANNOT_START_STOPPED);
     throw error;
   }
-}
-
-/** What comes through a pipe until nobody has it open for writing: execve closes it. */
-export function textOf(stream: Socket): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const parts: Buffer[] = [];
-    stream.on('data', (part: Buffer) => void parts.push(part));
-    stream.on('error', reject);
-    stream.on('close', () => resolve(Buffer.concat(parts).toString()));
-  });
 }
 
 /** What the front has heard of the process that it has sent on, from a descriptor. */

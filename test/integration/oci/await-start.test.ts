@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
-import { closeDescriptor, streamedPipe } from '../../../lib/native/load-addon.js';
+import { hearPipe } from '../../../lib/native/heard-pipe.js';
+import { binding, closeDescriptor, streamedPipe } from '../../../lib/native/load-addon.js';
 import { start } from '../../../lib/native/shim.js';
 import { planOf, Slots } from '../../../lib/plan/plan.js';
-import { textOf } from '../../../lib/runtime-cli/start-container.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';
 
@@ -11,10 +11,10 @@ const { describe, it } = requires({ root: true, tools: ['sh'] });
 
 /** Has a program wait for its start, and does something with the pipe that it waits at. @returns what it printed, and told */
 async function waited(then: (go: ReturnType<typeof streamedPipe>['stream']) => void): Promise<readonly string[]> {
-  const [go, told, output] = [streamedPipe('write'), streamedPipe('read'), streamedPipe('read')];
-  const all = [textOf(output.stream), textOf(told.stream)];
+  const [go, [readTold, told], [readOutput, output]] = [streamedPipe('write'), binding().pipe(), binding().pipe()];
+  const all = [hearPipe(readOutput).text, hearPipe(readTold).text];
   const slots = new Slots();
-  const [first, second, third] = [slots.give(go.other), slots.give(told.other), slots.give(output.other)];
+  const [first, second, third] = [slots.give(go.other), slots.give(told), slots.give(output)];
   const plan = planOf({
     stages: [
       {
@@ -31,7 +31,7 @@ async function waited(then: (go: ReturnType<typeof streamedPipe>['stream']) => v
   try {
     await start(plan, slots.descriptors);
   } finally {
-    for (const { other } of [go, told, output]) closeDescriptor(other);
+    for (const other of [go.other, told, output]) closeDescriptor(other);
   }
   then(go.stream);
   return Promise.all(all);
