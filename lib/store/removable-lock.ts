@@ -1,5 +1,4 @@
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { hasCode } from '../errors.js';
 import { attempting } from '../native/system-errors.js';
 import { lockFile } from './store-lock.js';
@@ -15,21 +14,17 @@ export async function withRemovable<T>(path: string, makeFolder: () => void, wor
   const file = await attempting(`lock ${path}`, async () => {
     for (;;) {
       makeFolder();
-      const opened = await open(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600).catch((error: unknown) => {
-        // another process has just removed the folder
-        if (hasCode(error, 'ENOENT')) return null;
-        throw error;
-      });
+      const opened = openedOf(path);
       if (opened === null) continue;
       try {
-        await lockFile(opened, 'exclusive');
-        if ((await opened.stat()).nlink > 0) return opened;
+        await lockFile({ fd: opened }, 'exclusive');
+        if (fstatSync(opened).nlink > 0) return opened;
       } catch (error) {
-        await opened.close();
+        closeSync(opened);
         throw error;
       }
       // another process has removed it, and perhaps made a new file
-      await opened.close();
+      closeSync(opened);
     }
   });
   try {
@@ -37,6 +32,16 @@ export async function withRemovable<T>(path: string, makeFolder: () => void, wor
     makeFolder();
     return await work();
   } finally {
-    await file.close();
+    closeSync(file);
+  }
+}
+
+/** `null`: another process has just removed the folder. */
+function openedOf(path: string): number | null {
+  try {
+    return openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return null;
+    throw error;
   }
 }
