@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { cpuMask } from './cpu-list.js';
 import { memoryFlags, memoryModes, takesNoNodes } from './memory-policy.js';
 import { namespaceNames } from './namespace-names.js';
-import { absolute, id, list, maybe, plain, signed, unsigned } from './nullable.js';
+import { absolute, id, list, maybe, maybeBoolean, maybeSigned, maybeText, maybeUnsigned, plain, texts, unsigned } from './nullable.js';
 import { resourcesSchema } from './resources-schema.js';
 import { schedulerFlags } from './scheduler-flags.js';
 
@@ -14,15 +14,15 @@ const namespaceSchema = z.object({
   path: maybe(z.union([z.literal(''), absolute])),
 });
 
-const idMapping = z.object({ containerID: id, hostID: id, size: z.int().min(1) });
+const idMappings = list(z.object({ containerID: id, hostID: id, size: z.int().min(1) }));
 
 export const mountSchema = z.object({
   destination: plain.min(1),
-  type: maybe(plain),
-  source: maybe(plain),
-  options: list(plain),
-  uidMappings: list(idMapping),
-  gidMappings: list(idMapping),
+  type: maybeText,
+  source: maybeText,
+  options: texts,
+  uidMappings: idMappings,
+  gidMappings: idMappings,
 });
 
 const rlimitSchema = z
@@ -39,27 +39,29 @@ function unsigned64() {
     .transform((value) => (value >= 2 ** 64 - 1024 ? Number.POSITIVE_INFINITY : value));
 }
 
+const capabilityNames = list(z.string());
+
 const capabilitySets = z.object({
-  bounding: list(z.string()),
-  effective: list(z.string()),
-  inheritable: list(z.string()),
-  permitted: list(z.string()),
-  ambient: list(z.string()),
+  bounding: capabilityNames,
+  effective: capabilityNames,
+  inheritable: capabilityNames,
+  permitted: capabilityNames,
+  ambient: capabilityNames,
 });
 
 const schedulerSchema = z.object({
   policy: z.enum(['SCHED_OTHER', 'SCHED_BATCH', 'SCHED_IDLE', 'SCHED_FIFO', 'SCHED_RR', 'SCHED_DEADLINE']),
-  nice: maybe(signed),
-  priority: maybe(signed),
+  nice: maybeSigned,
+  priority: maybeSigned,
   flags: list(z.enum(schedulerFlags)),
   /** ns, as are those after it. */
-  runtime: maybe(unsigned),
-  deadline: maybe(unsigned),
-  period: maybe(unsigned),
+  runtime: maybeUnsigned,
+  deadline: maybeUnsigned,
+  period: maybeUnsigned,
 });
 
 /** An offset of a clock (config-linux.md, "Offset for Time Namespace"). */
-const offsetSchema = z.object({ secs: maybe(signed), nanosecs: maybe(unsigned.max(999_999_999)) });
+const offsetSchema = z.object({ secs: maybeSigned, nanosecs: maybe(unsigned.max(999_999_999)) });
 
 /** A list as cpuset(7) writes it; an empty text is none, as Go writes it. */
 function numberList(what: string) {
@@ -79,18 +81,18 @@ const userSchema = z.object({
 });
 
 export const processSchema = z.object({
-  terminal: maybe(z.boolean()),
+  terminal: maybeBoolean,
   consoleSize: maybe(z.object({ height: unsigned.max(65_535), width: unsigned.max(65_535) })),
   user: z.preprocess((user) => user ?? {}, userSchema),
   cwd: absolute,
-  env: list(plain),
+  env: texts,
   args: z.array(plain).min(1),
   capabilities: maybe(capabilitySets),
   rlimits: list(rlimitSchema).refine((all) => new Set(all.map(({ type }) => type)).size === all.length, 'must name each limit once'),
-  noNewPrivileges: maybe(z.boolean()),
+  noNewPrivileges: maybeBoolean,
   oomScoreAdj: maybe(z.int().min(-1000).max(1000)),
-  apparmorProfile: maybe(plain),
-  selinuxLabel: maybe(plain),
+  apparmorProfile: maybeText,
+  selinuxLabel: maybeText,
   scheduler: maybe(schedulerSchema),
   ioPriority: maybe(
     z.object({
@@ -104,27 +106,29 @@ export const processSchema = z.object({
 
 const hookSchema = z.object({
   path: absolute,
-  args: list(plain),
+  args: texts,
   /** Without it hooks in the namespaces of the runtime have the environment of the runtime, as with runc and crun. */
   env: maybe(z.array(plain)),
   /** Seconds. */
   timeout: maybe(z.int().min(1)),
 });
 
+const hookList = list(hookSchema);
+
 const hooksSchema = z.object({
-  prestart: list(hookSchema),
-  createRuntime: list(hookSchema),
-  createContainer: list(hookSchema),
-  startContainer: list(hookSchema),
-  poststart: list(hookSchema),
-  poststop: list(hookSchema),
+  prestart: hookList,
+  createRuntime: hookList,
+  createContainer: hookList,
+  startContainer: hookList,
+  poststart: hookList,
+  poststop: hookList,
 });
 
 const deviceSchema = z.object({
   type: z.enum(['c', 'b', 'u', 'p']),
   path: absolute,
-  major: maybe(unsigned),
-  minor: maybe(unsigned),
+  major: maybeUnsigned,
+  minor: maybeUnsigned,
   /** Engines name the whole mode of a device of the host's, with its type, which `type` says. */
   fileMode: maybe(unsigned.max(0o177_777).transform((mode) => mode & 0o7777)),
   uid: maybe(id),
@@ -146,13 +150,15 @@ const memoryPolicySchema = z
     ...{ path: ['nodes'], message: 'is missing: this mode needs some' },
   });
 
+const absolutes = list(absolute);
+
 const linuxSchema = z.object({
   namespaces: list(namespaceSchema).refine((all) => new Set(all.map(({ type }) => type)).size === all.length, 'must name each type once'),
-  uidMappings: list(idMapping),
-  gidMappings: list(idMapping),
+  uidMappings: idMappings,
+  gidMappings: idMappings,
   timeOffsets: maybe(z.partialRecord(z.enum(['boottime', 'monotonic']), offsetSchema)),
   devices: list(deviceSchema),
-  cgroupsPath: maybe(plain),
+  cgroupsPath: maybeText,
   resources: maybe(
     resourcesSchema
       .refine(({ memory }) => !((memory?.swap ?? 0) > 0 && (memory?.limit ?? 0) <= 0), {
@@ -166,11 +172,11 @@ const linuxSchema = z.object({
   rootfsPropagation: maybe(z.enum(['', 'shared', 'slave', 'private', 'unbindable', 'rshared', 'rslave', 'rprivate', 'runbindable'])),
   seccomp: maybe(z.record(z.string(), z.unknown())),
   sysctl: maybe(z.record(z.string(), plain)),
-  maskedPaths: list(absolute),
-  readonlyPaths: list(absolute),
-  mountLabel: maybe(plain),
+  maskedPaths: absolutes,
+  readonlyPaths: absolutes,
+  mountLabel: maybeText,
   intelRdt: maybe(z.unknown()),
-  personality: maybe(z.object({ domain: z.enum(['LINUX', 'LINUX32']), flags: list(plain) })),
+  personality: maybe(z.object({ domain: z.enum(['LINUX', 'LINUX32']), flags: texts })),
   memoryPolicy: maybe(memoryPolicySchema),
   netDevices: maybe(z.record(linkName, z.object({ name: maybe(z.union([z.literal(''), linkName])) }))),
 });
@@ -178,11 +184,11 @@ const linuxSchema = z.object({
 /** The whole file. */
 export const configSchema = z.object({
   ociVersion: z.string().regex(/^1\.\d+\.\d+(?:[-+].*)?$/, 'must be a version 1.x.y of the runtime spec'),
-  root: z.object({ path: plain.min(1), readonly: maybe(z.boolean()) }),
+  root: z.object({ path: plain.min(1), readonly: maybeBoolean }),
   mounts: list(mountSchema),
   process: maybe(processSchema),
-  hostname: maybe(plain),
-  domainname: maybe(plain),
+  hostname: maybeText,
+  domainname: maybeText,
   hooks: maybe(hooksSchema),
   annotations: maybe(z.record(z.string(), z.string())),
   linux: maybe(linuxSchema),

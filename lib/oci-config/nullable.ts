@@ -28,3 +28,10 @@ export const id = z
 /** A whole number that may be below zero: -1 is mostly no limit. */
 export const signed = z.int();
 export const unsigned = z.int().min(0);
+
+// Schemas that many fields share: each that is made takes a command that begins with them some 10 µs.
+export const maybeText = maybe(plain);
+export const texts = list(plain);
+export const maybeSigned = maybe(signed);
+export const maybeUnsigned = maybe(unsigned);
+export const maybeBoolean = maybe(z.boolean());

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { list, maybe, plain, signed, unsigned } from './nullable.js';
+import { list, maybe, maybeBoolean, maybeSigned, maybeUnsigned, plain, unsigned } from './nullable.js';
 
 // linux.resources of config.json (config-linux.md, "Control groups").
 
@@ -12,8 +12,8 @@ const deviceRule = z
   .object({
     allow: z.boolean(),
     type: maybe(z.enum(['a', 'b', 'c'])),
-    major: maybe(signed),
-    minor: maybe(signed),
+    major: maybeSigned,
+    minor: maybeSigned,
     access: maybe(z.string()),
   })
   // an 'a', for all, is no letter of the spec; it is in rules of others that refuse, which runc takes
@@ -26,31 +26,31 @@ export const resourcesSchema = z.object({
   devices: list(deviceRule),
   memory: maybe(
     z.object({
-      limit: maybe(signed),
-      reservation: maybe(signed),
-      swap: maybe(signed),
-      kernel: maybe(signed),
-      kernelTCP: maybe(signed),
+      limit: maybeSigned,
+      reservation: maybeSigned,
+      swap: maybeSigned,
+      kernel: maybeSigned,
+      kernelTCP: maybeSigned,
       swappiness: maybe(unsigned.max(100)),
-      disableOOMKiller: maybe(z.boolean()),
-      useHierarchy: maybe(z.boolean()),
-      checkBeforeUpdate: maybe(z.boolean()),
+      disableOOMKiller: maybeBoolean,
+      useHierarchy: maybeBoolean,
+      checkBeforeUpdate: maybeBoolean,
     }),
   ),
   cpu: maybe(
     z.object({
-      shares: maybe(unsigned),
-      quota: maybe(signed),
-      burst: maybe(unsigned),
-      period: maybe(unsigned),
-      realtimeRuntime: maybe(signed),
-      realtimePeriod: maybe(unsigned),
+      shares: maybeUnsigned,
+      quota: maybeSigned,
+      burst: maybeUnsigned,
+      period: maybeUnsigned,
+      realtimeRuntime: maybeSigned,
+      realtimePeriod: maybeUnsigned,
       cpus: maybe(z.string()),
       mems: maybe(z.string()),
       idle: maybe(z.int().min(0).max(1)),
     }),
   ),
-  pids: maybe(z.object({ limit: maybe(signed) })),
+  pids: maybe(z.object({ limit: maybeSigned })),
   blockIO: maybe(
     z.object({
       weight: maybe(weight),
@@ -69,7 +69,7 @@ export const resourcesSchema = z.object({
       priorities: list(z.object({ name: plain.min(1), priority: unsigned.max(0xffff_ffff) })),
     }),
   ),
-  rdma: maybe(z.record(z.string(), z.object({ hcaHandles: maybe(unsigned), hcaObjects: maybe(unsigned) }))),
+  rdma: maybe(z.record(z.string(), z.object({ hcaHandles: maybeUnsigned, hcaObjects: maybeUnsigned }))),
   unified: maybe(z.record(z.string(), plain)),
 });
 
