@@ -1,7 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { processInfo } from '../../test/fixtures/host.js';
@@ -10,6 +9,7 @@ import { findTool } from '../../test/fixtures/tools.js';
 import { type Case, effort, NotHere } from '../case.js';
 import { inFolder } from '../folder.js';
 import { type Summary, summarise } from '../measure.js';
+import { compiledProgram } from '../peers/compiled.js';
 import { bundleConfig, cannotRun } from '../peers/runtime.js';
 import type { Line } from '../table.js';
 
@@ -33,6 +33,12 @@ interface Runtime {
   readonly options: readonly string[];
 }
 
+/** What all lives have. */
+interface Given {
+  readonly folder: string;
+  readonly timed: Timed;
+}
+
 /** The bundles of a runtime: of a program that stays, and of one that ends. */
 interface Bundles {
   readonly stays: string;
@@ -49,20 +55,22 @@ function makeBundles(folder: string, { name }: Runtime, rootfs: string): Bundles
   return { stays: make(['/bin/sleep', '100000']), ends: make(['/bin/true']) };
 }
 
-/** ms. @throws Error when the command fails */
-function timed({ name, program, options }: Runtime, args: readonly string[]): number {
-  const begun = performance.now();
-  const { status, error, stderr } = spawnSync(program, [...options, ...args], {
-    ...OWN_SESSION,
-    stdio: ['ignore', 'ignore', args[0] === 'create' ? 'ignore' : 'pipe'],
-  });
-  const took = performance.now() - begun;
-  if (status !== 0) throw new Error(`${name} ${args[0]} failed: ${error?.message ?? String(stderr)}`);
-  return took;
+/** Starts a command by bench/spawned.c. @returns ms. @throws Error when the command fails */
+type Timed = (runtime: Runtime, args: readonly string[]) => number;
+
+function timedBy(spawner: string): Timed {
+  return ({ name, program, options }, args) => {
+    const { status, error, stdout, stderr } = spawnSync(spawner, [program, ...options, ...args], {
+      ...OWN_SESSION,
+      stdio: ['ignore', 'pipe', args[0] === 'create' ? 'ignore' : 'pipe'],
+    });
+    if (status !== 0) throw new Error(`${name} ${args[0]} failed: ${error?.message ?? String(stderr)}`);
+    return Number(String(stdout)) / 1e6;
+  };
 }
 
 /** What each command took in one life. */
-async function life(runtime: Runtime, { stays, ends }: Bundles, folder: string): Promise<Readonly<Record<string, number>>> {
+async function life(runtime: Runtime, { stays, ends }: Bundles, { folder, timed }: Given): Promise<Readonly<Record<string, number>>> {
   const pidFile = join(folder, 'pid');
   const took = {
     run: timed(runtime, ['run', '--bundle', ends, 'ends']),
@@ -122,9 +130,9 @@ interface Lives {
   failure: unknown;
 }
 
-async function liveOnce(lives: Lives, folder: string, counts: boolean): Promise<void> {
+async function liveOnce(lives: Lives, given: Given, counts: boolean): Promise<void> {
   try {
-    const took = await life(lives.runtime, lives.bundles, folder);
+    const took = await life(lives.runtime, lives.bundles, given);
     if (counts) lives.took.push(took);
   } catch (error) {
     lives.failure = error;
@@ -142,9 +150,15 @@ export const oci: Case = {
         (runtime): Lives => ({ runtime, bundles: makeBundles(folder, runtime, context.rootfs), took: [], failure: null }),
       );
       const { rounds } = effort(context, { rounds: 40, batch: 1 }, { rounds: 10, batch: 1 });
-      // the first life of each only warms it up
-      for (let round = 0; round <= rounds; ++round) {
-        for (const lives of all) if (lives.failure === null) await liveOnce(lives, folder, round > 0);
+      const spawner = compiledProgram('spawned');
+      const given = { folder, timed: timedBy(spawner.path) };
+      try {
+        // the first life of each only warms it up
+        for (let round = 0; round <= rounds; ++round) {
+          for (const lives of all) if (lives.failure === null) await liveOnce(lives, given, round > 0);
+        }
+      } finally {
+        spawner.remove();
       }
       const able = all.filter(({ failure }) => failure === null);
       const unable = all.filter(({ failure }) => failure !== null);
