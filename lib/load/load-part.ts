@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import process, { env, geteuid, versions } from 'node:process';
 import { constants, Script } from 'node:vm';
 import { now } from '../native/clock.js';
-import { codeKey, keepCode, keptCode } from './code-cache.js';
+import { codeKey, forgetOldest, keepCode, keptCode } from './code-cache.js';
 
 /** By the bundler: the SHA-256 of each file of the package that is loaded by this one, as it was bundled. */
 declare const PART_DIGESTS: Readonly<Record<string, string>>;
@@ -19,10 +19,13 @@ type Wrapped = (exports: unknown, require: NodeJS.Require, module: object, file:
 const OWN_NAME = 'load.cjs';
 /** A folder of the package's own: it goes with the package. */
 const FOLDER = '.code';
-/** Code that V8 refuses was made with other flags, so another process may want it: it is replaced after this time, in ms. */
+/** Bytes at the beginning of V8's code: what it is, V8's version, the source's length, a hash of the flags. */
+const HEADER_SIZE = 16;
+/** Code that V8 refuses was made by a process that changed V8's flags while it ran. There may be more of its kind: it is replaced after this time, in ms. */
 const KEPT_FOR_OTHERS = 3_600_000;
 
-const folder = mayKeep() ? join(dirname(__dirname), FOLDER) : null;
+const flags = flagsForKeeping();
+const folder = flags === null ? null : join(dirname(__dirname), FOLDER);
 const loaded = new Map<string, Part>();
 
 /**
@@ -40,14 +43,19 @@ export function part(name: string, load: () => Part): Part {
   return found;
 }
 
-function mayKeep(): boolean {
+/**
+ * What stands for V8's flags, by which it takes or refuses code: what code of any script begins with, since to ask `node:v8` takes longer than it has to load
+ * streams. `null`: nothing can be kept.
+ */
+function flagsForKeeping(): string | null {
   // whoever counts what runs wants V8 to compile it
-  if (env.NACELLE_CODE_CACHE === '0' || env.NODE_V8_COVERAGE) return false;
-  if (versions.bun !== undefined || versions.deno !== undefined) return false;
+  if (env.NACELLE_CODE_CACHE === '0' || env.NODE_V8_COVERAGE) return null;
+  if (versions.bun !== undefined || versions.deno !== undefined) return null;
   // in a bundle of somebody else's this is another file, or none
-  if (typeof __filename === 'undefined' || basename(__filename) !== OWN_NAME) return false;
+  if (typeof __filename === 'undefined' || basename(__filename) !== OWN_NAME) return null;
+  const script = new Script('Object');
   // test runners have contexts of their own, where this would be another realm's code
-  return new Script('Object').runInThisContext() === Object;
+  return script.runInThisContext() === Object ? script.createCachedData().toString('hex', 0, HEADER_SIZE) : null;
 }
 
 /** `null`: it is to be loaded as Node does. */
@@ -74,7 +82,7 @@ function loadKept(name: string, at: string): Part | null {
 
 function compile(name: string, { file, digest, at }: { file: string; digest: string; at: string }): Wrapped | null {
   try {
-    const path = join(at, `${name}-${versions.node}-${process.arch}`);
+    const path = join(at, `${name}-${versions.node}-${process.arch}-${flags}`);
     const key = codeKey(statSync(file), digest);
     const kept = keptCode(path, key);
     if (kept === undefined && !makeFolder(at)) return null;
@@ -87,7 +95,10 @@ function compile(name: string, { file, digest, at }: { file: string; digest: str
     });
     // what the process has compiled until its end is kept too
     if ((kept === undefined || (script.cachedDataRejected === true && isOld(path))) && isMainThread())
-      process.on('exit', () => keepCode(path, key, () => script.createCachedData()));
+      process.on('exit', () => {
+        keepCode(path, key, () => script.createCachedData());
+        forgetOldest(at, `${name}-`);
+      });
     return script.runInThisContext();
   } catch {
     // it is only for speed: Node tells what is wrong with the file, if anything is

@@ -9,7 +9,8 @@ import { temporaryFolder } from '../fixtures/temporary.js';
 
 const dist = fileURLToPath(new URL('../../dist', import.meta.url));
 const folder = temporaryFolder();
-const KEPT = [`core-${versions.node}-${arch}`];
+/** One for each set of V8's flags, which the end of the name stands for. */
+const KEPT = [expect.stringMatching(new RegExp(`^core-${versions.node}-${arch}-[0-9a-f]{32}$`))];
 const part = (answer: string): string => `exports.answer = () => '${answer}';\n`;
 const ASK = "require('./dist/load.cjs').part('core', () => ({ answer: () => 'as Node loads it' })).answer()";
 
@@ -60,13 +61,37 @@ describe("what V8 made of the package's files", () => {
     expect(kept()).toEqual(KEPT);
   });
 
-  it('is not taken where V8 would make other code, and left for others', () => {
+  it('is kept for each set of flags, since V8 takes none that was made with others', () => {
+    const flags = [['--expose-gc'], ['--no-lazy'], []];
+    utimesSync(file, 1, 1);
+    for (const some of flags) expect(ask({}, undefined, some)).toBe('first');
+    expect(kept()).toEqual([...KEPT, ...KEPT, ...KEPT]);
+    changeUnseen();
+    for (const some of flags) expect(ask({}, undefined, some)).toBe('first');
+    expect(ask({}, undefined, ['--no-opt'])).toBe('other');
+  });
+
+  it('is not taken by a process that has changed its flags, and left for others', () => {
     utimesSync(file, 1, 1);
     expect(ask()).toBe('first');
-    const { ino } = statSync(join(at, '.code', KEPT[0] ?? ''));
+    const files = (): number[] => kept().map((name) => statSync(join(at, '.code', name)).ino);
+    const before = files();
     changeUnseen();
-    expect(ask({}, undefined, ['--no-lazy'])).toBe('other');
-    expect(statSync(join(at, '.code', KEPT[0] ?? '')).ino).toBe(ino);
+    const changing = "const load = require('./dist/load.cjs'); require('node:v8').setFlagsFromString('--no-lazy');";
+    expect(ask({}, `${changing} console.log(${ASK.replace("require('./dist/load.cjs')", 'load')})`)).toBe('other');
+    expect(files()).toEqual(before);
+  });
+
+  it('is kept for four sets of flags at most', () => {
+    utimesSync(file, 1, 1);
+    for (const size of [100, 101, 102, 103]) expect(ask({}, undefined, [`--max-old-space-size=${size}`])).toBe('first');
+    const first = kept();
+    expect(ask()).toBe('first');
+    expect(kept()).toHaveLength(4);
+    expect(kept()).not.toEqual(first);
+    changeUnseen();
+    expect(ask()).toBe('first');
+    expect(ask({}, undefined, ['--max-old-space-size=100'])).toBe('other');
   });
 
   it.each([
