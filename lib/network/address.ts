@@ -62,9 +62,10 @@ export function hostOf(cidr: string): string {
 
 /** The address of a kernel's attribute: 4 or 16 bytes. */
 export function describe(bytes: Uint8Array): Address {
+  if (bytes.length === 4) return { family: 4, bytes, text: bytes.join('.') };
   const address = ipaddr.fromByteArray([...bytes]);
   const text = address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString();
-  return { family: bytes.length === 4 ? 4 : 6, bytes, text };
+  return { family: 6, bytes, text };
 }
 
 /** Whether an address lies in the subnet. */

@@ -73,6 +73,13 @@ export function u32(value: number): Uint8Array {
   return bytes;
 }
 
+/** Several numbers of 32 bits, as structs of headers have them. */
+export function u32s(...values: readonly number[]): Uint8Array {
+  const bytes = Buffer.allocUnsafe(4 * values.length);
+  for (const [place, value] of values.entries()) put32(bytes, 4 * place, value);
+  return bytes;
+}
+
 /** A NUL-terminated string. */
 export function text(value: string): Uint8Array {
   return Buffer.from(`${value}\0`);

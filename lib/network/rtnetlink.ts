@@ -1,5 +1,5 @@
 import type { Address, Cidr } from './address.js';
-import { attribute, message, NLM_F, text, u16, u32 } from './netlink.js';
+import { attribute, message, NLM_F, text, u16, u32, u32s } from './netlink.js';
 
 // Requests of rtnetlink(7) as bytes. The numbers are those of linux/rtnetlink.h, if_link.h, if_addr.h and veth.h.
 // Nested attributes go without NLA_F_NESTED, as iproute2 sends them: the families here are older than the flag.
@@ -207,8 +207,9 @@ function neighbourMessage(
   head: { readonly family: number; readonly index: number; readonly state: number; readonly flags: number },
   ...attributes: readonly Uint8Array[]
 ): Uint8Array {
-  const header = Buffer.concat([Uint8Array.of(head.family, 0, 0, 0), u32(head.index), u16(head.state), Uint8Array.of(head.flags, 0)]);
-  return message({ type: RTM.NEWNEIGH, flags }, header, ...attributes);
+  const { family, index, state } = head;
+  const rest = Uint8Array.of(head.flags, 0);
+  return message({ type: RTM.NEWNEIGH, flags }, Uint8Array.of(family, 0, 0, 0), u32(index), u16(state), rest, ...attributes);
 }
 
 /** Changes a link: what is not given stays. `up` brings it up or down. */
@@ -292,7 +293,7 @@ export function getAddresses(): Uint8Array {
 
 /** struct ifinfomsg: family and padding, hardware type, index, flags, the mask of flags to change. */
 function linkHeader(index = 0, flags = 0, change = 0): Uint8Array {
-  return Buffer.concat([u16(0), u16(0), u32(index), u32(flags), u32(change)]);
+  return u32s(0, index, flags, change);
 }
 
 function newLinkHeader({ index, up = false }: NewLink): Uint8Array {

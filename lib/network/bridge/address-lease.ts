@@ -5,7 +5,7 @@ import { readIfThere } from '../../native/read-if-there.js';
 import { attempt } from '../../native/system-errors.js';
 import type { Slots } from '../../plan/plan.js';
 import { unlessAborted } from '../../process/abort.js';
-import type { Address, Cidr } from '../address.js';
+import { type Address, type Cidr, hostOf } from '../address.js';
 import { numbersAfter } from '../ipam/address-numbers.js';
 import { addressAt, inSubnet, numberIn } from '../ipam/subnet.js';
 import { lastAddressIn } from '../network-files.js';
@@ -144,19 +144,20 @@ function isOneGoing(name: string, record: NetworkRecord, { ip, option }: LeaseFo
 
 function take(name: string, subnets: readonly Cidr[], number: bigint, { id, owner, keeper, place }: LeaseFor): AddressLease | null {
   const addresses = subnets.map((subnet) => inSubnet(subnet, number));
-  const [first] = subnets;
+  const [first] = addresses;
   if (!first) throw new NacelleError(`the network ${name} has no subnet`, { code: 'ERR_RECORD' });
-  const address = addressAt(first, number);
+  const address = hostOf(first.text);
+  const link = hostEndName(first);
   const text = JSON.stringify({ id, addresses: addresses.map((one) => one.text), keeper });
-  const use = useOf(name, address.text, text);
+  const use = useOf(name, address, text);
   // in a large crowd the kernel is behind with links, of whose addresses many come first: an offer of each would take longer
-  if (existsSync(use.path) || isNetworksLink(hostEndName(address))) return null;
-  const offer = offerPath(name, address.text);
+  if (existsSync(use.path) || isNetworksLink(link)) return null;
+  const offer = offerPath(name, address);
   if (!makeOffer(offer, text, unfinishedOffer(name, keeper))) return null;
   const letGo = (): void => removeOffer(offer, text);
   try {
     // another process's offer may have become a lease since we looked; one that has gone may have left its link
-    if (existsSync(use.path) || isNetworksLink(hostEndName(address))) {
+    if (existsSync(use.path) || isNetworksLink(link)) {
       letGo();
       return null;
     }

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { invalidOption, NacelleError } from '../../errors.js';
-import { type Address, type Cidr, parseAddress, parseCidr, parseMac } from '../address.js';
+import { type Address, type Cidr, hostOf, parseAddress, parseCidr, parseMac } from '../address.js';
 import { pluginShape } from '../cni/plugin-network.js';
 import { type NumberRange, numbersAfter } from '../ipam/address-numbers.js';
 import { freeSubnet, localSubnet } from '../ipam/pools.js';
@@ -137,14 +137,34 @@ function pickIpv4(taken: readonly TakenSubnet[]): Cidr {
   });
 }
 
+/** A subnet of a network, and this machine's address in it. */
+interface ReadSubnet {
+  readonly subnet: Cidr;
+  readonly gateway: Cidr;
+}
+
+/** What was read of records: each container that joins a network asks for the same again. */
+const readBefore = new WeakMap<NetworkRecord['subnets'], readonly ReadSubnet[]>();
+
+function readSubnets({ subnets }: Pick<NetworkRecord, 'subnets'>): readonly ReadSubnet[] {
+  const before = readBefore.get(subnets);
+  if (before !== undefined) return before;
+  const read = subnets.map(({ subnet: text, gateway }) => {
+    const subnet = noted(parseCidr(text));
+    return { subnet, gateway: noted(parseCidr(`${gateway}/${subnet.prefix}`)) };
+  });
+  readBefore.set(subnets, read);
+  return read;
+}
+
 /** The subnets of a network, as they are read from what is written down. */
-export function subnetsOf({ subnets }: Pick<NetworkRecord, 'subnets'>): Cidr[] {
-  return subnets.map(({ subnet }) => noted(parseCidr(subnet)));
+export function subnetsOf(record: Pick<NetworkRecord, 'subnets'>): Cidr[] {
+  return readSubnets(record).map(({ subnet }) => subnet);
 }
 
 /** This machine's address in each subnet. */
-export function gatewaysOf({ subnets }: Pick<NetworkRecord, 'subnets'>): Cidr[] {
-  return subnets.map(({ subnet, gateway }) => noted(parseCidr(`${gateway}/${noted(parseCidr(subnet)).prefix}`)));
+export function gatewaysOf(record: Pick<NetworkRecord, 'subnets'>): Cidr[] {
+  return readSubnets(record).map(({ gateway }) => gateway);
 }
 
 export function isChildRecord(record: WrittenRecord): record is ChildRecord {
@@ -203,11 +223,11 @@ export function hostAddressesOf(record: NetworkRecord): Address[] {
 
 /** The numbers that containers get, by themselves or, with `all`, when they ask for one. */
 export function numbersOf(record: Pick<NetworkRecord, 'subnets' | 'range'>, { all = false } = {}): NumberRange {
-  const [subnet] = subnetsOf(record);
-  const [entry] = record.subnets;
-  if (!subnet || !entry) throw damaged('it has no subnet');
-  const gateway = numberIn(subnet, noted(parseAddress(entry.gateway)));
-  if (gateway === null) throw damaged(`${entry.gateway} is not in ${subnet.text}`);
+  const [read] = readSubnets(record);
+  if (!read) throw damaged('it has no subnet');
+  const { subnet } = read;
+  const gateway = numberIn(subnet, read.gateway);
+  if (gateway === null) throw damaged(`${hostOf(read.gateway.text)} is not in ${subnet.text}`);
   const whole = { first: 1n, last: lastNumber(subnet), gateway };
   if (record.range === null || all) return whole;
   const range = noted(parseCidr(record.range));

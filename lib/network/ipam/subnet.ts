@@ -18,18 +18,23 @@ export function hostBits({ bytes, prefix }: Cidr): number {
 
 /** The subnet that an address with a prefix lies in: 10.0.0.7/24 is in 10.0.0.0/24. */
 export function subnetOf(cidr: Cidr): Cidr {
-  const bits = BigInt(hostBits(cidr));
-  return withPrefix(describe(bytesOf((integerOf(cidr.bytes) >> bits) << bits, cidr.bytes.length)), cidr.prefix);
+  return withPrefix(addressAt(cidr, 0n), cidr.prefix);
 }
 
 export function addressAt(subnet: Cidr, number: bigint): Address {
-  return describe(bytesOf(integerOf(subnetOf(subnet).bytes) + number, subnet.bytes.length));
+  return describe(bytesOf(beginOf(subnet) + number, subnet.bytes.length));
+}
+
+/** The subnet's own address as a number. */
+function beginOf(cidr: Cidr): bigint {
+  const bits = BigInt(hostBits(cidr));
+  return (integerOf(cidr.bytes) >> bits) << bits;
 }
 
 /** Which address of the subnet this is; `null` for one outside. */
 export function numberIn(subnet: Cidr, address: Address): bigint | null {
   if (address.family !== subnet.family) return null;
-  const number = integerOf(address.bytes) - integerOf(subnetOf(subnet).bytes);
+  const number = integerOf(address.bytes) - beginOf(subnet);
   return number >= 0n && number < 1n << BigInt(hostBits(subnet)) ? number : null;
 }
 

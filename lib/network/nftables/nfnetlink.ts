@@ -43,14 +43,14 @@ export function typeOf(subsystem: number, number: number): number {
 
 /** An unsigned 16-bit integer in network byte order. */
 export function be16(value: number): Uint8Array {
-  const bytes = Buffer.alloc(2);
+  const bytes = Buffer.allocUnsafe(2);
   bytes.writeUInt16BE(value);
   return bytes;
 }
 
 /** An unsigned 32-bit integer in network byte order; a negative one by its two's complement. */
 export function be32(value: number): Uint8Array {
-  const bytes = Buffer.alloc(4);
+  const bytes = Buffer.allocUnsafe(4);
   bytes.writeInt32BE(value | 0);
   return bytes;
 }
@@ -97,7 +97,7 @@ export function readBe32(bytes: Uint8Array): number | null {
 }
 
 function genericHeader(family: number, resource: number): Uint8Array {
-  return Buffer.concat([Uint8Array.of(family, 0), be16(resource)]);
+  return Uint8Array.of(family, 0, resource >> 8, resource & 0xff);
 }
 
 /** An attribute that is a number in the machine's byte order, of which nfnetlink has few. */
