@@ -144,9 +144,10 @@ export function planBundleGroups(request: GroupsRequest): BundleGroups {
   const put = (at: Slot, path: string, value: string): Step => ({ op: 'put', host: true, at, path, bytes: Buffer.from(value) });
   const ofUnified = resources === undefined ? [] : unifiedWrites(resources);
   const home = members.find(({ path }) => path === homeOfGroup(folders)?.path);
+  const limiting = new Set([...writes.map(({ controller }) => controller), ...ofUnified.map(({ file }) => controllerOf(file))]);
   return {
     prepare: [
-      ...members.flatMap((member) => makeSteps(member, layout.mode, handsOn)),
+      ...members.flatMap((member) => makeSteps(member, handedOn(member, layout.mode, limiting), handsOn)),
       ...writes.map(({ controller, file, value }) => put(slotOf(controller), file, value)),
       ...(isConfined ? [] : deviceLimits(resources, { members, unified, canFilterDevices, slots })),
       ...ofUnified.map(({ file, value }) => put(requireUnified(file, layout, unified).slot, file, value)),
@@ -159,14 +160,30 @@ export function planBundleGroups(request: GroupsRequest): BundleGroups {
   };
 }
 
-/** The group that has a file of the unified tree. @throws UnsupportedError where v1 has its controller */
-function requireUnified<G>(file: string, { controllers }: GroupLayout, unified: G | undefined): G {
-  const [controller = ''] = file.split('.', 1);
+function controllerOf(file: string): string {
+  return file.split('.', 1)[0] ?? '';
+}
+
+/**
+ * What the groups above a container's are to hand on in its hierarchy. Beside v1 the unified tree has the few controllers that v1 left, and the own group, below
+ * which the container's is, may have processes, so that it hands none on: it is asked for those that limit this container, and for no others.
+ */
+function handedOn({ version, controllers }: GroupFolder, mode: GroupLayout['mode'], limiting: ReadonlySet<string>): readonly string[] {
+  if (version === 1) return [];
+  return mode === 'v2' ? controllers : controllers.filter((name) => limiting.has(name));
+}
+
+/** The group that has a file of the unified tree. @throws UnsupportedError where v1 has its controller, or nothing has it */
+function requireUnified<G extends GroupFolder>(file: string, { controllers }: GroupLayout, unified: G | undefined): G {
+  const controller = controllerOf(file);
+  const isThere = controller === 'cgroup' || unified?.controllers.includes(controller);
   const why =
     unified === undefined
       ? 'this machine has no unified tree'
-      : controllers.get(controller)?.version === 1 && `cgroup v1 has the controller ${controller}`;
-  // runc's words
+      : controllers.get(controller)?.version === 1
+        ? `cgroup v1 has the controller ${controller}`
+        : !isThere && `the requested cgroup controller \`${controller}\` is not available`;
+  // runc's words, and crun's after them
   if (unified === undefined || why)
     throw new UnsupportedError(`linux.resources.unified[${JSON.stringify(file)}] of config.json`, `invalid configuration: ${why}`);
   return unified;
@@ -199,7 +216,7 @@ export function rooted(layout: GroupLayout, folders: readonly Pick<GroupFolder, 
 
 function makeSteps(
   { path, mountPoint, version, controllers, slot }: GroupFolder & { slot: Slot },
-  mode: GroupLayout['mode'],
+  wanted: readonly string[],
   handsOn: GroupsRequest['handsOn'],
 ): Step[] {
   const make: Step = { op: 'make_group', host: true, out: slot, at: NONE, path };
@@ -207,10 +224,13 @@ function makeSteps(
   const above = parts.slice(0, -1).map((_, index) => join(mountPoint, ...parts.slice(0, index + 1)));
   if (version === 1 && controllers.includes('cpuset'))
     return [make, ...[...above, path].map((folder): Step => ({ op: 'inherit_cpuset', host: true, at: NONE, path: folder }))];
-  if (mode !== 'v2' || controllers.length === 0) return [make];
+  if (wanted.length === 0) return [make];
+  // a folder below has what this one is about to hand on, whatever it has now
+  const top = handsOn(mountPoint)?.available ?? wanted;
+  const offered = wanted.filter((name) => top.includes(name));
   const enable = (folder: string): Step[] => {
-    const { available, enabled } = handsOn(folder) ?? { available: controllers, enabled: [] };
-    const missing = controllers.filter((name) => available.includes(name) && !enabled.includes(name));
+    const enabled = handsOn(folder)?.enabled ?? [];
+    const missing = offered.filter((name) => !enabled.includes(name));
     if (missing.length === 0) return [];
     const bytes = Buffer.from(missing.map((name) => `+${name}`).join(' '));
     return [{ op: 'put', host: true, at: NONE, path: `${folder}/cgroup.subtree_control`, bytes }];

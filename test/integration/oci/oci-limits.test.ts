@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { bfqDisk } from '../../fixtures/bfq-disk.js';
+import { readText } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { programFile } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
-import { bundleGroups, makeBundle, useRuntimes } from '../../fixtures/runtime-bundle.js';
+import { BUNDLE_GROUP, bundleGroups, makeBundle, useRuntimes } from '../../fixtures/runtime-bundle.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 import { until } from '../../fixtures/until.js';
 
@@ -74,6 +75,27 @@ async function fromStandardInput(id: string, text: string): Promise<number | nul
   const [code]: (number | null)[] = await once(child, 'exit');
   return code ?? null;
 }
+
+describe('huge pages', () => {
+  const [size = null] = existsSync('/sys/kernel/mm/hugepages') ? readdirSync('/sys/kernel/mm/hugepages') : [];
+
+  it('are limited in a group below folders of its own, also on the unified tree beside v1', async ({ skip }) => {
+    if (size === null) return skip('this kernel has no huge pages');
+    const kilobytes = Number(size.replace(/\D/g, ''));
+    const pageSize = kilobytes >= 1024 ** 2 ? `${kilobytes / 1024 ** 2}GB` : `${kilobytes / 1024}MB`;
+    const bundle = makeBundle(folder, ['busybox', 'sleep', '1000'], ({ linux }) => {
+      linux.cgroupsPath = `/${BUNDLE_GROUP}/above/below`;
+      linux.resources = { hugepageLimits: [{ pageSize, limit: kilobytes * 1024 }] };
+    });
+    expect(await oci('run', '--detach', '--bundle', bundle, 'one')).toMatchObject({ code: 0, stderr: '' });
+    const limits = bundleGroups().flatMap((group) =>
+      ['max', 'limit_in_bytes'].flatMap((suffix) => readText(join(group, 'above/below', `hugetlb.${pageSize}.${suffix}`)) ?? []),
+    );
+    expect(limits.map((text) => text.trim())).toEqual([String(kilobytes * 1024)]);
+    expect(await oci('delete', '--force', 'one')).toMatchObject({ code: 0 });
+    for (const group of bundleGroups()) if (existsSync(join(group, 'above'))) rmdirSync(join(group, 'above'));
+  });
+});
 
 describe('update', () => {
   it.each([

@@ -17,6 +17,18 @@ function layoutOf(mode: Mode, controllers: readonly string[]): GroupLayout {
   };
 }
 
+/** Beside v1, with a unified tree at /unified that has these controllers, and two own groups of one name. */
+function besideV1(controllers: readonly string[]): GroupLayout {
+  const layout = layoutOf('v1', ['devices']);
+  const unified = { version: 2, mountPoint: '/unified', ownPath: '/unified/engine', readOnly: false, controllers } as const;
+  return {
+    ...layout,
+    mode: 'hybrid',
+    unified,
+    controllers: new Map([...layout.controllers, ...controllers.map((name) => [name, unified] as const)]),
+  };
+}
+
 const files: GroupFiles = { has: () => true, read: () => null };
 
 /** The steps that make a group on a machine of this kind, in words. */
@@ -28,15 +40,16 @@ function made(
     resources = {},
     groups = {},
     hasDevices = true,
+    layout = layoutOf(mode, mode === 'v1' && hasDevices ? [...controllers, 'devices'] : controllers),
   }: {
     controllers: string[];
     path?: string;
     resources?: object;
     groups?: Record<string, HandedOn>;
     hasDevices?: boolean;
+    layout?: GroupLayout;
   },
 ): string[] {
-  const layout = layoutOf(mode, mode === 'v1' && hasDevices ? [...controllers, 'devices'] : controllers);
   const folders = groupFolders(layout, path, 'id');
   const { prepare } = planBundleGroups({
     ...{ slots: new Slots(), layout, files, folders },
@@ -161,6 +174,16 @@ describe('resources.unified', () => {
       'linux.resources.unified["memory.min"] of config.json is not supported here: invalid configuration',
     );
   });
+
+  it('is refused in the words of runc and crun for a controller that is not there, and for what is no file of one', () => {
+    expect(() => limits('v2', { unified: { 'foo.bar': '1' } })).toThrow(
+      'linux.resources.unified["foo.bar"] of config.json is not supported here: invalid configuration: the requested cgroup controller `foo` is not available',
+    );
+    expect(() => limits('v2', { unified: { 'NOT-A-VALID-KEY': '1' } })).toThrow(
+      'the specified key has not the form CONTROLLER.VALUE `NOT-A-VALID-KEY`',
+    );
+    expect(limits('v2', { unified: { 'cgroup.max.depth': '3' } })).toEqual(['cgroup.max.depth = 3']);
+  });
 });
 
 describe('groups on pure v2', () => {
@@ -179,6 +202,38 @@ describe('groups on pure v2', () => {
   it('ask a group for nothing that it has not', () => {
     const groups = { '/cg': { available: ['pids'], enabled: [] } };
     expect(made('v2', { controllers, path: '/a', groups })).toEqual(['/cg/cgroup.subtree_control = +pids', 'make /cg/a']);
+  });
+
+  it('have what the group above is to hand on to a folder that is there already', () => {
+    const groups = { '/cg': { available: controllers, enabled: [] }, '/cg/a': { available: [], enabled: [] } };
+    expect(made('v2', { controllers, path: '/a/b', groups })).toEqual([
+      ...['/cg/cgroup.subtree_control = +memory +pids', 'make /cg/a', '/cg/a/cgroup.subtree_control = +memory +pids', 'make /cg/a/b'],
+    ]);
+  });
+});
+
+describe('groups of a hybrid machine', () => {
+  const controllers = ['hugetlb', 'misc'];
+  const layout = besideV1(controllers);
+  const of = (resources: object): string[] =>
+    made('hybrid', {
+      controllers,
+      layout,
+      path: 'a/b',
+      resources,
+      groups: { '/unified': { available: controllers, enabled: controllers } },
+    }).filter((step) => step.includes('/unified'));
+
+  it('are handed on what limits the container, and nothing else, as an own group with processes hands nothing on', () => {
+    expect(of({})).toEqual(['make /unified/engine/a/b']);
+    expect(of({ hugepageLimits: [{ pageSize: '2MB', limit: 4096 }] })).toEqual([
+      'make /unified/engine',
+      '/unified/engine/cgroup.subtree_control = +hugetlb',
+      'make /unified/engine/a',
+      '/unified/engine/a/cgroup.subtree_control = +hugetlb',
+      'make /unified/engine/a/b',
+    ]);
+    expect(of({ unified: { 'misc.max': 'sev 1' } })).toContain('/unified/engine/a/cgroup.subtree_control = +misc');
   });
 });
 
