@@ -107,8 +107,12 @@ export function deviceRulesOf(resources: Resources | undefined): readonly Parsed
 /** linux.resources.unified: files of cgroup v2 and what is written there. Pure. @throws NacelleError `ERR_INVALID_OPTION` for a path */
 export function unifiedWrites({ unified = {} }: Resources): readonly { readonly file: string; readonly value: string }[] {
   return Object.entries(unified).map(([file, value]) => {
+    // crun's words
     if (!/^[a-z0-9_]+(?:\.[A-Za-z0-9_]+)+$/.test(file))
-      throw invalidOption(`linux.resources.unified[${JSON.stringify(file)}]`, 'is no file of a group');
+      throw invalidOption(
+        `linux.resources.unified[${JSON.stringify(file)}]`,
+        `the specified key has not the form CONTROLLER.VALUE \`${file}\`: it is no file of a group`,
+      );
     return { file, value };
   });
 }
