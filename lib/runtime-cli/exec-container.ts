@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { doAll } from '../errors.js';
 import { isLiving, processSeen } from '../host/process-identity.js';
 import { securityModules } from '../host/security-modules.js';
@@ -22,10 +24,11 @@ import { refusal, usageError } from './config/runtime-error.js';
 import { programLabels } from './config/security-labels.js';
 import { consoleOf } from './console-request.js';
 import { terminalOf } from './create-container.js';
-import { IS_THERE, SETTING_UP } from './debug-words.js';
+import { IS_THERE, RUNS, SETTING_UP } from './debug-words.js';
 import { showTerminal } from './foreground-terminal.js';
 import { listenerState } from './listener-state.js';
 import { planBundleExec } from './plan/bundle-exec-plan.js';
+import type { GroupFolder } from './plan/bundle-groups.js';
 import { ENTERING_MS } from './plan/bundle-process.js';
 import { joinedGroups, type SubGroups } from './plan/exec-groups.js';
 import { preservedDescriptors, standardStreams } from './preserved-descriptors.js';
@@ -99,7 +102,9 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
   const { descriptors } = preservedDescriptors(request.preservedFds, caller, { activates: false });
   const filter = filterOf(linux, capabilities, record.bundle);
   const limits = processLimits(program);
-  const groups = openGroups(joinedGroups(record.groups, request.groups));
+  const joined = joinedGroups(record.groups, request.groups);
+  if (request.groups.size > 0) requireThere(joined);
+  const groups = openGroups(joined);
   try {
     const namespaces = openNamespacesOf(record, joinedTypes(linux), request.rights);
     let root: number | null = null;
@@ -134,6 +139,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
       const task = await startedBy(plan, slots, pipes);
       const { pid } = task;
       debug(`${IS_THERE}: ${pid}`);
+      debug(RUNS);
       const startTime = processSeen(pid)?.startTime ?? '';
       const forget = pipes === null ? caller.forwardSignals(signalsOf(task)) : () => undefined;
       const terminal = terminalOf(task.started);
@@ -155,6 +161,14 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
     }
   } finally {
     closeAll(groups.map(({ fd }) => fd));
+  }
+}
+
+/** In runc's words. @throws NacelleError `ERR_INVALID_OPTION` for a group that is not there */
+function requireThere(groups: readonly GroupFolder[]): void {
+  for (const { path } of groups) {
+    const list = join(path, 'cgroup.procs');
+    if (!existsSync(list)) throw usageError(`--cgroup: error adding pid of the program: open ${list}: no such file or directory`);
   }
 }
 

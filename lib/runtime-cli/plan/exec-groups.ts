@@ -29,7 +29,8 @@ export function subGroupsOf(given: readonly string[]): SubGroups {
  */
 export function joinedGroups<G extends Pick<GroupFolder, 'path' | 'version' | 'controllers'>>(groups: readonly G[], below: SubGroups): G[] {
   for (const [name, path] of below) {
-    if (path.split('/').includes('..')) throw usageError(`invalid --cgroup argument: ${path} is not a sub cgroup path`);
+    if (path.split('/').includes('..'))
+      throw usageError(`invalid --cgroup argument: bad sub cgroup path: ${path} is not a sub cgroup path`);
     if (name !== '' && !groups.some((group) => isOf(group, name))) throw usageError(`unknown controller ${name} in --cgroup`);
   }
   return groups.map((group) => {

@@ -93,8 +93,8 @@ describe('a program of exec', () => {
     const bundle = makeBundle(folder, ['busybox', 'sleep', '1000']);
     await oci('run', '-d', '--bundle', bundle, 'one');
     for (const [flags, words] of [
-      [['--cgroup', 'nowhere'], 'nowhere'],
-      [['--cgroup', '../out'], 'invalid --cgroup argument: ../out is not a sub cgroup path'],
+      [['--cgroup', 'nowhere'], '/nowhere/cgroup.procs: no such file or directory'],
+      [['--cgroup', '../out'], 'invalid --cgroup argument: bad sub cgroup path: ../out is not a sub cgroup path'],
       [['--cgroup', 'nothing:sub'], 'unknown controller nothing'],
       [['--cgroup', ',memory:sub'], 'empty controller'],
       [['--cgroup', 'sub', '--cgroup', 'memory:sub'], 'invalid --cgroup argument: sub (a group of all controllers'],
