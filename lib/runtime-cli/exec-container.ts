@@ -27,6 +27,7 @@ import { terminalOf } from './create-container.js';
 import { IS_THERE, RUNS, SETTING_UP } from './debug-words.js';
 import { showTerminal } from './foreground-terminal.js';
 import { listenerState } from './listener-state.js';
+import { initialAffinity } from './plan/affinity-steps.js';
 import { planBundleExec } from './plan/bundle-exec-plan.js';
 import type { GroupFolder } from './plan/bundle-groups.js';
 import { ENTERING_MS } from './plan/bundle-process.js';
@@ -136,6 +137,8 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
         keepsGroups: keepsGroups(record, request.rights) || (request.rights.isConfined && hasSetgroupsDenied(record)),
       });
       debug(`${SETTING_UP}: a program in ${record.id}`);
+      const affinity = initialAffinity(program);
+      if (affinity !== null) debug(`${SETTING_UP}: affinity: ${affinity}`);
       const task = await startedBy(plan, slots, pipes);
       const { pid } = task;
       debug(`${IS_THERE}: ${pid}`);

@@ -24,3 +24,11 @@ export function affinitySteps({ execCPUAffinity }: Pick<BundleProcess, 'execCPUA
   const [before, after] = [step(initial, true), step(final, false)];
   return { before, after: before.length + after.length === 0 ? [resetAffinity] : after };
 }
+
+/** The processors that a program of `exec` begins with, as a mask in hexadecimal digits; `null`: all of the container's. Pure. */
+export function initialAffinity({ execCPUAffinity }: Pick<BundleProcess, 'execCPUAffinity'>): string | null {
+  const mask = execCPUAffinity?.initial ? cpuMask(execCPUAffinity.initial) : null;
+  if (mask === null) return null;
+  const digits = Buffer.from(mask).reverse().toString('hex').replace(/^0+/, '');
+  return `0x${digits || '0'}`;
+}

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { IS_THERE, RUNS, SETTING_UP, WAITS } from '../../../lib/runtime-cli/debug-words.js';
@@ -62,6 +62,10 @@ describe('--debug', () => {
     const { code, stdout, stderr } = await oci('--debug', 'exec', 'one', 'busybox', 'echo', 'hello');
     expect([code, stdout]).toEqual([0, 'hello\n']);
     for (const words of [SETTING_UP, IS_THERE, RUNS]) expect(stderr).toContain(words);
+    expect(stderr).not.toContain('affinity');
+    const process = join(folder, 'process.json');
+    writeFileSync(process, JSON.stringify({ args: ['busybox', 'true'], cwd: '/', env: ['PATH=/bin'], execCPUAffinity: { initial: '0' } }));
+    expect((await oci('--debug', 'exec', '--process', process, 'one')).stderr).toMatch(/nsexec.*: affinity: 0x1"/);
     expect(await oci('delete', '--force', 'one')).toMatchObject({ code: 0 });
   });
 });
