@@ -74,7 +74,7 @@ export const groupLife: Case = {
       const bare = compiled('groups', (count) => [count, ...args]);
       const length = effort(context, { rounds: 20, batch: 10, warm: 200 }, { rounds: 6, batch: 5, warm: 50 });
       return await pair(
-        { what: 'Cgroup: make, limit, move, read, remove', compare: 'ratio', target: { bound: 'at most', value: 1.3 } },
+        { what: 'Cgroup: make, limit, move, read, remove', compare: 'ratio', target: { bound: 'at most', value: 1.5 } },
         [ours, bare],
         length,
       );

@@ -103,7 +103,7 @@ export class Cgroup implements AsyncDisposable {
     const owned = await makeGroup(full, group, slots, persist);
     try {
       // the group gets the same paths that `open` would find
-      return new Cgroup(full, findPaths(layout, full), owned);
+      return new Cgroup(full, findPaths(layout, full, new Set(Object.values(group.paths))), owned);
     } catch (error) {
       throw await withoutGroup({ name: full, paths: group.paths, owned }, error);
     }
@@ -315,14 +315,18 @@ export class Cgroup implements AsyncDisposable {
   }
 }
 
-/** The existing folders of a group, by controller; on the unified tree only for controllers that are handed on to the group. */
-function findPaths(layout: GroupLayout, name: string): Record<string, string> {
+/**
+ * The existing folders of a group, by controller; on the unified tree only for controllers that are handed on to the group.
+ *
+ * @param made folders that are there
+ */
+function findPaths(layout: GroupLayout, name: string, made: ReadonlySet<string> = new Set()): Record<string, string> {
   const paths: Record<string, string> = {};
   const hierarchies = [...(layout.unified ? [['unified', layout.unified] as const] : []), ...layout.controllers];
   for (const [controller, { mountPoint, version }] of hierarchies) {
     const base = layout.bases.get(mountPoint);
     const path = base?.path == null ? undefined : pathOf(base.path, name);
-    if (path === undefined || !existsSync(path)) continue;
+    if (path === undefined || (!made.has(path) && !existsSync(path))) continue;
     const isHere = version === 1 || controller === 'unified' || controllersAt(path).includes(controller);
     if (isHere) paths[controller] = path;
   }

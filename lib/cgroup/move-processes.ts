@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { NacelleError } from '../errors.js';
 import { monotonicMs, nextTurn } from '../native/clock.js';
@@ -47,8 +48,9 @@ export function moveTo(what: string, pid: number, folder: string): void {
 export function moveAbove(what: string, pid: number, bases: readonly string[], name: string): void {
   for (const base of bases) {
     const own = pathOf(base, name);
-    // a group that goes meanwhile holds no limits, nor does a cpuset that was made just now
-    [own, ...foldersAbove(own, name)].find((folder) => unless(['ENOENT', 'ENODEV', 'ENOSPC'], () => moveTo(what, pid, folder)));
+    const folders = [own, ...foldersAbove(own, name)];
+    // a group that goes meanwhile holds no limits, nor does a cpuset that was made just now; an error costs as much as moving a process
+    folders.find((folder) => existsSync(folder) && unless(['ENOENT', 'ENODEV', 'ENOSPC'], () => moveTo(what, pid, folder)));
   }
 }
 
