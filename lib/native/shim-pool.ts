@@ -53,6 +53,9 @@ export class ShimPool {
   readonly #gone = new Deferred<void>();
   /** Those that were added, until they are taken or spent. */
   readonly #added = new Map<string, Plan>();
+  /** Those who wait for the next ones that wait. */
+  readonly #asking: Deferred<void>[] = [];
+  #count: number;
   /** Those of whom somebody waits to hear that they wait, or never will. */
   readonly #settling = new Map<string, Deferred<void>>();
   /** What could not be undone of those that nobody had. */
@@ -67,6 +70,7 @@ export class ShimPool {
     this.#connection = connection;
     this.id = id;
     this.#of = of;
+    this.#count = of.count;
   }
 
   /** There will never be another: the shim has ended, or undone them all. */
@@ -107,10 +111,33 @@ export class ShimPool {
   /** Gives the one that has waited longest to the caller alone. `null`: none waits. After a failure this has the shim try again. */
   take(): Parked | null {
     const { ready } = this;
-    if (this.#hasFailed || ready < this.#of.count) this.#fill(ready);
-    const taken = this.#waiting.shift();
-    if (taken) this.#added.delete(taken.name);
-    return taken ? { name: taken.name, beginning: taken.task } : null;
+    if (this.#hasFailed || ready < this.#count) this.#fill(ready);
+    return this.#shift();
+  }
+
+  #shift(): Parked | null {
+    const { task, name } = this.ready > 0 ? (this.#waiting.shift() ?? {}) : {};
+    if (task === undefined || name === undefined) return null;
+    this.#added.delete(name);
+    return { name, beginning: task };
+  }
+
+  /** As {@link take}; where none waits, it waits for the next one that does. `null`: there is none to come. */
+  async takeNext(): Promise<Parked | null> {
+    const taken = this.take();
+    if (taken !== null || this.#isOver || this.#isClosed) return taken;
+    const asking = new Deferred<void>();
+    this.#asking.push(asking);
+    this.#connection.ref();
+    await asking.promise.finally(() => this.#connection.unref());
+    return this.#hasFailed ? null : this.#shift();
+  }
+
+  /** How many are to wait from now on. Those beyond that which wait already are not undone. */
+  want(count: number): void {
+    if (this.#isOver || this.#isClosed || count === this.#count) return;
+    this.#count = count;
+    this.#connection.send(Request.go, this.id, new Encoder().u32(count).finish());
   }
 
   /**
@@ -137,6 +164,7 @@ export class ShimPool {
   }
 
   #settleAll(): void {
+    for (const asking of this.#asking.splice(0)) asking.resolve();
     for (const name of [...this.#settling.keys()]) this.#settle(name);
   }
 
@@ -174,7 +202,8 @@ export class ShimPool {
     this.#settle(name);
     if (this.#isClosed) return task;
     this.#waiting.push({ name, task });
-    if (this.ready >= this.#of.count) this.#begun.resolve();
+    this.#asking.shift()?.resolve();
+    if (this.ready >= this.#count) this.#begun.resolve();
     return task;
   }
 

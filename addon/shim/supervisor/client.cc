@@ -121,7 +121,7 @@ bool Client::pool(Message& message, std::vector<unique_fd>& ahead) {
   }
   if (found == pools_.end()) return false;
   if (type == Request::kPart) found->second->add(message, std::move(ahead));
-  if (type == Request::kGo) found->second->fill();
+  if (type == Request::kGo) found->second->fill(message);
   if (type == Request::kClose) found->second->close();
   if (type == Request::kRelease) found->second->release();
   return true;

@@ -97,6 +97,13 @@ void Pool::tell_spent(const std::string& name, bool has_begun, const StepFailure
   tell(spent_event(name, has_begun, failure, undo_failures));
 }
 
+void Pool::fill(const Message& message) {
+  Reader reader(message.body.data(), message.body.size());
+  const uint32_t wanted = reader.u32();
+  if (reader.ok()) wanted_ = std::min(wanted, kMost);
+  fill();
+}
+
 void Pool::fill() {
   has_failed_ = false;
   begin_later(0);

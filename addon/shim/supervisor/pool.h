@@ -32,8 +32,8 @@ class Pool {
   void start(Message& message, std::vector<unique_fd> ahead);
   // Keeps a first part for one process.
   void add(Message& message, std::vector<unique_fd> ahead);
-  // Begins those that are missing, also after one has failed.
-  void fill();
+  // Begins those that are missing, also after one has failed. As many are to wait as the message says, if it does.
+  void fill(const Message& message);
   // Undoes those that wait; those that have their rest go on.
   void close();
   // The client waits for no run any more: it hears when those that waited have gone, with the mounts of all runs that have ended until now.
@@ -53,6 +53,7 @@ class Pool {
     std::vector<unique_fd> fds;
   };
   static int read_part(Message& message, Reader& reader, std::vector<unique_fd> ahead, Part& part);
+  void fill();
   size_t count(Place place) const;
   size_t untaken() const { return tasks_.size() - count(Place::kTaken); }
   void begin_later(uint64_t pause_ns);

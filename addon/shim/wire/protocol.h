@@ -36,6 +36,8 @@
 //                                                           any more: kRemoved, when the mounts of the runs have gone too; its list is
 //                                                           empty. The numbers are from 2^31 on. A pool without a name and a first part
 //                                                           has those that kPart brings, each once
+//   kGo           of a pool: nothing, or how many (u32) from   -
+//                 now on
 //   kPart         a name (str), the first part of a plan,   kReady or kSpent with that name
 //                 for the pool of this id
 //

@@ -35,7 +35,7 @@ interface OwnPart {
  */
 export class OwnParts implements PooledParts {
   readonly #options: ParsedOptions;
-  readonly #count: number;
+  #count: number;
   readonly #shim: Shim;
   readonly #pool: ShimPool;
   /** Those that are in the shim, and nobody's yet, by their names. */
@@ -84,6 +84,19 @@ export class OwnParts implements PooledParts {
 
   get begun(): Promise<void> {
     return this.#pool.begun;
+  }
+
+  get hasFailed(): boolean {
+    return this.#pool.hasFailed;
+  }
+
+  async takeNext(): Promise<Taken | null> {
+    return this.take();
+  }
+
+  want(count: number): void {
+    this.#count = count;
+    this.#pool.want(count);
   }
 
   take(): Taken | null {

@@ -9,12 +9,14 @@ import type { Parked } from '../../native/shim-pool.js';
 import type { CpuClock } from '../../plan/plan.js';
 import type { RootRecipe } from '../../plan/recipe.js';
 import type { ParsedOptions } from '../options/container-options.js';
+import { mountpointsOf } from '../plan/mount-table.js';
 import { mayBePooled, type PooledPlan, slotsAfter } from '../plan/pool-plan.js';
 import { cpuClockOf } from '../start/container-group.js';
 import { requireUsers } from '../start/container-users.js';
 import type { Prepared } from '../start/prepare.js';
 import { argvOf, environment } from '../start/program-facts.js';
 import { requireWithoutRoot } from '../start/without-root.js';
+import { LookedUp } from './looked-up.js';
 import { haveTheirOwn, OwnParts } from './own-parts.js';
 import { NAMED, type PooledParts, type Taken } from './pooled-parts.js';
 import type { RestShapes } from './rest-shapes.js';
@@ -41,21 +43,27 @@ interface Shown {
   readonly network: number | null;
 }
 
+/** A root of files that others may change, as it was when these were begun. */
+interface ShownRoot {
+  /** Of the host; `null`: it is not asked for again. */
+  recipe: RootRecipe | null;
+  readonly lookedUp: LookedUp;
+}
+
 /** The containers of one shape that wait in the shim. */
 export class ParkedContainers {
   readonly #options: ParsedOptions;
   readonly #parts: PooledParts;
   readonly #shown: Shown;
-  /** Of the host: as it was when these were begun. */
-  #recipe: RootRecipe | null;
+  /** `null`: a folder, or an image of the store, which nobody changes. */
+  readonly #root: ShownRoot | null;
   #closed: Promise<void> | null = null;
 
   private constructor(options: ParsedOptions, parts: PooledParts, shown: Shown) {
-    const { image, root } = parts.sample;
     this.#options = options;
     this.#parts = parts;
     this.#shown = shown;
-    this.#recipe = image?.reference === 'host' && root.type === 'recipe' ? root.recipe : null;
+    this.#root = rootOf(parts.sample);
   }
 
   /** Prepares, plans and encodes, and has the shim begin. @throws as `Container.run` */
@@ -85,11 +93,13 @@ export class ParkedContainers {
   async isCurrent(): Promise<boolean> {
     const { image } = this.#parts.sample;
     if (this.#parts.isOver || !this.#shown.paths.isCurrent() || !(await this.#isOfSharedNetwork())) return false;
-    if (this.#recipe === null || image === null) return true;
+    if (this.#root === null || image === null) return true;
+    if (!this.#root.lookedUp.isCurrent()) return false;
+    if (this.#root.recipe === null) return true;
     const { recipe, release } = await image.use({ mounter: mounter(privilege()) });
     release();
-    if (recipe !== this.#recipe && !isDeepStrictEqual(recipe, this.#recipe)) return false;
-    this.#recipe = recipe;
+    if (recipe !== this.#root.recipe && !isDeepStrictEqual(recipe, this.#root.recipe)) return false;
+    this.#root.recipe = recipe;
     return true;
   }
 
@@ -104,27 +114,27 @@ export class ParkedContainers {
 
   /** Takes one for a run with these options; `null`: none waits, or none can have them. */
   async take(options: ParsedOptions): Promise<ParkedContainer | null> {
+    return this.#canHave(options) ? parkedFor(this.#parts.take(), options) : null;
+  }
+
+  /** The same; where none waits, but one is being made, it waits for that. */
+  async takeNext(options: ParsedOptions): Promise<ParkedContainer | null> {
+    return this.#canHave(options) ? parkedFor(await this.#parts.takeNext(), options) : null;
+  }
+
+  #canHave(options: ParsedOptions): boolean {
     const { table, group } = this.#parts.sample;
-    if (!mayBePooled(options, table) || clockOf(options, group) === null) return null;
-    const taken = this.#parts.take();
-    if (taken === null) return null;
-    let isHeld = true;
-    const release = (): void => {
-      if (isHeld) taken.release();
-      isHeld = false;
-    };
-    let prepared: Prepared | undefined;
-    return {
-      parked: taken.parked,
-      options,
-      plan: taken.plan,
-      shapes: taken.shapes,
-      prepared: () => {
-        prepared ??= preparedFor(taken, options);
-        return prepared;
-      },
-      release,
-    };
+    return mayBePooled(options, table) && clockOf(options, group) !== null;
+  }
+
+  /** One could not be made, or has died while it waited, and none was asked for since. */
+  get hasFailed(): boolean {
+    return this.#parts.hasFailed;
+  }
+
+  /** How many are to wait from now on. */
+  want(count: number): void {
+    this.#parts.want(count);
   }
 
   /**
@@ -136,6 +146,28 @@ export class ParkedContainers {
     this.#closed ??= this.#parts.close(runs);
     return this.#closed;
   }
+}
+
+/** `null`: none was taken. */
+function parkedFor(taken: Taken | null, options: ParsedOptions): ParkedContainer | null {
+  if (taken === null) return null;
+  let isHeld = true;
+  const release = (): void => {
+    if (isHeld) taken.release();
+    isHeld = false;
+  };
+  let prepared: Prepared | undefined;
+  return {
+    parked: taken.parked,
+    options,
+    plan: taken.plan,
+    shapes: taken.shapes,
+    prepared: () => {
+      prepared ??= preparedFor(taken, options);
+      return prepared;
+    },
+    release,
+  };
 }
 
 /** What was prepared, under the container's own name and with what the run has of its own. */
@@ -173,12 +205,27 @@ function clockOf(options: ParsedOptions, group: GroupPlan): { readonly cpuClock:
   }
 }
 
+/** `null`: a folder that is mounted as it is, or an image of the store, whose files nobody changes. */
+function rootOf({ image, root, table, options, volumes }: Prepared): ShownRoot | null {
+  if (root.type !== 'recipe' || !isChangeable(image?.reference ?? '')) return null;
+  const { recipe } = root;
+  const asked = [...options.mounts, ...recipe.mounts, ...recipe.binds].map(({ target }) => target);
+  const lookedUp = new LookedUp(recipe, [...mountpointsOf(table), ...asked, ...volumes]);
+  return { recipe: image?.reference === 'host' ? recipe : null, lookedUp };
+}
+
+function isChangeable(reference: string): boolean {
+  return reference === 'host' || reference.startsWith(FOLDER);
+}
+
+const FOLDER = 'dir:';
+
 /** The host's paths that containers show by themselves; what the host shows as an image is another question. */
 function pathsOf({ root, mounts }: ParsedOptions): string[] {
   const binds = mounts.flatMap(({ type, source }) => (type === 'bind' && source !== null ? [source] : []));
   if (root.type === 'rootfs') return [...binds, typeof root.rootfs === 'string' ? root.rootfs : root.rootfs.path];
   const reference = typeof root.image === 'string' ? root.image : (root.image.reference ?? '');
-  return reference.startsWith('dir:') ? [...binds, reference.slice('dir:'.length)] : binds;
+  return reference.startsWith(FOLDER) ? [...binds, reference.slice(FOLDER.length)] : binds;
 }
 
 /** The network namespace of the container whose network they share; `null`: they share none. @throws as {@link ParsedOptions.networkOf} */

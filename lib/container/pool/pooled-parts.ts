@@ -25,10 +25,16 @@ export interface PooledParts {
   readonly ready: number;
   /** There will never be another. */
   readonly isOver: boolean;
+  /** One could not be made, or has died while it waited, and none was asked for since. */
+  readonly hasFailed: boolean;
   /** Resolves when all wait. @throws why one could not be made */
   readonly begun: Promise<void>;
   /** `null`: none waits. */
   take(): Taken | null;
+  /** The same; where none waits, but one is being made, it waits for that. */
+  takeNext(): Promise<Taken | null>;
+  /** How many are to wait from now on. */
+  want(count: number): void;
   /** Undoes those that wait, and resolves when the mounts are gone too of all that has ended when `runs` has. To be called once. @throws what could not be undone */
   close(runs?: Promise<unknown>): Promise<void>;
 }

@@ -1,5 +1,5 @@
 import type { Shim } from '../../native/shim.js';
-import type { ShimPool } from '../../native/shim-pool.js';
+import type { Parked, ShimPool } from '../../native/shim-pool.js';
 import { newId } from '../../plan/id.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { planHead } from '../plan/container-plan.js';
@@ -53,8 +53,23 @@ export class SharedPart implements PooledParts {
     return this.#pool.begun;
   }
 
+  get hasFailed(): boolean {
+    return this.#pool.hasFailed;
+  }
+
   take(): Taken | null {
-    const parked = this.#pool.take();
+    return this.#taken(this.#pool.take());
+  }
+
+  async takeNext(): Promise<Taken | null> {
+    return this.#taken(await this.#pool.takeNext());
+  }
+
+  want(count: number): void {
+    this.#pool.want(count);
+  }
+
+  #taken(parked: Parked | null): Taken | null {
     if (parked === null) return null;
     this.#users++;
     return { parked, of: this.sample, plan: this.#plan, shapes: this.#shapes, release: () => this.#release() };
