@@ -60,6 +60,7 @@ import type { LogOptions, LogRecord } from './options/log-types.js';
 import { parsePort, parsePublished } from './options/ports-option.js';
 import type { PortOptions, WaitCondition, WaitOptions } from './options/wait-types.js';
 import { ContainerPool } from './pool/container-pool.js';
+import { launchRun } from './pool/parked-ahead.js';
 import type { PoolOptions } from './pool/pool-options.js';
 import { type ContainerRecord, networkNames } from './start/container-record.js';
 import type { Parts } from './start/launch.js';
@@ -146,7 +147,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
       if (parsed.restart) throw invalidOption('restart', 'is for Container.create: run is one run');
       const { process, entrypoint, command } = parsed;
       const start = async (program: Program<E>): Promise<Container<E>> => {
-        const container = new Container<E>(await launchIsolated<E>(program, parsed, { park: false }));
+        const container = new Container<E>(await launchRun<E>(program, parsed));
         container.#life.runsOnce();
         program.begin();
         return container;

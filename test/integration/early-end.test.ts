@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
-import { prewarm } from '../../lib/container/start/prewarm.js';
 import { OverlayFs } from '../../lib/filesystem/overlay-fs.js';
 import { pidOf, shimOf } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
+import { undoMadeAhead } from '../fixtures/made-ahead.js';
 import { runNode } from '../fixtures/node.js';
 import { changesOf, tree } from '../fixtures/overlay.js';
 import { requires } from '../fixtures/requires.js';
@@ -20,7 +20,7 @@ const early: Fault = { call: 'recvmsg', value: 0, when: '1+2' };
 async function shim(): Promise<number> {
   await sh('true');
   // what was made for the next container would speak to the shim as well
-  await prewarm.undo();
+  await undoMadeAhead();
   return pidOf(shimOf());
 }
 

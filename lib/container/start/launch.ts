@@ -65,8 +65,10 @@ export interface Parts<E extends Encoding> {
 }
 
 /** `park`: the program waits just before execve, and does not run at once. */
-interface LaunchOptions {
+export interface LaunchOptions {
   readonly park: boolean;
+  /** The first part of the next one is made ahead, and this one takes such a part. Default: true. */
+  readonly prewarms?: boolean;
 }
 
 /**
@@ -104,7 +106,7 @@ async function launchOn<E extends Encoding>(
   program: Program<E>,
   { prepared, head, first, prewarmed }: PlannedStart,
   onHost: OnHost,
-  { park }: LaunchOptions,
+  { park, prewarms = true }: LaunchOptions,
 ): Promise<Parts<E>> {
   const { slots, group, shim } = prepared;
   const { cancelSignal } = prepared.options.process;
@@ -122,7 +124,8 @@ async function launchOn<E extends Encoding>(
     ? prewarmed.beginning.goOn(plan.rest, slots.descriptors, cancelSignal)
     : shim.startPlan(joinParts(plan, { waits: false }), slots.descriptors, cancelSignal);
   // sent right behind, so that the shim is at it while this container's process sets itself up
-  if (first !== null) prewarm.hasSent(first, { alike: prepared.options.alike, starting, shim, isShimFree: !needsShim(plan.rest) });
+  if (first !== null && prewarms)
+    prewarm.hasSent(first, { alike: prepared.options.alike, starting, shim, isShimFree: !needsShim(plan.rest) });
   const { record, task } = await begunWith(program, starting, () => recordOf(prepared, plan.rest));
   if (park && cancelSignal?.aborted) {
     await abandon(task);

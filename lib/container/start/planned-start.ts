@@ -22,9 +22,12 @@ export interface PlannedStart {
  * Plans a container under the name of a first part that is prewarmed. That part is used when it is the same as the container's own would be. Where another
  * one was guessed, the container is planned once more, under the name of the one that fits.
  */
-export async function planStart(options: ParsedOptions, { park }: { park: boolean }): Promise<PlannedStart> {
+export async function planStart(
+  options: ParsedOptions,
+  { park, prewarms = true }: { readonly park: boolean; readonly prewarms?: boolean },
+): Promise<PlannedStart> {
   // plugins make the network namespace of a container before its first part, and are run once
-  if (usesPlugins(options)) return planUnder(null, options, park);
+  if (!prewarms || usesPlugins(options)) return planUnder(null, options, park);
   const guessed = prewarm.take(options.alike);
   const planned = await planUnder(guessed, options, park);
   if (guessed !== null && planned.prewarmed !== null) return planned;

@@ -1,10 +1,10 @@
 import { rmdirSync } from 'node:fs';
 import { expect } from 'vitest';
-import { prewarm } from '../../../lib/container/start/prewarm.js';
 import { Container, NacelleError, type RunOptions, SyscallError } from '../../../lib/index.js';
 import { stepTable } from '../../../lib/plan/steps.js';
 import { shimOf } from '../../fixtures/host.js';
 import { leftovers, snapshot, useLeakCheck } from '../../fixtures/leaks.js';
+import { forgetMadeAhead } from '../../fixtures/made-ahead.js';
 import { requires } from '../../fixtures/requires.js';
 import { busybox } from '../../fixtures/sandbox.js';
 import { type Fault, traced } from '../../fixtures/strace.js';
@@ -46,7 +46,7 @@ function shim(): number {
 /** How often the shim, and the container's process before it runs the program, make each system call in one run. */
 async function counted(options: RunOptions): Promise<{ ofShim: Map<string, number>; ofChild: Map<string, number> }> {
   await run();
-  await prewarm.forget();
+  await forgetMadeAhead();
   const { lines } = await traced(shim(), folder, { follow: true }, () => run(options));
   const calls = new Map<number, Map<string, number>>();
   const over = new Set<number>();
@@ -66,7 +66,7 @@ async function counted(options: RunOptions): Promise<{ ofShim: Map<string, numbe
 /** What a run ends with while the shim's system calls fail, and, with `follow`, those of the processes that it makes. */
 async function failing(follow: boolean, fault: Fault, options = onDisk): Promise<unknown> {
   // one that was made before strace looks would take part unseen
-  await prewarm.forget();
+  await forgetMadeAhead();
   const { value } = await traced(shim(), folder, { follow, faults: [fault] }, () => run(options).catch((error: unknown) => error));
   return value;
 }

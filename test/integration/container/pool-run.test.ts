@@ -2,12 +2,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { beforeEach, expect } from 'vitest';
-import { prewarm } from '../../../lib/container/start/prewarm.js';
-import { Container, type ContainerOptions, type PoolRunOptions, type RunResult } from '../../../lib/index.js';
+import { Container, type ContainerOptions, type PoolRunOptions } from '../../../lib/index.js';
 import { descendants, makerOfContainers, statusField } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
+import { forgetMadeAhead } from '../../fixtures/made-ahead.js';
 import { waiting } from '../../fixtures/prewarmed.js';
 import { requires } from '../../fixtures/requires.js';
+import { comparable, LOOK, SHAPES } from '../../fixtures/run-shapes.js';
 import { busybox } from '../../fixtures/sandbox.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 import { until } from '../../fixtures/until.js';
@@ -26,43 +27,7 @@ async function options(more: ContainerOptions = {}): Promise<ContainerOptions> {
 const processes = (): number[] => descendants(makerOfContainers() ?? 0).map(({ pid }) => pid);
 
 // what Container.run has prewarmed would be taken for one that waits in a pool
-beforeEach(() => prewarm.forget());
-
-/** All that a program sees of itself and of its container, but for what is the container's alone. */
-const LOOK = `
-  id; pwd; umask; ulimit -n; env | sort; hostname | wc -c; cat /proc/self/mountinfo | sed 's/^[0-9]* [0-9]* [0-9:]*//; s/upperdir.*//' | sort
-  grep -E '^(Cap|NoNewPrivs|Seccomp|Groups|Umask|NSpid|SigBlk|SigIgn)' /proc/self/status; cat /proc/self/oom_score_adj
-  ls -l /dev | sed 's/ [A-Z][a-z][a-z] .* / /'; ls /proc/self/fd; cat /proc/sys/kernel/domainname; ls -a / /sys/class/net; cat /etc/hosts /etc/resolv.conf
-  tty; stty size; stat -c '%n %t:%T %u' /dev/console; echo said > /dev/tty
-  cat /proc/keys 2>&1; touch /root-is-writable 2>&1; tr '\\0' ' ' < /proc/1/cmdline; cat /given 2>&1; cat; echo said >&2; exit 7`;
-
-/** Without what is of one container, or of one moment. */
-function comparable({ id, stdout, ...result }: RunResult): object {
-  const { startedAt, endedAt, durationMs, setupMs, cpuMs, usage, ...same } = result as RunResult & Record<string, unknown>;
-  return { ...same, usage: Object.keys(usage ?? {}).sort(), stdout: stdout.replaceAll(id.slice(0, 12), 'ID') };
-}
-
-/** Each shape with what its run has of its own. */
-const SHAPES: Record<string, [ContainerOptions, PoolRunOptions?]> = {
-  'nothing more': [{}],
-  'a root that is read-only, with a place to write': [{ readOnly: true, tmpfs: { '/tmp': 'size=1m' } }, { copyIn: { '/tmp/x': 'x' } }],
-  'a user, a mask and a folder': [{ user: '1234:1235', umask: 0o27, cwd: '/made/for/it', groupAdd: [77] }],
-  'no capability, and another filter': [{ capDrop: ['ALL'], seccomp: 'unconfined' }],
-  init: [{ init: true }],
-  'a terminal': [{ tty: { columns: 100, rows: 30 } }, { input: '' }],
-  'a terminal, and init': [{ tty: true, init: true, user: '1234' }, { input: '' }],
-  'a terminal of the run alone': [{ readOnly: true }, { tty: true, input: '', copyIn: { '/dev/shm/x': 'x' } }],
-  'masked paths of its own': [{ maskedPaths: ['/proc/uptime', '/proc/keys'], readonlyPaths: ['/etc'], hostname: 'own', domainname: 'dom' }],
-  'environment, input and files': [
-    { env: { A: 'pool', B: 'pool' }, labels: { a: 'b' } },
-    { env: { A: 'run' }, input: 'read\n', copyIn: { '/given': { content: 'given', mode: 0o600 } }, copyOut: ['/given', '/missing'] },
-  ],
-  'a table of users that comes with the run': [
-    { user: 'judge' },
-    { copyIn: { '/etc/passwd': 'judge:x:4321:4321::/:/bin/sh\n', '/etc/group': 'judge:x:4321:\n' } },
-  ],
-  'the network of the host, and sysctls': [{ network: 'host', sysctls: { 'kernel.msgmax': '4096' } }],
-};
+beforeEach(forgetMadeAhead);
 
 describe('a run in a pool', () => {
   const compares = async (shape: ContainerOptions, own: PoolRunOptions = {}): Promise<void> => {

@@ -1,11 +1,11 @@
 import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect } from 'vitest';
-import { prewarm } from '../../../lib/container/start/prewarm.js';
 import { Container, type ContainerOptions, type PoolRunOptions, type RunResult, reap } from '../../../lib/index.js';
 import { runtimeDir } from '../../../lib/native/runtime-dir.js';
 import { entries } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
+import { forgetMadeAhead } from '../../fixtures/made-ahead.js';
 import { runNode } from '../../fixtures/node.js';
 import { waiting } from '../../fixtures/prewarmed.js';
 import { requires } from '../../fixtures/requires.js';
@@ -31,7 +31,7 @@ async function options(more: ContainerOptions = {}): Promise<ContainerOptions> {
 const ranges = (): Set<string> => new Set(entries(join(runtimeDir(), 'ids')).map((name) => name.split('.')[0] ?? ''));
 
 // what Container.run has prewarmed would be taken for one that waits in a pool
-beforeEach(() => prewarm.forget());
+beforeEach(forgetMadeAhead);
 
 /** All that a program sees of itself and of its container, but for what is the container's alone. */
 const LOOK = `

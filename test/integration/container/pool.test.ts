@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { beforeEach, expect, onTestFinished } from 'vitest';
 import { ParkedContainers } from '../../../lib/container/pool/parked-containers.js';
 import { parsePooled } from '../../../lib/container/pool/pool-options.js';
-import { prewarm } from '../../../lib/container/start/prewarm.js';
 import { Container, type ContainerOptions, Image, reap, Volume } from '../../../lib/index.js';
 import { descendants, makerOfContainers } from '../../fixtures/host.js';
 import { busyboxRootfsCopy } from '../../fixtures/images.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
+import { forgetMadeAhead } from '../../fixtures/made-ahead.js';
 import { startNode } from '../../fixtures/node.js';
 import { waiting } from '../../fixtures/prewarmed.js';
 import { requires } from '../../fixtures/requires.js';
@@ -28,7 +28,7 @@ async function options(more: ContainerOptions = {}): Promise<ContainerOptions> {
 const processes = (): number[] => descendants(makerOfContainers() ?? 0).map(({ pid }) => pid);
 
 // what Container.run has prewarmed would be taken for one that waits in a pool
-beforeEach(() => prewarm.forget());
+beforeEach(forgetMadeAhead);
 
 describe('a pool', () => {
   it('ends with nothing left, but for runs that go on', async () => {
@@ -212,6 +212,18 @@ describe('a pool', () => {
     }
     await until('others wait', () => pool.ready === 2);
     expect(await pool.run()).toMatchObject({ stdout: 'one.txt\nthree.txt\ntwo.txt\n' });
+  });
+
+  it('shows the folders of its image that are there now', async () => {
+    const image = await busyboxRootfsCopy();
+    onTestFinished(() => rmSync(image, { recursive: true }));
+    await using pool = await Container.pool({ image: `dir:${image}`, command: ['cat', '/etc/new'] });
+    renameSync(join(image, 'etc'), join(image, 'etc-before'));
+    mkdirSync(join(image, 'etc'));
+    writeFileSync(join(image, 'etc/new'), 'new');
+    expect(await pool.run()).toMatchObject({ stdout: 'new', status: 'ok' });
+    await until('others wait', () => pool.ready === 2);
+    expect(await pool.run()).toMatchObject({ stdout: 'new', status: 'ok' });
   });
 
   it('shows what is at the path of a bind now', async () => {

@@ -1,9 +1,9 @@
 import { beforeEach, expect, describe as group } from 'vitest';
-import { prewarm } from '../../../lib/container/start/prewarm.js';
 import { containerShim } from '../../../lib/host/container-shim.js';
-import { Container, type RunOptions } from '../../../lib/index.js';
+import { Container, type Mount, type RunOptions } from '../../../lib/index.js';
 import { cgroupFolders, pidOf } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
+import { forgetMadeAhead } from '../../fixtures/made-ahead.js';
 import { runNode } from '../../fixtures/node.js';
 import { waiting } from '../../fixtures/prewarmed.js';
 import { requires } from '../../fixtures/requires.js';
@@ -14,8 +14,10 @@ useLeakCheck();
 const { it } = requires({ containers: true, groups: true, tools: ['busybox'] });
 const mounting = requires({ root: true, tools: ['busybox', 'unshare', 'mount', 'umount'] });
 
+/** With a file system of the caller's, for which a whole container is never parked. */
 async function options(more: RunOptions = {}): Promise<RunOptions> {
-  return { ...(await busybox()), command: ['true'], ...more };
+  const mounts: Mount[] = [{ type: 'bind', source: '/etc', target: '/of-host', readOnly: true }];
+  return { ...(await busybox()), command: ['true'], mounts, ...more };
 }
 
 /** Two containers of a shape, so that a third is expected. */
@@ -48,7 +50,7 @@ async function groups(): Promise<Set<string>> {
   return new Set(cgroupFolders().flatMap((path) => path.match(`/${owner}/([0-9a-f]{32})$`)?.[1] ?? []));
 }
 
-beforeEach(() => prewarm.forget());
+beforeEach(forgetMadeAhead);
 
 group('a container that is prewarmed', () => {
   it('is the third of a shape, whatever it runs', async () => {
@@ -70,7 +72,7 @@ group('a container that is prewarmed', () => {
       if (waiting().length === 1) return { run, controller };
       controller.abort();
       await run;
-      await prewarm.forget();
+      await forgetMadeAhead();
       return null;
     });
     const third = Container.run(await options({ command: ['echo', 'third'] }));
@@ -111,7 +113,7 @@ group('a container that is prewarmed', () => {
       await Container.run(await options());
       return (await groups()).size === 2;
     });
-    await prewarm.forget();
+    await forgetMadeAhead();
     expect(waiting()).toEqual([]);
     expect(await groups()).toEqual(new Set());
   });
