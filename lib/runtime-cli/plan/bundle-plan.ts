@@ -19,7 +19,7 @@ import { stagesOf } from './bundle-stages.js';
 import { keyLabelSteps, labelOptions, programLabelSteps } from './label-steps.js';
 import { netDeviceSteps } from './net-device-steps.js';
 import { prioritySteps } from './priority-steps.js';
-import { takeMount } from './take-mount.js';
+import { inAnswers, takeMount } from './take-mount.js';
 
 /** Whether config.json has hooks that the runtime runs before the root is changed, while the process waits. */
 export function hasRuntimeHooks({ hooks }: BundleConfig): boolean {
@@ -182,7 +182,7 @@ function rootSteps(
     ...(ns === NONE ? [] : [{ op: 'open_namespace', host: true, out: ns, type: 'mnt' } as const]),
     takeMount({ out: root, path: rootfs, recursive: 1, ns }),
     { op: 'set_mount', mount: root, recursive: 1, set: 0, clear: 0, propagation: PROPAGATION.private },
-    ...mounts.open,
+    ...inAnswers(mounts.open),
     ...(ns === NONE ? [] : [{ op: 'close', host: true, slot: ns } as const]),
     ...(isShared(config) ? [FROM_THE_HOST] : []),
     // what is behind the root stays there: a proc that the host mounts later must not come to it

@@ -57,6 +57,17 @@ describe('a container with a user namespace', () => {
     expect([made.uid, made.gid]).toEqual([FIRST + 7, FIRST + 8]);
   });
 
+  it('has more binds than come to its process with one answer of the shim', async () => {
+    const source = join(folder, 'of-many');
+    mkdirSync(source);
+    writeFileSync(join(source, 'file'), 'bound\n');
+    const bundle = mappedBundle(['sh', '-c', 'cat /many/*/file | busybox wc -l'], (config) => {
+      for (let index = 0; index < 40; index++)
+        config.mounts.push({ destination: `/many/${index}`, type: 'bind', source, options: ['bind'] });
+    });
+    expect(await oci('run', '--bundle', bundle, 'ours')).toMatchObject({ code: 0, stdout: '40\n', stderr: '' });
+  });
+
   it('is entered, and its groups are as runc’s', async () => {
     const user = { uid: 5, gid: 6, additionalGids: [7] };
     const bundle = mappedBundle(['busybox', 'sleep', '1000'], (config) => Object.assign(config.process, { user }));
