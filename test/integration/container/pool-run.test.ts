@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { beforeEach, expect } from 'vitest';
-import { Container, type ContainerOptions, type PoolRunOptions } from '../../../lib/index.js';
+import { Container, type ContainerOptions, type PoolRunOptions, type RunResult } from '../../../lib/index.js';
 import { descendants, makerOfContainers, statusField } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { forgetMadeAhead } from '../../fixtures/made-ahead.js';
