@@ -27,8 +27,8 @@ export class ParkedAhead {
   /** `null`: a container with these options is not parked. */
   shapeOf(options: ParsedOptions): ParkedShape | null {
     const known = this.#ofOptions.get(options.alike);
-    if (known === null) return null;
-    const shape = known !== undefined && this.#shapes.includes(known) ? known : this.#find(options);
+    // one that was forgotten still knows what was parked in vain
+    const shape = known === undefined ? this.#find(options) : known;
     this.#ofOptions.set(options.alike, shape);
     if (shape !== null && shape !== this.#shapes[0]) this.#putFirst(shape);
     return shape;
