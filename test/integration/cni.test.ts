@@ -91,6 +91,10 @@ describe("Debian's plugins of CNI", () => {
     });
   });
 
+  it("have packets forwarded also when the last bridge of nacelle's, which had switched that on, goes before", async () => {
+    expect(await here('forwarded')).toEqual({ before: '0', beside: '1', after: '0', left: nothing });
+  });
+
   it('are asked whether a container is attached as it was', async () => {
     expect(await here('checked')).toEqual({
       well: 1,

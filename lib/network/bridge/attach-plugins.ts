@@ -3,13 +3,14 @@ import { storeRoot } from '../../host/store-path.js';
 import { type Address, type Cidr, formatMac, hostOf, parseMac } from '../address.js';
 import { type PluggedContainer, plugContainer } from '../cni/attachments.js';
 import { capabilityArgs, cniArgs, hasCapability, type WantedOfPlugins } from '../cni/capability-args.js';
-import { addressesOf, type CniDns, type CniResult, defaultGateways, interfaceIn } from '../cni/cni-result.js';
+import { addressesOf, type CniDns, type CniResult, defaultGateways, interfaceIn, linksOutside } from '../cni/cni-result.js';
 import { chainOf } from '../cni/plugin-network.js';
 import { dnsNamesOf } from '../names/member.js';
 import type { AskedPort } from '../ports/join-ports.js';
 import type { PublishedPort } from '../ports/port-mapping.js';
 import { bucketFor, type ParsedBandwidth } from '../traffic/bandwidth.js';
 import type { JoiningContainer, PluggedAttachment, WantedNetwork } from './attach-network.js';
+import { keepForwarding } from './forward-packets.js';
 import { findNetwork, noNetwork } from './network-file.js';
 import type { PluginRecord } from './network-settings.js';
 import type { Parts } from './parts.js';
@@ -117,6 +118,8 @@ async function attachOne(
   const addresses = addressesOf(result, name);
   const mac = macIn(result, name);
   requireAsked(wanted, { addresses, mac });
+  // a plugin that needs packets to be forwarded has found that on where a bridge of ours is, which may go before its link
+  await keepForwarding(linksOutside(result));
   return {
     network: wanted.name,
     interface: name,

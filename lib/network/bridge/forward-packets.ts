@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { NacelleError } from '../../errors.js';
 import { forwardingSettings } from '../../host/forwarding.js';
@@ -18,13 +18,32 @@ import { ownAdvertisedLinks, ownRoutes } from './taken-subnets.js';
 export async function forwardPackets(bridge: string, families: readonly (4 | 6)[]): Promise<void> {
   if (families.length === 0) return;
   const folder = forwardingFolder();
+  await noteLinks(folder, [bridge], () => {
+    for (const family of families) switchOn(folder, family);
+  });
+}
+
+/**
+ * Has what was switched on here stay on while some links of others are there: whoever made them may have found it on, and count on that. Where nothing was,
+ * this does nothing.
+ *
+ * @throws SyscallError
+ */
+export async function keepForwarding(links: readonly string[]): Promise<void> {
+  const folder = forwardingFolder();
+  if (links.length > 0 && existsSync(folder)) await noteLinks(folder, links, () => undefined);
+}
+
+async function noteLinks(folder: string, names: readonly string[], then: () => void): Promise<void> {
   const links = join(folder, 'links');
   const makeFolder = (): void => {
     attempt(`make the folder ${links}`, () => mkdirSync(links, { recursive: true, mode: 0o700 }));
   };
   await withRemovable(join(folder, 'lock'), makeFolder, async () => {
-    attempt('write down who needs packets to be forwarded', () => writeFileSync(join(links, bridge), '', { mode: 0o600 }));
-    for (const family of families) switchOn(folder, family);
+    for (const name of names) {
+      attempt('write down who needs packets to be forwarded', () => writeFileSync(join(links, name), '', { mode: 0o600 }));
+    }
+    then();
   });
 }
 

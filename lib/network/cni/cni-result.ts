@@ -26,6 +26,17 @@ export interface CniInterface {
   readonly sandbox: string | null;
 }
 
+/** The links of this machine's that the plugins have made, or used: names that a link can have, since a plugin can print anything. */
+export function linksOutside({ interfaces }: CniResult): string[] {
+  return interfaces.flatMap(({ name, sandbox }) => (sandbox === null && isLinkName(name) ? [name] : []));
+}
+
+const LONGEST_LINK = 15;
+
+function isLinkName(name: string): boolean {
+  return Buffer.byteLength(name) <= LONGEST_LINK && /^[^\s/]+$/.test(name) && name !== '.' && name !== '..';
+}
+
 /** What a network says of names. */
 export interface CniDns {
   readonly nameservers: readonly string[];
