@@ -2,9 +2,9 @@ import * as z from 'zod';
 import { invalidOption } from '../../errors.js';
 import { text } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
-import { type Address, type Cidr, parseAddress, parseCidr } from '../address.js';
+import { type Address, type Cidr, known, parseAddress, parseCidr } from '../address.js';
 import { type CniDriver, cniDriver } from '../cni/plugin-network.js';
-import { hostBits, lastNumber, numberIn, subnetOf } from '../ipam/subnet.js';
+import { hostBits, lastNumber, numberIn, overlaps, subnetOf } from '../ipam/subnet.js';
 import { type DriverChoice, driverShape, readDriver } from './driver-options.js';
 
 /** Options of `Network.create`. */
@@ -157,8 +157,13 @@ export function parseNetworkOptions(given: unknown): ParsedNetwork {
 function readSubnet(value: string): Cidr {
   const cidr = parseSubnet(value, 'subnet');
   if (lastNumber(cidr) < 2n) throw invalidOption('subnet', `is ${value}, which has no two addresses for links`);
+  const own = KERNELS.find((one) => overlaps(cidr, known(parseCidr(one))));
+  if (own) throw invalidOption('subnet', `is ${value}, which overlaps ${own}: the kernel sends nothing of that from a link to another`);
   return cidr;
 }
+
+/** The loopback's addresses, and those that each link gives itself. They stand in no table of routes that is looked at for clashes. */
+const KERNELS = ['127.0.0.0/8', '::1/128', 'fe80::/10'];
 
 /** As {@link parseCidr}, for a subnet: its own address has no bits for a link, and need be none that a link can have. */
 function parseSubnet(value: string, option: 'subnet' | 'range'): Cidr {

@@ -76,6 +76,14 @@ describe('a network', () => {
     [{ subnet: '10.1.0.1/24' }, 'option subnet: is 10.1.0.1/24, an address in the subnet 10.1.0.0/24: give the subnet'],
     [{ subnet: '10.1.0.0' }, "option subnet: '10.1.0.0' is not in CIDR notation, such as '10.0.0.1/24'"],
     [{ subnet: '10.1.0.0/31' }, 'option subnet: is 10.1.0.0/31, which has no two addresses for links'],
+    [
+      { subnet: '127.3.0.0/16' },
+      'option subnet: is 127.3.0.0/16, which overlaps 127.0.0.0/8: the kernel sends nothing of that from a link to another',
+    ],
+    [
+      { subnet: ['10.1.0.0/24', 'fe80::/64'] },
+      'option subnet: is fe80::/64, which overlaps fe80::/10: the kernel sends nothing of that from a link to another',
+    ],
     [{ subnet: ['10.1.0.0/24', '10.2.0.0/24'] }, 'option subnet: has two of one family: a network has one at most'],
     [
       { subnet: ['10.1.0.0/16', 'fd00::/120'] },
