@@ -9,7 +9,7 @@ import { cgroupMounts, folderOf } from '../../test/fixtures/host.js';
 import { type Case, type Context, effort, NotHere } from '../case.js';
 import { interleave, type Subject, subject, summarise } from '../measure.js';
 import { compiled } from '../peers/compiled.js';
-import { containerOptions } from '../peers/nacelle.js';
+import { containerOptions, madeForRun } from '../peers/nacelle.js';
 import type { Line, Row } from '../table.js';
 import { pair } from './pair.js';
 
@@ -100,7 +100,10 @@ export const limits: Case = {
     const all: Limits = { memory: '256m', pidsLimit: 64, cpus: 1, cpusetCpus: '0', cpuShares: 512 };
     const with_ = await enforceable(context, all);
     const run = (name: string, given: Limits): Subject =>
-      subject(name, () => Container.run({ image: `dir:${context.rootfs}`, command: ['/bin/true'], ...given }));
+      subject(name, () => {
+        const { image, command, volumes } = madeForRun(context.rootfs);
+        return Container.run({ image, command, volumes, ...given });
+      });
     // a machine of pure v2 is the virtual one here, whose emulation makes everything slower: there the ratio is what tells
     const v2 = (await Cgroup.mode()) === 'v2';
     return pair(

@@ -3,7 +3,7 @@ import { type Case, type Context, effort } from '../case.js';
 import { interleave, type Subject, subject, summarise } from '../measure.js';
 import { onOwnNetwork, withContainers } from '../own-network.js';
 import { compiled } from '../peers/compiled.js';
-import { containerOptions } from '../peers/nacelle.js';
+import { containerOptions, madeForRun } from '../peers/nacelle.js';
 import type { Line, Row } from '../table.js';
 
 /** What a link to a bridge costs a run: a lease, a veth pair, an address, a route. */
@@ -12,7 +12,7 @@ export const network: Case = {
   measure: (context) =>
     onOwnNetwork('a run on a network', undefined, async (network) => {
       const run = (name: string, more: RunOptions): Subject =>
-        subject(name, () => Container.run({ ...containerOptions(context.rootfs), ...more }));
+        subject(name, () => Container.run({ ...madeForRun(context.rootfs), ...more }));
       const plan = effort(context, { rounds: 100, batch: 4, warm: WARM }, { rounds: 10, batch: 4, warm: WARM / 5 });
       const bare = compiled('veth', (count) => [count]);
       const [none, bridge, link] = await interleave([run('none', {}), run('bridge', { network }), bare], plan).finally(bare.close);
@@ -27,6 +27,7 @@ export const network: Case = {
           target: { bound: 'at most', value: 1.5 },
         },
         { what: 'the bare requests for its link, by bench/veth.c', unit: 'ms', measured: link },
+        ...(await pooled(context, network)),
         await published(context, network, 'of the loopback'),
         await published(context, network, 'of all addresses'),
       ];
@@ -35,6 +36,19 @@ export const network: Case = {
 
 /** As where containers are compared: V8 compiles for the first few hundred runs, and has more to compile of a run on a network. */
 const WARM = 2000;
+
+/** As a program that runs one thing after the other on a network does: of two containers that wait, what a link adds. */
+async function pooled(context: Context, network: Network): Promise<Row[]> {
+  const pools = await Promise.all(
+    [{}, { network }].map((more) => Container.pool({ ...containerOptions(context.rootfs), ...more }, { ready: 4 })),
+  );
+  const subjects = pools.map((pool, i) => subject(`pool ${i}`, () => pool.run()));
+  const plan = effort(context, { rounds: 100, batch: 4, warm: WARM / 4 }, { rounds: 10, batch: 4, warm: WARM / 10 });
+  const [none, bridge] = await interleave(subjects, plan).finally(() => Promise.all(pools.map((pool) => pool.close())));
+  if (!none || !bridge) throw new Error('nothing was measured');
+  const what = 'a run on a network, of a pool';
+  return [{ what, unit: 'ms', measured: bridge, against: { name: "network: 'none', of a pool", measured: none }, compare: 'difference' }];
+}
 
 const sleeper = (context: Context, network?: Network): ContainerOptions => ({
   ...containerOptions(context.rootfs),

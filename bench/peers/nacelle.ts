@@ -6,6 +6,11 @@ export function containerOptions(rootfs: string): RunOptions {
   return { image: `dir:${rootfs}`, command: ['/bin/true'], memory: '256m', pidsLimit: 64 };
 }
 
+/** With a folder of the caller's, so that none is parked ahead: the difference of two is what an option costs a container that is made for its run. */
+export function madeForRun(rootfs: string): RunOptions {
+  return { ...containerOptions(rootfs), volumes: [`${rootfs}:/mnt:ro`] };
+}
+
 export async function runContainer(rootfs: string): Promise<void> {
   await Container.run(containerOptions(rootfs));
 }
@@ -16,10 +21,10 @@ export async function runUnlimited(rootfs: string): Promise<void> {
   await Container.run({ image, command });
 }
 
-/** The same on a network that is there at once. */
-export async function runOn(rootfs: string, network: 'bridge' | 'pasta'): Promise<void> {
-  const { image, command } = containerOptions(rootfs);
-  await Container.run({ image, command, network });
+/** The same on a network that is there at once, made for the run. */
+export async function runOn(rootfs: string, network: 'none' | 'bridge' | 'pasta'): Promise<void> {
+  const { image, command, volumes } = madeForRun(rootfs);
+  await Container.run({ image, command, volumes, network });
 }
 
 export function nacelle(rootfs: string): Subject {

@@ -16,6 +16,7 @@ const [command, args] = bareProgram(rootfs);
 const subjects = {
   container: () => subject('container', () => runContainer(rootfs)),
   unlimited: () => subject('unlimited', () => runUnlimited(rootfs)),
+  none: () => subject('none', () => runOn(rootfs, 'none')),
   bridge: () => subject('bridge', () => runOn(rootfs, 'bridge')),
   pasta: () => subject('pasta', () => runOn(rootfs, 'pasta')),
   spawn: () => subject('spawn', () => runSpawned(command, args)),
