@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { hasCode } from '../errors.js';
+import { nextTurn } from '../native/clock.js';
 import { attempting } from '../native/system-errors.js';
 import { lockFile } from './store-lock.js';
 
@@ -14,8 +15,12 @@ export async function withRemovable<T>(path: string, makeFolder: () => void, wor
   const file = await attempting(`lock ${path}`, async () => {
     for (;;) {
       makeFolder();
-      const opened = openedOf(path);
-      if (opened === null) continue;
+      const opened = openLock(path);
+      if (opened === null) {
+        // whoever removes the folder may be in this process
+        await nextTurn();
+        continue;
+      }
       try {
         await lockFile({ fd: opened }, 'exclusive');
         if (fstatSync(opened).nlink > 0) return opened;
@@ -37,7 +42,7 @@ export async function withRemovable<T>(path: string, makeFolder: () => void, wor
 }
 
 /** `null`: another process has just removed the folder. */
-function openedOf(path: string): number | null {
+function openLock(path: string): number | null {
   try {
     return openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
   } catch (error) {
