@@ -116,6 +116,7 @@ function lookUp(path: string): string {
   return `${((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n)}:${(device & 0xffn) | ((device >> 12n) & 0xffffff00n)}`;
 }
 
-function isThere(path: string): boolean {
+/** @throws SyscallError for what can't be looked at */
+export function isThere(path: string): boolean {
   return attempt(`look up ${path}`, () => statSync(path, { throwIfNoEntry: false })) !== undefined;
 }

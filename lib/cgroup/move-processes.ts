@@ -1,9 +1,9 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { NacelleError } from '../errors.js';
 import { monotonicMs, nextTurn } from '../native/clock.js';
 import { processesBelow, writeGroupFile } from './files/group-files.js';
 import { foldersAbove, homeOf, pathOf } from './group-plan.js';
+import { isThere } from './group-probe.js';
 
 /** After this time we give up on processes that fork faster than they are moved. */
 const GUARD_MS = 10_000;
@@ -49,8 +49,9 @@ export function moveAbove(what: string, pid: number, bases: readonly string[], n
   for (const base of bases) {
     const own = pathOf(base, name);
     const folders = [own, ...foldersAbove(own, name)];
-    // a group that goes meanwhile holds no limits, nor does a cpuset that was made just now; an error costs as much as moving a process
-    folders.find((folder) => existsSync(folder) && unless(['ENOENT', 'ENODEV', 'ENOSPC'], () => moveTo(what, pid, folder)));
+    // a group that goes meanwhile holds no limits, nor does a cpuset that was made just now; an error costs as much as moving a process. What can't be
+    // looked at is no group that is missing: above it the process would be without its limits
+    folders.find((folder) => isThere(folder) && unless(['ENOENT', 'ENODEV', 'ENOSPC'], () => moveTo(what, pid, folder)));
   }
 }
 
