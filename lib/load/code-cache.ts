@@ -1,21 +1,8 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  type Stats,
-  writeFileSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, renameSync, rmSync, type Stats, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { arch, geteuid, pid, version } from 'node:process';
 
 const WRITABLE_BY_OTHERS = 0o022;
-const MOST_KEPT = 4;
 
 /**
  * What code was made of, and by what: code of another version of either is of no use. V8 itself compares no more of a source than its length. Pure.
@@ -62,20 +49,6 @@ export function keepCode(path: string, key: string, makeCode: () => Buffer): voi
       rmSync(unfinished, { force: true });
     }
   } catch {
-    return;
-  }
-}
-
-/** Removes those of the files with this beginning that were kept first, where there are more than {@link MOST_KEPT}: versions and flags of V8 have one each. */
-export function forgetOldest(folder: string, beginning: string): void {
-  try {
-    const found = readdirSync(folder)
-      .filter((name) => name.startsWith(beginning))
-      .map((name) => ({ path: join(folder, name), time: lstatSync(join(folder, name)).mtimeMs }))
-      .sort((a, b) => b.time - a.time);
-    for (const { path } of found.slice(MOST_KEPT)) rmSync(path, { force: true });
-  } catch {
-    // another process removes them too
     return;
   }
 }

@@ -4,7 +4,8 @@ import { basename, dirname, join } from 'node:path';
 import process, { env, geteuid, versions } from 'node:process';
 import { constants, Script } from 'node:vm';
 import { now } from '../native/clock.js';
-import { codeKey, forgetOldest, keepCode, keptCode } from './code-cache.js';
+import { codeKey, keepCode, keptCode } from './code-cache.js';
+import { forgetOldest } from './forget-oldest.js';
 
 /** By the bundler: the SHA-256 of each file of the package that is loaded by this one, as it was bundled. */
 declare const PART_DIGESTS: Readonly<Record<string, string>>;
@@ -82,7 +83,8 @@ function loadKept(name: string, at: string): Part | null {
 
 function compile(name: string, { file, digest, at }: { file: string; digest: string; at: string }): Wrapped | null {
   try {
-    const path = join(at, `${name}-${versions.node}-${process.arch}-${flags}`);
+    const beginning = `${name}-${versions.node}-${process.arch}-`;
+    const path = join(at, `${beginning}${flags}`);
     const key = codeKey(statSync(file), digest);
     const kept = keptCode(path, key);
     if (kept === undefined && !makeFolder(at)) return null;
@@ -97,7 +99,7 @@ function compile(name: string, { file, digest, at }: { file: string; digest: str
     if ((kept === undefined || (script.cachedDataRejected === true && isOld(path))) && isMainThread())
       process.on('exit', () => {
         keepCode(path, key, () => script.createCachedData());
-        forgetOldest(at, `${name}-`);
+        forgetOldest(at, beginning);
       });
     return script.runInThisContext();
   } catch {

@@ -94,6 +94,26 @@ describe("what V8 made of the package's files", () => {
     expect(ask({}, undefined, ['--max-old-space-size=100'])).toBe('other');
   });
 
+  it('is kept whatever other versions of Node and killed processes have left there', () => {
+    utimesSync(file, 1, 1);
+    const set = 'f'.repeat(32);
+    const others = ['a', 'b', 'c', 'd'].map((last) => `core-1.0.0-${arch}-${set}${last}`);
+    const beginning = `core-${versions.node}-${arch}-`;
+    const unfinished = ['1', '2', '3', '4'].map((pid) => `${beginning}${set}.${pid}`);
+    const isOld = `${beginning}${set}.5`;
+    mkdirSync(join(at, '.code'), { mode: 0o700 });
+    const old = new Date(0);
+    for (const name of [...others, ...unfinished, isOld]) writeFileSync(join(at, '.code', name), '');
+    for (const name of [...others, isOld]) utimesSync(join(at, '.code', name), old, old);
+    // a moment later than whatever is there
+    const later = Date.now() / 1000 + 30;
+    for (const name of unfinished) utimesSync(join(at, '.code', name), later, later);
+    expect(ask()).toBe('first');
+    const left = kept();
+    expect(left).toEqual(expect.arrayContaining([...others, ...unfinished, ...KEPT]));
+    expect(left).toHaveLength(9);
+  });
+
   it.each([
     ['the environment says so', { NACELLE_CODE_CACHE: '0' }],
     ['coverage is counted', { NODE_V8_COVERAGE: join(folder, 'coverage') }],
