@@ -139,7 +139,7 @@ bool read_command(const Command& command, int argc, const char* const* argv, Fro
   if (!is_id(call.id)) return false;
   if (command.name == "kill") {
     call.signal = signal_number(argc - at == 2 ? argv[at + 1] : "TERM");
-    if (call.signal == 0) return false;
+    if (call.signal < 0) return false;
   }
   return read_variant(flags, call);
 }

@@ -23,12 +23,12 @@ constexpr Named kSignals[] = {
 };
 constexpr int kFirstRealTime = 34, kLast = 64;
 
-// A number of digits after `first`, where a signal is.
+// A number of digits after `first`, where that is a signal, or none at all.
 int counted_from(int first, std::string_view digits) {
   uint64_t number = 0;
-  if (!read_number(digits, number) || number > kLast) return 0;
+  if (!read_number(digits, number) || number > kLast) return -1;
   const int signal = first + static_cast<int>(number);
-  return signal >= 1 && signal <= kLast ? signal : 0;
+  return signal <= kLast ? signal : -1;
 }
 
 }  // namespace

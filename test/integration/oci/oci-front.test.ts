@@ -124,23 +124,29 @@ describe('the front and Node', () => {
         ['resume', ID],
         ['kill', ID, 'NOPE'],
         ['kill', ID, 'WINCH'],
+        ['kill', ID, '0'],
+        ['kill', ID, '00'],
         ['pause', ID],
+        ['kill', ID, '0'],
         ['state', ID],
         ['pause', ID],
         ['start', ID],
         ['delete', ID],
         ['resume', ID],
         ['start', ID],
+        ['kill', ID, '0'],
         ['start', ID],
         ['--debug', 'state', ID],
         ['delete', ID],
         ['delete', ID],
         ['kill', '-a', ID, 'sigwinch'],
+        ['kill', '--all', ID, '0'],
         ['pause', ID],
         ['kill', ID, '9'],
         'ended',
         ['state', ID],
         ['kill', ID],
+        ['kill', ID, '0'],
         ['kill', ID, 'SIGKILL'],
         ['kill', '--all', ID, 'KILL'],
         ['pause', ID],
@@ -152,7 +158,7 @@ describe('the front and Node', () => {
         ['state', ID],
       ],
     );
-    expect(node).toEqual([`kill ${ID} NOPE`, `kill -a ${ID} sigwinch`]);
+    expect(node).toEqual([`kill ${ID} NOPE`, `kill ${ID} 00`, `kill -a ${ID} sigwinch`, `kill --all ${ID} 0`]);
   });
 
   it.each<[string, readonly Told[]]>([

@@ -45,7 +45,7 @@ void take_call(std::string text) {
   FrontCall call;
   if (!read_front_call(static_cast<int>(words.size()), words.data(), "/run/x", call)) return;
   require(call.root[0] == '/' && call.root.find("/../") == std::string::npos && call.id.find('/') == std::string::npos && call.id != "..");
-  require(call.signal >= 0 && call.signal <= 64 && (call.signal != 0) == (call.command.compare(0, 4, "kill") == 0));
+  require(call.signal >= 0 && call.signal <= 64 && (call.signal == 0 || call.command.compare(0, 4, "kill") == 0));
 }
 
 }  // namespace
