@@ -3,11 +3,12 @@ import { isNacelleError, toError, UnsupportedError } from '../errors.js';
 import { loadNative } from '../native/load-addon.js';
 import { endShim } from '../native/shim.js';
 import { attempt } from '../native/system-errors.js';
-import { DEFAULT_ROOT } from './boot/read-ahead.js';
+import { DEFAULT_ROOT } from './boot/early-flags.js';
+import { globalFlags } from './boot/global-flags.js';
 import { type Caller, ownCaller } from './caller/caller.js';
 import { defaultRoot, ownRights } from './caller/rights.js';
 import { asksForHelp, commandHelp, isCommandName } from './command-help.js';
-import { type Flags, type FlagTable, parseFlags } from './command-line.js';
+import { type Flags, parseFlags } from './command-line.js';
 import { usageError } from './config/runtime-error.js';
 import { OCI_VERSION } from './create-facts.js';
 import { frontText } from './front/front-file.js';
@@ -18,11 +19,6 @@ import { rootlessOf } from './rootless-flag.js';
 import { type Called, commands, flagsOf } from './runtime-commands.js';
 import { RuntimeLog } from './runtime-log.js';
 import { print } from './runtime-output.js';
-
-const globalFlags: FlagTable = {
-  ...{ root: 'value', log: 'value', 'log-format': 'value', debug: 'switch' },
-  ...{ 'systemd-cgroup': 'switch', 'cgroup-manager': 'value', rootless: 'value', version: 'switch', help: 'switch' },
-};
 
 /** Of runc, those that this runtime does not have: each is refused by its name. */
 const MISSING = ['checkpoint', 'restore'];

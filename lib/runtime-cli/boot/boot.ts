@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import process, { argv, geteuid } from 'node:process';
 import { constants, Script } from 'node:vm';
 import { codeKey, keepCode, keptCode } from '../../load/code-cache.js';
+import { codeFileOf } from './code-file.js';
+import { earlyFlagsOf } from './early-flags.js';
 import { interpretChecks } from './interpreted-checks.js';
-import { keptCodeOf } from './kept-code-of.js';
-import { readAhead } from './read-ahead.js';
 
 /** By the bundler: the module of the command in its file. */
 declare const COMMAND_MODULE: string;
@@ -19,8 +19,8 @@ type Wrapped = (exports: Record<string, () => unknown>, require: NodeJS.Require,
 
 // What Node is started with: it loads the file of the command, which is compiled once for all.
 const file = join(__dirname, 'oci.cjs');
-const { root, name } = readAhead(argv.slice(2));
-const cache = root === null || geteuid?.() !== 0 ? null : join(root, keptCodeOf(name));
+const { root, name } = earlyFlagsOf(argv.slice(2));
+const cache = root === null || geteuid?.() !== 0 ? null : join(root, codeFileOf(name));
 const key = codeKey(statSync(file), COMMAND_DIGEST);
 const kept = cache === null ? undefined : keptCode(cache, key);
 // The bundler writes names, texts and patterns in ASCII, so that a byte is a character; comments alone have others, which nobody reads. V8 keeps this text

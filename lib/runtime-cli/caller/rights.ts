@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { geteuid } from 'node:process';
 import { mayUseSystemFolder } from '../../native/runtime-dir.js';
 import { attempt } from '../../native/system-errors.js';
-import { DEFAULT_ROOT } from '../boot/read-ahead.js';
+import { DEFAULT_ROOT } from '../boot/early-flags.js';
 
 /** With which rights the runtime makes containers. */
 export interface Rights {

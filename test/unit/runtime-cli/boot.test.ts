@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { geteuid } from 'node:process';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { codeKey, keepCode, keptCode } from '../../../lib/load/code-cache.js';
-import { keptCodeOf } from '../../../lib/runtime-cli/boot/kept-code-of.js';
-import { DEFAULT_ROOT, readAhead } from '../../../lib/runtime-cli/boot/read-ahead.js';
+import { codeFileOf } from '../../../lib/runtime-cli/boot/code-file.js';
+import { DEFAULT_ROOT, earlyFlagsOf } from '../../../lib/runtime-cli/boot/early-flags.js';
 
 describe('what is read of a command line before the command is loaded', () => {
   it.each([
@@ -20,13 +20,13 @@ describe('what is read of a command line before the command is loaded', () => {
     [['--root'], null, null],
     [['--root='], null, null],
   ])('of %j is %s, %s', (args, root, name) => {
-    expect(readAhead(args)).toEqual({ root, name });
+    expect(earlyFlagsOf(args)).toEqual({ root, name });
   });
 
   it('says where the code is kept: of the usual commands each in a file of its own', () => {
     const names = ['run', 'create', 'exec', 'update', 'planner'];
-    expect(names.map((name) => keptCodeOf(name))).toEqual(names.map((name) => `@code-${name}`));
-    expect(['features', 'list', '../run', null].map((name) => keptCodeOf(name))).toEqual(['@code', '@code', '@code', '@code']);
+    expect(names.map((name) => codeFileOf(name))).toEqual(names.map((name) => `@code-${name}`));
+    expect(['features', 'list', '../run', null].map((name) => codeFileOf(name))).toEqual(['@code', '@code', '@code', '@code']);
   });
 });
 

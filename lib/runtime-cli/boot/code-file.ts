@@ -5,6 +5,6 @@ const WITH_OWN = ['create', 'run', 'exec', 'update', 'planner'];
  * The file of the folder of all states that has what V8 has compiled of the command's file: no id of a container is such a name. V8 keeps what has run until
  * then, and loads all that was kept. So the usual commands have files of their own, and a `features` that comes first doesn't leave a `run` without its code. Pure.
  */
-export function keptCodeOf(name: string | null): string {
+export function codeFileOf(name: string | null): string {
   return name !== null && WITH_OWN.includes(name) ? `@code-${name}` : '@code';
 }
