@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { constants } from 'node:os';
-import { terminalOf } from './load-addon.js';
+import { watchDescriptor } from './load-addon.js';
 import { nativeError } from './system-errors.js';
 
 const READ_SIZE = 4096;
@@ -26,8 +26,7 @@ export function hearPipe(fd: number): HeardPipe {
   const all = new Promise<string>((resolve, reject) => {
     settle = (error) => (error === undefined ? resolve(Buffer.concat(parts).toString()) : reject(error));
   });
-  // the addon's watch of a descriptor, which knows nothing of terminals unless it is asked
-  const pipe = terminalOf(fd, () => {
+  const pipe = watchDescriptor(fd, () => {
     const size = pipe.read(bytes);
     if (size > 0) parts.push(Buffer.from(bytes.subarray(0, size)));
     else if (size !== -constants.errno.EAGAIN) end(size < 0 ? nativeError('read a pipe', 'read', -size) : undefined);

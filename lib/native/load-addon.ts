@@ -62,8 +62,8 @@ export function changeWatch(): ChangeWatch {
   return new (loadNative().addon.ChangeWatch)();
 }
 
-/** The master of a terminal that the shim sent, non-blocking; its descriptor is closed with it. */
-export function terminalOf(fd: number, onReady: (mayRead: boolean, mayWrite: boolean) => void): NativeTerminal {
+/** Watches a descriptor that the addon made, or the shim sent, and which is closed with what this gives: a non-blocking master of a terminal, or a pipe. */
+export function watchDescriptor(fd: number, onReady: (mayRead: boolean, mayWrite: boolean) => void): NativeTerminal {
   return new (loadNative().addon.Terminal)(fd, onReady);
 }
 

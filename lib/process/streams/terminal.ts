@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { Readable, Writable } from 'node:stream';
 import { NacelleError } from '../../errors.js';
 import type { NativeTerminal } from '../../native/binding.js';
-import { terminalOf } from '../../native/load-addon.js';
+import { watchDescriptor } from '../../native/load-addon.js';
 import type { Done } from '../../native/pipe-stream.js';
 import { nativeError } from '../../native/system-errors.js';
 import type { TerminalSize } from '../options/process-types.js';
@@ -35,7 +35,7 @@ export class Terminal {
   #keepsAlive = true;
 
   /** @param open makes the native side of a master's descriptor */
-  constructor(open: OpenTerminal = terminalOf) {
+  constructor(open: OpenTerminal = watchDescriptor) {
     this.#open = open;
     this.output = new TerminalOutput(this);
     this.input = new TerminalInput(this);
