@@ -21,7 +21,7 @@ const AT_ONCE = MAX_CHANNEL_DESCRIPTORS / 2;
 
 /**
  * What the shim takes for a process comes to it with the answer to all steps of the shim's that follow each other, which has room for few descriptors: so a step of
- * the process, which changes nothing, parts those of many mounts. Pure.
+ * the process parts those of many mounts: it sets a umask of 0, which the process has already. Pure.
  */
 export function inAnswers(steps: readonly Step[]): Step[] {
   let taken = 0;
