@@ -54,7 +54,7 @@ export class ShimPool {
   /** Those that were added, until they are taken or spent. */
   readonly #added = new Map<string, Plan>();
   /** Those who wait for the next ones that wait. */
-  readonly #asking: Deferred<void>[] = [];
+  readonly #asking = new Set<Deferred<void>>();
   #count: number;
   /** Those of whom somebody waits to hear that they wait, or never will. */
   readonly #settling = new Map<string, Deferred<void>>();
@@ -83,7 +83,7 @@ export class ShimPool {
     return this.#isLost;
   }
 
-  /** One could not be made, or has died while it waited, and none was asked for since. */
+  /** One could not be made, or has died while it waited, and nobody who takes one has had the shim try again since. */
   get hasFailed(): boolean {
     return this.#hasFailed;
   }
@@ -122,15 +122,25 @@ export class ShimPool {
     return { name, beginning: task };
   }
 
-  /** As {@link take}; where none waits, it waits for the next one that does. `null`: there is none to come. */
-  async takeNext(): Promise<Parked | null> {
+  /**
+   * As {@link take}; where none waits, it waits for the next one that does. `null`: there is none to come, another one has taken it, or the signal was
+   * aborted: then it is left to others.
+   */
+  async takeNext(cancelSignal: AbortSignal | null = null): Promise<Parked | null> {
+    if (cancelSignal?.aborted) return null;
     const taken = this.take();
-    if (taken !== null || this.#isOver || this.#isClosed) return taken;
+    if (taken !== null || this.#isOver || this.#isClosed || this.#count === 0) return taken;
     const asking = new Deferred<void>();
-    this.#asking.push(asking);
+    const leave = (): void => {
+      this.#asking.delete(asking);
+      asking.resolve();
+    };
+    this.#asking.add(asking);
+    cancelSignal?.addEventListener('abort', leave, { once: true });
     this.#connection.ref();
     await asking.promise.finally(() => this.#connection.unref());
-    return this.#hasFailed ? null : this.#shift();
+    cancelSignal?.removeEventListener('abort', leave);
+    return this.#hasFailed || cancelSignal?.aborted ? null : this.#shift();
   }
 
   /** How many are to wait from now on. Those beyond that which wait already are not undone. */
@@ -138,6 +148,13 @@ export class ShimPool {
     if (this.#isOver || this.#isClosed || count === this.#count) return;
     this.#count = count;
     this.#connection.send(Request.go, this.id, new Encoder().u32(count).finish());
+    // the shim may have begun none for them
+    if (count === 0) this.#endAsking();
+  }
+
+  #endAsking(): void {
+    for (const asking of this.#asking) asking.resolve();
+    this.#asking.clear();
   }
 
   /**
@@ -164,7 +181,7 @@ export class ShimPool {
   }
 
   #settleAll(): void {
-    for (const asking of this.#asking.splice(0)) asking.resolve();
+    this.#endAsking();
     for (const name of [...this.#settling.keys()]) this.#settle(name);
   }
 
@@ -202,7 +219,9 @@ export class ShimPool {
     this.#settle(name);
     if (this.#isClosed) return task;
     this.#waiting.push({ name, task });
-    this.#asking.shift()?.resolve();
+    const [first] = this.#asking;
+    if (first !== undefined) this.#asking.delete(first);
+    first?.resolve();
     if (this.ready >= this.#count) this.#begun.resolve();
     return task;
   }

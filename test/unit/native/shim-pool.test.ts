@@ -102,6 +102,27 @@ describe('first parts that wait in the shim', () => {
     expect(connection.sent).toEqual([[Request.go, 7]]);
   });
 
+  it('keep nobody waiting for the next one when none is wanted any more', async () => {
+    const next = pool.takeNext();
+    pool.want(0);
+    expect(await next).toBeNull();
+    // nor whoever asks then
+    expect(await pool.takeNext()).toBeNull();
+    expect(connection.references).toBe(0);
+  });
+
+  it('are left to the others by whoever was cancelled while waiting for the next one', async () => {
+    const controller = new AbortController();
+    const [cancelled, other] = [pool.takeNext(controller.signal), pool.takeNext()];
+    controller.abort();
+    expect(await cancelled).toBeNull();
+    const a = ready('a');
+    expect(await other).toEqual({ name: 'a', beginning: a });
+    ready('b');
+    expect(await pool.takeNext(AbortSignal.abort())).toBeNull();
+    expect([pool.ready, connection.references]).toEqual([1, 0]);
+  });
+
   it('are closed once, and what could not be undone is told', async () => {
     ready('a');
     const closed = [pool.close(), pool.close()];
