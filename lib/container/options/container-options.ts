@@ -1,4 +1,3 @@
-import { cwd } from 'node:process';
 import type { Cgroup } from '../../cgroup/cgroup.js';
 import type { OverlayFs } from '../../filesystem/overlay-fs.js';
 import { refuseFolderSize } from '../../host/folder-quota.js';
@@ -29,6 +28,7 @@ import { askedPorts } from './ports-option.js';
 import { MOUNT_FLAGS, type ProfileName, withProfile } from './profiles.js';
 import { type ParsedSeccomp, parseSeccomp } from './seccomp-option.js';
 import { checkUserMaps, type ParsedUserns } from './userns-option.js';
+import { workingFolder } from './working-folder.js';
 
 export type { ParsedCopyIn, ParsedDevice, ParsedMount };
 
@@ -208,15 +208,6 @@ export function parseRunOptions(options: unknown): ParsedOptions {
   }
   // whoever lists a container gets its labels
   return { ...parsed, labels: { ...parsed.labels } };
-}
-
-/** `null`: it was removed. */
-function workingFolder(): string | null {
-  try {
-    return cwd();
-  } catch {
-    return null;
-  }
 }
 
 /**

@@ -30,6 +30,7 @@ import { type ChangedMount, RootChanges } from '../result/root-changes.js';
 import { type ContainerRecord, type LiveRecord, recordOf } from './container-record.js';
 import { type Claim, claimOf, requireUsers } from './container-users.js';
 import { withNetwork } from './joined-network.js';
+import type { LaunchOptions } from './launch-options.js';
 import { letGo, type PlannedStart, planStart } from './planned-start.js';
 import type { Prepared } from './prepare.js';
 import { prewarm } from './prewarm.js';
@@ -62,13 +63,6 @@ export interface Held<E extends Encoding> {
 export interface Parts<E extends Encoding> {
   readonly record: LiveRecord;
   readonly held: Held<E>;
-}
-
-/** `park`: the program waits just before execve, and does not run at once. */
-export interface LaunchOptions {
-  readonly park: boolean;
-  /** The first part of the next one is made ahead, and this one takes such a part. Default: true. */
-  readonly prewarms?: boolean;
 }
 
 /**

@@ -6,6 +6,7 @@ import { planHead } from '../plan/container-plan.js';
 import type { Head } from '../plan/container-stages.js';
 import { usesPlugins } from './container-networks.js';
 import { discard, FirstPart, fits, type Prewarmed } from './first-part.js';
+import type { LaunchOptions } from './launch-options.js';
 import { type Prepared, prepare } from './prepare.js';
 import { prewarm } from './prewarm.js';
 
@@ -22,10 +23,7 @@ export interface PlannedStart {
  * Plans a container under the name of a first part that is prewarmed. That part is used when it is the same as the container's own would be. Where another
  * one was guessed, the container is planned once more, under the name of the one that fits.
  */
-export async function planStart(
-  options: ParsedOptions,
-  { park, prewarms = true }: { readonly park: boolean; readonly prewarms?: boolean },
-): Promise<PlannedStart> {
+export async function planStart(options: ParsedOptions, { park, prewarms = true }: LaunchOptions): Promise<PlannedStart> {
   // plugins make the network namespace of a container before its first part, and are run once
   if (!prewarms || usesPlugins(options)) return planUnder(null, options, park);
   const guessed = prewarm.take(options.alike);

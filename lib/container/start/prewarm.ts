@@ -2,10 +2,8 @@ import { monotonicMs } from '../../native/clock.js';
 import type { Shim } from '../../native/shim.js';
 import type { Task } from '../../native/task.js';
 import { discard, type FirstPart, type Prewarmed } from './first-part.js';
+import { NewestShapes } from './newest-shapes.js';
 import { PrewarmedShape } from './prewarmed-shape.js';
-
-/** How many shapes are remembered: those of a program that alternates between a few. */
-const MOST = 8;
 
 interface SentContainer {
   /** `ParsedOptions.alike` */
@@ -21,8 +19,7 @@ interface SentContainer {
  * container takes within a second is undone, and the shape forgotten.
  */
 export class Prewarm {
-  /** The newest first. */
-  readonly #shapes: PrewarmedShape[] = [];
+  readonly #shapes = new NewestShapes<PrewarmedShape>();
   /** The shape that the last container of such options had. */
   readonly #ofOptions = new WeakMap<object, PrewarmedShape>();
 
@@ -33,7 +30,7 @@ export class Prewarm {
    * @param alike `ParsedOptions.alike`
    */
   take(alike: object): Prewarmed | null {
-    return (this.#ofOptions.get(alike) ?? this.#shapes[0])?.take() ?? null;
+    return (this.#ofOptions.get(alike) ?? this.#shapes.newest)?.take() ?? null;
   }
 
   /** Gives one that fits but for the name. */
@@ -54,8 +51,8 @@ export class Prewarm {
    * @param isShimFree the shim has nothing to do for it until its program runs: else its process would wait while the shim makes the next one
    */
   hasSent(first: FirstPart, { alike, starting, shim, isShimFree }: SentContainer): void {
-    const shape = this.#find(first.shape) ?? new PrewarmedShape(first.shape, () => this.#remove(shape));
-    if (shape !== this.#shapes[0]) this.#putFirst(shape);
+    const shape = this.#find(first.shape) ?? new PrewarmedShape(first.shape, () => this.#shapes.remove(shape));
+    void this.#shapes.putFirst(shape)?.forget();
     this.#ofOptions.set(alike, shape);
     const sent = monotonicMs();
     shape.hasSent(first, shim, isShimFree);
@@ -70,25 +67,14 @@ export class Prewarm {
     return this.#shapes.find((one) => one.shape === shape);
   }
 
-  #putFirst(shape: PrewarmedShape): void {
-    this.#remove(shape);
-    this.#shapes.unshift(shape);
-    for (const oldest of this.#shapes.splice(MOST)) void oldest.forget();
-  }
-
-  #remove(shape: PrewarmedShape): void {
-    const at = this.#shapes.indexOf(shape);
-    if (at >= 0) this.#shapes.splice(at, 1);
-  }
-
   /** Undoes all that waits. */
-  async undo(): Promise<void> {
-    await Promise.all(this.#shapes.map((shape) => shape.undo()));
+  undo(): Promise<void> {
+    return this.#shapes.undo();
   }
 
-  /** Undoes all that waits, and forgets the shapes: two more containers are needed before one is made ahead. */
-  async forget(): Promise<void> {
-    await Promise.all(this.#shapes.splice(0).map((shape) => shape.forget()));
+  /** Undoes all that waits, and forgets the shapes. */
+  forget(): Promise<void> {
+    return this.#shapes.forget();
   }
 }
 

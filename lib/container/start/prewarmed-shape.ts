@@ -1,11 +1,6 @@
-import { clearTimeout, setTimeout } from '../../native/clock.js';
 import type { Shim } from '../../native/shim.js';
 import { discard, type FirstPart, type Prewarmed } from './first-part.js';
-
-/** How long what was prewarmed is kept after a container's start or end, in ms. */
-const KEPT = 1000;
-/** The most that a container lives for the next one's process to be made meanwhile, in ms: beside a longer one the process would wait for long. */
-const SHORT = 100;
+import { ShapeRuns } from './shape-runs.js';
 
 type Starter = Pick<Shim, 'startLater'>;
 
@@ -20,17 +15,15 @@ export class PrewarmedShape {
   #ready: Prewarmed | null = null;
   /** Its groups are made, and no process. */
   #next: Prewarmed | null = null;
-  #sent = 0;
-  #live = 0;
-  /** How long the newest one that has ended lived. */
-  #livedMs = 0;
-  #timer: NodeJS.Timeout | undefined;
-  readonly #unused: () => void;
+  readonly #runs: ShapeRuns;
 
   /** @param unused called when there has been no container of this shape for a while */
   constructor(shape: string, unused: () => void) {
     this.shape = shape;
-    this.#unused = unused;
+    this.#runs = new ShapeRuns((isUnused) => {
+      void this.undo();
+      if (isUnused) unused();
+    });
   }
 
   take(): Prewarmed | null {
@@ -41,55 +34,38 @@ export class PrewarmedShape {
 
   /** It was taken for a container that turned out to have another shape. */
   giveBack(taken: Prewarmed): void {
-    if (this.#ready !== null || this.#livedMs > SHORT) return void discard(taken);
+    if (this.#ready !== null || !this.#runs.areShort) return void discard(taken);
     this.#ready = taken;
-    this.#keep();
+    this.#runs.keep();
   }
 
   /** All of a container of this shape has been sent. `isShimFree`: the shim has nothing to do for it until its program runs. */
   hasSent(first: FirstPart, shim: Starter, isShimFree: boolean): void {
-    this.#sent++;
-    this.#live++;
-    if (isShimFree && this.#livedMs <= SHORT) this.#makeReady(first, shim);
-    this.#keep();
+    this.#runs.began();
+    // beside a longer one the process would wait for long
+    if (isShimFree && this.#runs.areShort) this.#makeReady(first, shim);
   }
 
   /** What has been sent did not become a container. */
   hasFailed(): void {
-    this.#live--;
+    this.#runs.failed();
   }
 
   hasEnded(first: FirstPart, shim: Starter, livedMs: number): void {
-    this.#live--;
-    this.#livedMs = livedMs;
+    this.#runs.ended(livedMs);
     this.#makeReady(first, shim);
-    if (this.#isLikely && livedMs <= SHORT) this.#next ??= first.sendLater(shim);
-    this.#keep();
-  }
-
-  /** Whether another one is likely: there have been two. */
-  get #isLikely(): boolean {
-    return this.#sent > 1;
+    if (this.#runs.areRepeated && this.#runs.areShort) this.#next ??= first.sendLater(shim);
   }
 
   #makeReady(first: FirstPart, shim: Starter): void {
-    if (!this.#isLikely || this.#ready?.beginning.over === false) return;
+    if (!this.#runs.areRepeated || this.#ready?.beginning.over === false) return;
     this.#ready = this.#next ?? first.sendLater(shim);
     this.#next = null;
     this.#ready?.beginning.go();
   }
 
-  #keep(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      void this.undo();
-      if (this.#live === 0) this.#unused();
-    }, KEPT).unref();
-  }
-
   /** Undoes what waits. */
   async undo(): Promise<void> {
-    clearTimeout(this.#timer);
     const waiting = [this.#ready, this.#next];
     this.#ready = null;
     this.#next = null;
@@ -98,7 +74,7 @@ export class PrewarmedShape {
 
   /** Undoes what waits, and makes nothing at the ends of those that live. */
   async forget(): Promise<void> {
-    this.#sent = 0;
+    this.#runs.forget();
     await this.undo();
   }
 }
