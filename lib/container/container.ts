@@ -59,8 +59,9 @@ import type { ContainerFilter, ContainerInfo, ContainerPruneReport, State } from
 import type { LogOptions, LogRecord } from './options/log-types.js';
 import { parsePort, parsePublished } from './options/ports-option.js';
 import type { PortOptions, WaitCondition, WaitOptions } from './options/wait-types.js';
+import { besideMadeAhead } from './pool/beside-made-ahead.js';
 import { ContainerPool } from './pool/container-pool.js';
-import { launchRun } from './pool/parked-ahead.js';
+import { launchRun } from './pool/launch-run.js';
 import type { PoolOptions } from './pool/pool-options.js';
 import { type ContainerRecord, networkNames } from './start/container-record.js';
 import type { Parts } from './start/launch.js';
@@ -134,6 +135,10 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * Runs a program in a container of its own and resolves when all of it is gone. What the program did is in the
    * result; with `reject: true` a failure rejects.
    *
+   * From the second run within a second on whose options differ in nothing but what a run of a pool may have of its own, containers are made for the next
+   * ones before these are asked for, where they show nothing of yours but an image that is the host or a folder, and tmpfs mounts. What nobody takes goes a second
+   * after the last run.
+   *
    * @throws NacelleError `ERR_INVALID_OPTION`, UnsupportedError, ImageError, SyscallError: the sandbox could not be made, and
    * nothing is left of it; ContainerRunError with `reject: true`
    */
@@ -178,7 +183,7 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
     if (detached) return new Container<E>(await partsOfLaunched<E>(await launchDetached(parsed, detached)));
     const program = new Program<E>(isRunAgain(parsed) ? { ...parsed.process, cancelSignal: null } : parsed.process);
     try {
-      const container = new Container<E>(await launchIsolated<E>(program, parsed, { park: true }));
+      const container = new Container<E>(await besideMadeAhead(() => launchIsolated<E>(program, parsed, { park: true })));
       container.#life.keepAlive(false);
       return container;
     } catch (error) {

@@ -104,7 +104,7 @@ export class ContainerPool<E extends Encoding = 'utf8'> implements AsyncDisposab
 
   async #launch<F extends Encoding>(program: Program<F>, parsed: ParsedOptions): Promise<Parts<F>> {
     const parked = await this.#current();
-    const container = parked === null ? null : await parked.take(parsed);
+    const container = parked?.take(parsed) ?? null;
     return container === null ? launchIsolated(program, parsed, { park: false }) : launchPooled(program, container);
   }
 

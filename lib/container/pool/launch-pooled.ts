@@ -48,11 +48,17 @@ export async function launchPooled<E extends Encoding>(program: Program<E>, cont
       },
     };
   } catch (error) {
-    // the container is used once, whatever came of that
-    await Promise.allSettled([parked.beginning.close()]);
-    release();
+    // it is used once, whatever came of that
+    await letGo(container);
     throw error;
   }
+}
+
+/** Undoes one that was taken for a run which will not be. What can't be undone stays in the journal, for the next reap. */
+export async function letGo(container: ParkedContainer | null): Promise<void> {
+  if (container === null) return;
+  await Promise.allSettled([container.parked.beginning.close()]);
+  container.release();
 }
 
 function restOf({ parked: { name }, options, plan, shapes, prepared }: ParkedContainer, streams: Streams): Rest {

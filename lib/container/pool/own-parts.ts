@@ -13,6 +13,7 @@ import { type Prepared, prepare } from '../start/prepare.js';
 import { NAMED, type PooledParts, type Taken } from './pooled-parts.js';
 import { requirePoolable } from './require-poolable.js';
 import { RestShapes } from './rest-shapes.js';
+import { ShownRoot } from './shown-root.js';
 
 /** The most that lie in the shim beside those that wait: each has addresses and ids that nobody else can have meanwhile. */
 const MOST_AHEAD = 8;
@@ -35,13 +36,14 @@ interface OwnPart {
  */
 export class OwnParts implements PooledParts {
   readonly #options: ParsedOptions;
-  #count: number;
+  readonly #count: number;
   readonly #shim: Shim;
   readonly #pool: ShimPool;
   /** Those that are in the shim, and nobody's yet, by their names. */
   readonly #left = new Map<string, OwnPart>();
   readonly #failures: Error[] = [];
   #sample: Prepared | null = null;
+  #root: ShownRoot | null = null;
   #filling: Promise<void> | null = null;
   #isClosed = false;
 
@@ -74,6 +76,10 @@ export class OwnParts implements PooledParts {
     return this.#sample;
   }
 
+  get root(): ShownRoot | null {
+    return this.#root;
+  }
+
   get ready(): number {
     return this.#pool.ready;
   }
@@ -84,19 +90,6 @@ export class OwnParts implements PooledParts {
 
   get begun(): Promise<void> {
     return this.#pool.begun;
-  }
-
-  get hasFailed(): boolean {
-    return this.#pool.hasFailed;
-  }
-
-  async takeNext(): Promise<Taken | null> {
-    return this.take();
-  }
-
-  want(count: number): void {
-    this.#count = count;
-    this.#pool.want(count);
   }
 
   take(): Taken | null {
@@ -169,6 +162,7 @@ export class OwnParts implements PooledParts {
     const name = prepared.id.slice(0, NAMED);
     try {
       await prepared.networks.ready();
+      if (this.#sample === null) this.#root = ShownRoot.of(prepared);
       const settled = this.#pool.add({ name, first: pooled.first }, prepared.slots.descriptors);
       this.#left.set(name, part);
       this.#sample ??= prepared;

@@ -1,101 +1,127 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ParsedProcess } from '../../process/options/process-options.js';
 import type { ParsedOptions } from '../options/container-options.js';
+import { isPoolable, NO_COMMAND } from './pool-options.js';
 
-/** Options that a run which takes a parked container may have of its own: those of {@link RUN_NAMES}, as they are called when they are checked. */
-const RUNS_OWN: ReadonlySet<string> = new Set([
-  'alike',
-  'command',
-  'labels',
-  'copyIn',
-  'copyOut',
-  'copyOutMax',
-  'ports',
-  'process',
-] satisfies (keyof ParsedOptions)[]);
+/** What of a parsed option parking needs: it is each run's own, or one for the shape; or the shape may have it so, and is not parked otherwise. */
+type Rule = 'own' | 'shape' | ((options: ParsedOptions) => boolean);
 
-/** The same of how its program runs. */
-const PROCESS_OWN: ReadonlySet<string> = new Set([
-  'env',
-  'stdin',
-  'stdout',
-  'stderr',
-  'tty',
-  'encoding',
-  'buffer',
-  'timeout',
-  'cpuTimeLimit',
-  'input',
-  'maxBuffer',
-  'cancelSignal',
-  'reject',
-] satisfies (keyof ParsedProcess)[]);
+/**
+ * All options, so that nobody adds one without a word on it here. A container that is parked though nobody has asked for it shows nothing of the
+ * caller's but its root, by which it would hold a file system for a while, has nothing for itself alone, which others would miss or see, and nothing that is
+ * looked up at the time of the run.
+ */
+const RULES: Readonly<Record<keyof ParsedOptions, Rule>> = {
+  alike: 'own',
+  command: 'own',
+  labels: 'own',
+  copyIn: 'own',
+  copyOut: 'own',
+  copyOutMax: 'own',
+  process: 'shape',
+  root: isOfOthersFiles,
+  mounts: ({ mounts }) => mounts.every(({ type }) => type === 'tmpfs'),
+  anonymousVolumes: ({ anonymousVolumes }) => anonymousVolumes.length === 0,
+  devices: ({ devices }) => devices.length === 0,
+  files: ({ files }) => files.length === 0,
+  namespaces: areItsOwn,
+  userns: ({ userns }) => userns === 'host',
+  networks: ({ networks }) => networks.length === 0,
+  networkOf: ({ networkOf }) => networkOf === null,
+  pasta: ({ pasta }) => !pasta,
+  hostPorts: ({ hostPorts }) => hostPorts.length === 0,
+  egress: ({ egress }) => egress === null,
+  seccomp: ({ seccomp }) => typeof seccomp !== 'object' || !('file' in seccomp),
+  onDenied: ({ onDenied }) => onDenied === null,
+  onProgress: ({ onProgress }) => onProgress === null,
+  limits: ({ limits }) => OF_THE_MOMENT.every((limit) => limits[limit] === undefined),
+  // what a pool refuses of these is refused here too
+  name: 'shape',
+  ports: 'shape',
+  detached: 'shape',
+  restart: 'shape',
+  healthcheck: 'shape',
+  isolation: 'shape',
+  timeOffsets: 'shape',
+  cgroup: 'shape',
+  cgroupParent: 'shape',
+  profile: 'shape',
+  readOnly: 'shape',
+  entrypoint: 'shape',
+  hostname: 'shape',
+  domainname: 'shape',
+  init: 'shape',
+  bandwidth: 'shape',
+  sharedNetworks: 'shape',
+  sharedGuards: 'shape',
+  sharesEgress: 'shape',
+  sharesPasta: 'shape',
+  dns: 'shape',
+  extraHosts: 'shape',
+  capAdd: 'shape',
+  capDrop: 'shape',
+  noNewPrivileges: 'shape',
+  maskedPaths: 'shape',
+  readonlyPaths: 'shape',
+  sysctls: 'shape',
+  oomScoreAdj: 'shape',
+  tcpPorts: 'shape',
+  onUnsupported: 'shape',
+};
 
 /** Limits that are planned by what the machine or a group above has at the time. */
-const LOOKED_UP = ['cpuRtRuntime', 'cpuRtPeriod', 'cpusetCpus', 'cpusetMems', 'deviceRules', 'ioMax', 'netPriorities'] as const;
+const OF_THE_MOMENT = ['cpuRtRuntime', 'cpuRtPeriod', 'cpusetCpus', 'cpusetMems', 'deviceRules', 'ioMax', 'netPriorities'] as const;
+
+/** The options of how a program runs that are each run's own, as one has them that is for no run. */
+const NO_PROGRAM = {
+  env: {},
+  stdin: [],
+  stdout: [],
+  stderr: [],
+  tty: null,
+  encoding: 'utf8',
+  buffer: true,
+  timeout: null,
+  cpuTimeLimit: null,
+  input: null,
+  maxBuffer: null,
+  cancelSignal: null,
+  reject: false,
+} as const satisfies Partial<ParsedProcess>;
+
+const isOwn = (name: string): boolean => 'own' === Reflect.get(RULES, name);
+const isOfProgram = (name: string): boolean => Object.hasOwn(NO_PROGRAM, name);
 
 /** Whether a container that is made for one of two runs is as the other would have it, but for what a run has of its own. */
 export function haveOneShape(one: ParsedOptions, other: ParsedOptions): boolean {
-  return areSame(one, other, RUNS_OWN) && areSame(one.process, other.process, PROCESS_OWN);
+  return areSame(one, other, (name) => name === 'process' || isOwn(name)) && areSame(one.process, other.process, isOfProgram);
 }
 
-/** Compares all fields but those, also the ones that options come to have later. */
-function areSame<T extends object>(one: T, other: T, but: ReadonlySet<string>): boolean {
-  return Object.entries(one).every(([name, value]) => but.has(name) || isDeepStrictEqual(value, Reflect.get(other, name)));
+/** Compares the fields of one with the other's: options that were parsed have all of them. */
+function areSame<T extends object>(one: T, other: T, isIgnored: (name: string) => boolean): boolean {
+  return Object.entries(one).every(([name, value]) => isIgnored(name) || isDeepStrictEqual(value, Reflect.get(other, name)));
 }
 
-/**
- * Whether a container with these options may be parked though nobody has asked for that. It shows nothing of the caller's but its root, by which it would
- * hold a file system for a while, has nothing for itself alone, and nothing that is looked up at the time of the run.
- */
+/** Whether a container with these options may be parked though nobody has asked for that. */
 export function isParkable(options: ParsedOptions): boolean {
-  return isOfRootAlone(options) && isOfNoOne(options) && isSettled(options);
+  const { process } = options;
+  // a pool has none, but its runs may have one each
+  const shape = { ...options, process: { ...process, cancelSignal: null } };
+  return isPoolable(shape) && Object.values(RULES).every((rule) => typeof rule === 'string' || rule(shape));
 }
 
-function isOfRootAlone({ root, mounts, anonymousVolumes, devices, files }: ParsedOptions): boolean {
-  const isTmpfs = mounts.every(({ type }) => type === 'tmpfs');
-  if (!isTmpfs || anonymousVolumes.length > 0 || devices.length > 0 || files.length > 0) return false;
-  // the folders to be mounted on are made in a `rootfs` itself, which may be removed when the last run is over
-  return (
-    root.type === 'image' &&
-    typeof root.image === 'string' &&
-    root.upper !== 'disk' &&
-    (root.image === 'host' || root.image.startsWith('dir:'))
-  );
+/** The folders to be mounted on are made in a `rootfs` itself, which may be removed when the last run is over. */
+function isOfOthersFiles({ root }: ParsedOptions): boolean {
+  return root.type === 'image' && typeof root.image === 'string' && (root.image === 'host' || root.image.startsWith('dir:'));
 }
 
-/** No one else knows it, and it has no share of what others have too. */
-function isOfNoOne(options: ParsedOptions): boolean {
-  const { userns, namespaces, networks, networkOf, pasta, hostPorts, egress, cgroup, cgroupParent } = options;
-  const { mnt, pid, net, ipc, uts, user, cgroup: groups, time } = namespaces;
-  const isItsOwn = [mnt, pid, net, ipc, uts, groups].every((namespace) => namespace === 'new') && user === 'host' && time === 'host';
-  return (
-    options.isolation === 'namespaces' &&
-    isItsOwn &&
-    userns === 'host' &&
-    networks.length === 0 &&
-    networkOf === null &&
-    !pasta &&
-    hostPorts.length === 0 &&
-    egress === null &&
-    cgroup === null &&
-    cgroupParent === null &&
-    options.name === null
-  );
-}
-
-function isSettled({ healthcheck, onDenied, onProgress, seccomp, limits }: ParsedOptions): boolean {
-  const isReadLater = typeof seccomp === 'object' && 'file' in seccomp;
-  const isWatched = typeof healthcheck === 'object' && healthcheck !== null;
-  return !isReadLater && !isWatched && onDenied === null && onProgress === null && LOOKED_UP.every((limit) => limits[limit] === undefined);
+/** No one else knows them. */
+function areItsOwn({ namespaces: { mnt, pid, net, ipc, uts, user, cgroup, time } }: ParsedOptions): boolean {
+  return [mnt, pid, net, ipc, uts, cgroup].every((namespace) => namespace === 'new') && user === 'host' && time === 'host';
 }
 
 /** Options of a run without what is that run's own: a container that is parked keeps nothing of it. */
 export function withoutRun(options: ParsedOptions): ParsedOptions {
-  const process: ParsedProcess = {
-    ...options.process,
-    ...{ env: {}, stdin: [], stdout: [], stderr: [], tty: null, input: null, cancelSignal: null },
-    ...{ timeout: null, cpuTimeLimit: null },
-  };
-  return { ...options, labels: {}, copyIn: [], copyOut: [], ports: [], process };
+  const process: ParsedProcess = { ...options.process, ...NO_PROGRAM };
+  return { ...options, command: NO_COMMAND, labels: {}, copyIn: [], copyOut: [], copyOutMax: 0, process };
 }

@@ -1,26 +1,23 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { GroupPlan } from '../../cgroup/group-plan.js';
 import { renamedGroup } from '../../cgroup/renamed-group.js';
 import { UnsupportedError } from '../../errors.js';
 import { containerShim } from '../../host/container-shim.js';
 import { networkNamespaceOf } from '../../host/locate.js';
-import { mounter, privilege } from '../../host/privilege.js';
+import type { Shim } from '../../native/shim.js';
 import type { Parked } from '../../native/shim-pool.js';
 import type { CpuClock } from '../../plan/plan.js';
-import type { RootRecipe } from '../../plan/recipe.js';
 import type { ParsedOptions } from '../options/container-options.js';
-import { mountpointsOf } from '../plan/mount-table.js';
 import { mayBePooled, type PooledPlan, slotsAfter } from '../plan/pool-plan.js';
 import { cpuClockOf } from '../start/container-group.js';
 import { requireUsers } from '../start/container-users.js';
 import type { Prepared } from '../start/prepare.js';
 import { argvOf, environment } from '../start/program-facts.js';
 import { requireWithoutRoot } from '../start/without-root.js';
-import { LookedUp } from './looked-up.js';
 import { haveTheirOwn, OwnParts } from './own-parts.js';
 import { NAMED, type PooledParts, type Taken } from './pooled-parts.js';
 import type { RestShapes } from './rest-shapes.js';
 import { SharedPart } from './shared-part.js';
+import { FOLDER } from './shown-root.js';
 import { ShownSources } from './shown-sources.js';
 
 /** A container that waits. */
@@ -43,36 +40,22 @@ interface Shown {
   readonly network: number | null;
 }
 
-/** A root of files that others may change, as it was when these were begun. */
-interface ShownRoot {
-  /** Of the host; `null`: it is not asked for again. */
-  recipe: RootRecipe | null;
-  readonly lookedUp: LookedUp;
-}
-
 /** The containers of one shape that wait in the shim. */
 export class ParkedContainers {
   readonly #options: ParsedOptions;
   readonly #parts: PooledParts;
   readonly #shown: Shown;
-  /** `null`: a folder, or an image of the store, which nobody changes. */
-  readonly #root: ShownRoot | null;
   #closed: Promise<void> | null = null;
 
-  private constructor(options: ParsedOptions, parts: PooledParts, shown: Shown) {
+  protected constructor(options: ParsedOptions, parts: PooledParts, shown: Shown) {
     this.#options = options;
     this.#parts = parts;
     this.#shown = shown;
-    this.#root = rootOf(parts.sample);
   }
 
   /** Prepares, plans and encodes, and has the shim begin. @throws as `Container.run` */
   static async begin(options: ParsedOptions, count: number): Promise<ParkedContainers> {
-    requireUsers(options);
-    requireWithoutRoot(options);
-    const of = { count, shim: await containerShim() };
-    // what changes meanwhile is another then
-    const shown = { paths: new ShownSources(pathsOf(options)), network: await sharedNetwork(options) };
+    const { of, shown } = await groundFor(options, count);
     const parts = haveTheirOwn(options) ? await OwnParts.begin(options, of) : await SharedPart.begin(options, of);
     return new ParkedContainers(options, parts, shown);
   }
@@ -91,16 +74,13 @@ export class ParkedContainers {
    * show nothing that is to be hidden since.
    */
   async isCurrent(): Promise<boolean> {
-    const { image } = this.#parts.sample;
     if (this.#parts.isOver || !this.#shown.paths.isCurrent() || !(await this.#isOfSharedNetwork())) return false;
-    if (this.#root === null || image === null) return true;
-    if (!this.#root.lookedUp.isCurrent()) return false;
-    if (this.#root.recipe === null) return true;
-    const { recipe, release } = await image.use({ mounter: mounter(privilege()) });
-    release();
-    if (recipe !== this.#root.recipe && !isDeepStrictEqual(recipe, this.#root.recipe)) return false;
-    this.#root.recipe = recipe;
-    return true;
+    return this.#parts.root?.isCurrent() ?? true;
+  }
+
+  /** Whether each change of what these show of the host can be noticed. */
+  get isWatched(): boolean {
+    return this.#parts.root?.isWatched ?? true;
   }
 
   /** The container whose network they share may have been started again since, or have ended: then a run hears of that. */
@@ -113,28 +93,13 @@ export class ParkedContainers {
   }
 
   /** Takes one for a run with these options; `null`: none waits, or none can have them. */
-  async take(options: ParsedOptions): Promise<ParkedContainer | null> {
-    return this.#canHave(options) ? parkedFor(this.#parts.take(), options) : null;
+  take(options: ParsedOptions): ParkedContainer | null {
+    return this.canHave(options) ? parkedFor(this.#parts.take(), options) : null;
   }
 
-  /** The same; where none waits, but one is being made, it waits for that. */
-  async takeNext(options: ParsedOptions): Promise<ParkedContainer | null> {
-    return this.#canHave(options) ? parkedFor(await this.#parts.takeNext(), options) : null;
-  }
-
-  #canHave(options: ParsedOptions): boolean {
+  protected canHave(options: ParsedOptions): boolean {
     const { table, group } = this.#parts.sample;
     return mayBePooled(options, table) && clockOf(options, group) !== null;
-  }
-
-  /** One could not be made, or has died while it waited, and none was asked for since. */
-  get hasFailed(): boolean {
-    return this.#parts.hasFailed;
-  }
-
-  /** How many are to wait from now on. */
-  want(count: number): void {
-    this.#parts.want(count);
   }
 
   /**
@@ -146,6 +111,48 @@ export class ParkedContainers {
     this.#closed ??= this.#parts.close(runs);
     return this.#closed;
   }
+}
+
+/** Containers that differ in their names alone: a run may wait for the next one. */
+export class SharedContainers extends ParkedContainers {
+  readonly #part: SharedPart;
+
+  private constructor(options: ParsedOptions, part: SharedPart, shown: Shown) {
+    super(options, part, shown);
+    this.#part = part;
+  }
+
+  /** As {@link ParkedContainers.begin}, for containers that have nothing each for itself. @throws as `Container.run` */
+  static override async begin(options: ParsedOptions, count: number): Promise<SharedContainers> {
+    const { of, shown } = await groundFor(options, count);
+    return new SharedContainers(options, await SharedPart.begin(options, of), shown);
+  }
+
+  /** As {@link take}; where none waits, but one is being made, it waits for that. */
+  async takeNext(options: ParsedOptions): Promise<ParkedContainer | null> {
+    return this.canHave(options) ? parkedFor(await this.#part.takeNext(options.process.cancelSignal), options) : null;
+  }
+
+  /** One could not be made, or has died while it waited, and none was asked for since by who takes one. */
+  get hasFailed(): boolean {
+    return this.#part.hasFailed;
+  }
+
+  /** How many are to wait from now on. */
+  want(count: number): void {
+    this.#part.want(count);
+  }
+}
+
+/** What containers are begun with, and what they show of the host at this time: what changes while they are begun is another then. */
+async function groundFor(
+  options: ParsedOptions,
+  count: number,
+): Promise<{ readonly of: { readonly count: number; readonly shim: Shim }; readonly shown: Shown }> {
+  requireUsers(options);
+  requireWithoutRoot(options);
+  const of = { count, shim: await containerShim() };
+  return { of, shown: { paths: new ShownSources(pathsOf(options)), network: await sharedNetwork(options) } };
 }
 
 /** `null`: none was taken. */
@@ -204,21 +211,6 @@ function clockOf(options: ParsedOptions, group: GroupPlan): { readonly cpuClock:
     throw error;
   }
 }
-
-/** `null`: a folder that is mounted as it is, or an image of the store, whose files nobody changes. */
-function rootOf({ image, root, table, options, volumes }: Prepared): ShownRoot | null {
-  if (root.type !== 'recipe' || !isChangeable(image?.reference ?? '')) return null;
-  const { recipe } = root;
-  const asked = [...options.mounts, ...recipe.mounts, ...recipe.binds].map(({ target }) => target);
-  const lookedUp = new LookedUp(recipe, [...mountpointsOf(table), ...asked, ...volumes]);
-  return { recipe: image?.reference === 'host' ? recipe : null, lookedUp };
-}
-
-function isChangeable(reference: string): boolean {
-  return reference === 'host' || reference.startsWith(FOLDER);
-}
-
-const FOLDER = 'dir:';
 
 /** The host's paths that containers show by themselves; what the host shows as an image is another question. */
 function pathsOf({ root, mounts }: ParsedOptions): string[] {

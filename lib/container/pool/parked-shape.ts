@@ -1,44 +1,56 @@
-import { clearTimeout, monotonicMs, setTimeout } from '../../native/clock.js';
+import { monotonicMs } from '../../native/clock.js';
 import type { Task } from '../../native/task.js';
 import type { ParsedOptions } from '../options/container-options.js';
+import { ShapeRuns } from '../start/shape-runs.js';
 import { haveOneShape, withoutRun } from './parkable.js';
-import { type ParkedContainer, ParkedContainers } from './parked-containers.js';
+import { type ParkedContainer, SharedContainers } from './parked-containers.js';
 
-/** How long what is parked is kept after the last run's start or end, in ms. */
-const KEPT = 1000;
-/** The most that a run lives for another container to be parked for the next one, in ms. */
-const SHORT = 100;
-/** The most that wait. One does for runs with pauses; of runs that follow at once each would wait for the one that is being made. */
-const MOST = 4;
-/** More runs than these at once keep all processors busy: what would be made for the next ones beside them would only come before them. */
+/**
+ * The most of one shape that wait. One does for runs with pauses; of runs that follow at once each would wait for the one that is being made. Measured
+ * with two processors, as {@link CROWD}.
+ */
+const MOST_OF_SHAPE = 4;
+/** More runs than these at once keep two processors busy: what would be made for the next ones beside them would only come before them. */
 const CROWD = 2;
 /** So often containers are parked that no run takes, until that is given up. */
 const MOST_IN_VAIN = 2;
+
+/** What {@link ParkedShape} needs of containers that wait. */
+export type Waiting = Pick<SharedContainers, 'ready' | 'hasFailed' | 'isWatched' | 'isCurrent' | 'want' | 'take' | 'takeNext' | 'close'>;
+
+/** Has the shim begin so many containers. */
+export type Begin = (options: ParsedOptions, count: number) => Promise<Waiting>;
+
+export interface ShapeHooks {
+  /** There has been no run of this shape for a while. */
+  onUnused(shape: ParkedShape): void;
+  /** More are wanted of this shape: others may have to go. */
+  onMore(shape: ParkedShape): void;
+}
 
 /** The runs of one shape, and the containers that are parked for them. */
 export class ParkedShape {
   readonly #options: ParsedOptions;
   readonly #folder: string;
-  readonly #unused: () => void;
-  #parked: ParkedContainers | null = null;
+  readonly #hooks: ShapeHooks;
+  readonly #begins: Begin;
+  readonly #runs: ShapeRuns;
+  #parked: Waiting | null = null;
   #beginning: Promise<void> | null = null;
   readonly #closing = new Set<Promise<void>>();
   #count = 1;
   #inVain = 0;
-  #begun = 0;
-  #live = 0;
-  /** How long the newest one that has ended lived. */
-  #livedMs = 0;
-  #timer: NodeJS.Timeout | undefined;
 
-  /**
-   * @param folder the folder that relative paths are of
-   * @param unused called when there has been no run of this shape for a while
-   */
-  constructor(options: ParsedOptions, folder: string, unused: () => void) {
+  /** @param folder the folder that relative paths are of */
+  constructor(options: ParsedOptions, folder: string, hooks: ShapeHooks, begins: Begin = SharedContainers.begin) {
     this.#options = withoutRun(options);
     this.#folder = folder;
-    this.#unused = unused;
+    this.#hooks = hooks;
+    this.#begins = begins;
+    this.#runs = new ShapeRuns((isUnused) => {
+      void this.undo();
+      if (isUnused) hooks.onUnused(this);
+    });
   }
 
   isOf(options: ParsedOptions, folder: string): boolean {
@@ -47,118 +59,131 @@ export class ParkedShape {
 
   /** Whether the next runs get what is parked: then nothing else is made ahead for them. */
   get isServed(): boolean {
-    return this.#isLikely && this.#live <= CROWD;
+    return this.isLikely && this.#runs.live <= CROWD;
   }
 
   /** Whether another run is likely, and as short as those before. */
-  get #isLikely(): boolean {
-    return this.#begun > 1 && this.#livedMs <= SHORT && this.#inVain < MOST_IN_VAIN;
+  get isLikely(): boolean {
+    return this.#runs.areRepeated && this.#runs.areShort && this.#inVain < MOST_IN_VAIN;
   }
 
-  hasBegun(): void {
-    this.#begun++;
-    this.#live++;
-    this.#keep();
+  /** How many wait, or are to. */
+  get wanted(): number {
+    return this.#parked === null && this.#beginning === null ? 0 : this.#count;
+  }
+
+  began(): void {
+    this.#runs.began();
   }
 
   /** What has begun did not become a container. */
-  hasFailed(): void {
-    this.#live--;
+  failed(): void {
+    this.#runs.failed();
   }
 
   /** The container of a run is there. */
-  runs({ emptied }: Pick<Task, 'emptied'>): void {
+  started({ emptied }: Pick<Task, 'emptied'>): void {
     const began = monotonicMs();
-    const ended = (): void => this.#hasEnded(monotonicMs() - began);
+    const ended = (): void => this.#ended(monotonicMs() - began);
     void emptied.then(ended, ended);
   }
 
-  #hasEnded(livedMs: number): void {
-    this.#live--;
-    this.#livedMs = livedMs;
-    if (!this.#isLikely) this.#discard();
-    else if (this.#live < CROWD) this.#begin();
-    this.#keep();
+  #ended(livedMs: number): void {
+    this.#runs.ended(livedMs);
+    if (!this.isLikely) this.#discard(this.#parked);
+    else if (this.#runs.live < CROWD) this.#begin();
   }
 
   /** One that is as a container would be that is made now. A single run waits for one that is being made; `null`: there is none for this run. */
   async take(options: ParsedOptions): Promise<ParkedContainer | null> {
+    if (this.#runs.live === 1) await this.#beginning;
+    const parked = this.#parked;
+    if (parked === null) return null;
     try {
-      const taken = await this.#take(options);
+      const taken = await this.#takeOf(parked, options);
       if (taken !== null) this.#inVain = 0;
       return taken;
     } catch {
       // the run is made without, and gets the failure itself if there is one
-      this.#discard();
+      this.#discard(parked);
       return null;
     }
   }
 
-  async #take(options: ParsedOptions): Promise<ParkedContainer | null> {
-    const isAlone = this.#live === 1;
-    if (isAlone) await this.#beginning;
-    const parked = this.#parked;
-    if (parked === null) return null;
-    const isCrowded = this.#live > CROWD;
-    if (isCrowded) parked.want(0);
-    if (isCrowded && parked.ready === 0) return null;
+  async #takeOf(parked: Waiting, options: ParsedOptions): Promise<ParkedContainer | null> {
+    if (this.#isCrowded) parked.want(0);
+    if (this.#isCrowded && parked.ready === 0) return null;
     const isCurrent = !parked.hasFailed && (await parked.isCurrent());
-    // another run may have found that out meanwhile
-    if (this.#parked !== parked) return null;
+    // another run may have found that out meanwhile, and nobody would use what one takes that was cancelled
+    if (this.#parked !== parked || options.process.cancelSignal?.aborted) return null;
     if (!isCurrent) {
-      this.#discard();
+      this.#discard(parked);
       return null;
     }
-    if (isAlone && parked.ready === 0) this.#count = Math.min(this.#count * 2, MOST);
-    if (!isCrowded) parked.want(this.#count);
+    if (this.#isCrowded) {
+      parked.want(0);
+      return parked.take(options);
+    }
+    const isAlone = this.#runs.live === 1;
+    if (isAlone && parked.ready === 0) this.#keepMore();
+    parked.want(this.#count);
     return isAlone ? parked.takeNext(options) : parked.take(options);
   }
 
-  #begin(): void {
-    if (this.#parked !== null || this.#beginning !== null) return;
-    this.#inVain++;
-    this.#beginning = ParkedContainers.begin(this.#options, this.#count).then(
-      (parked) => {
-        this.#beginning = null;
-        this.#parked = parked;
-      },
-      () => {
-        // nor would another try be of use
-        this.#beginning = null;
-        this.#inVain = MOST_IN_VAIN;
-      },
-    );
+  get #isCrowded(): boolean {
+    return this.#runs.live > CROWD;
   }
 
-  #discard(): void {
-    const parked = this.#parked;
+  #keepMore(): void {
+    this.#count = Math.min(this.#count * 2, MOST_OF_SHAPE);
+    this.#hooks.onMore(this);
+  }
+
+  #begin(): void {
+    // a crowd has said that it wants none
+    this.#parked?.want(this.#count);
+    if (this.#parked !== null || this.#beginning !== null) return;
+    this.#inVain++;
+    this.#beginning = this.#begins(this.#options, this.#count).then(
+      (parked) => this.#begun(parked),
+      () => {
+        // the next runs hear of that themselves if it lasts
+        this.#beginning = null;
+      },
+    );
+    this.#hooks.onMore(this);
+  }
+
+  #begun(parked: Waiting): void {
+    this.#beginning = null;
+    this.#parked = parked;
+    if (parked.isWatched) return;
+    // nor could others be
+    this.#inVain = MOST_IN_VAIN;
+    this.#discard(parked);
+  }
+
+  /** Undoes those that wait, unless others are in their place already. */
+  #discard(parked: Waiting | null): void {
+    if (parked === null || parked !== this.#parked) return;
     this.#parked = null;
-    if (parked === null) return;
+    this.#count = 1;
     // what could not be undone stays in the journal, for the next reap
     const closing = parked.close().catch(() => undefined);
     this.#closing.add(closing);
     void closing.then(() => this.#closing.delete(closing));
   }
 
-  #keep(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      void this.undo();
-      if (this.#live === 0) this.#unused();
-    }, KEPT).unref();
-  }
-
   /** Undoes what waits. */
   async undo(): Promise<void> {
-    clearTimeout(this.#timer);
     await this.#beginning;
-    this.#discard();
+    this.#discard(this.#parked);
     await Promise.all(this.#closing);
   }
 
   /** Undoes what waits, and parks nothing at the ends of those that live. */
   async forget(): Promise<void> {
-    this.#begun = 0;
+    this.#runs.forget();
     await this.undo();
   }
 }

@@ -36,6 +36,9 @@ export const RUN_NAMES = [
   'buffer',
 ] as const satisfies readonly (keyof RunOptions)[];
 
+/** In the place of a command that each run brings. */
+export const NO_COMMAND: readonly string[] = ['-'];
+
 export const poolSchema = z.strictObject({ ready: z.int().min(1).max(256).optional() });
 
 /**
@@ -46,9 +49,14 @@ export const poolSchema = z.strictObject({ ready: z.int().min(1).max(256).option
 export function parsePooled(options: Readonly<Record<string, unknown>>): ParsedOptions {
   const { command, entrypoint } = options;
   const isSilent = command === undefined && entrypoint === undefined;
-  const parsed = parseRunOptions(isSilent ? { ...options, command: ['-'] } : options);
+  const parsed = parseRunOptions(isSilent ? { ...options, command: NO_COMMAND } : options);
   for (const [option, why] of refusals(parsed)) throw invalidOption(option, `can't go with a pool: ${why}`);
   return parsed;
+}
+
+/** Whether a pool can have containers with these options. */
+export function isPoolable(options: ParsedOptions): boolean {
+  return refusals(options).next().done === true;
 }
 
 /** Deeper than any option has anything. */

@@ -2,6 +2,7 @@ import type { Parked } from '../../native/shim-pool.js';
 import type { PooledPlan } from '../plan/pool-plan.js';
 import type { Prepared } from '../start/prepare.js';
 import type { RestShapes } from './rest-shapes.js';
+import type { ShownRoot } from './shown-root.js';
 
 /** How many characters of a container's id its host name has, by which the shim tells its containers apart. */
 export const NAMED = 12;
@@ -22,19 +23,15 @@ export interface Taken {
 export interface PooledParts {
   /** What one of them was planned with: all but names, addresses and ids is the same for each. */
   readonly sample: Prepared;
+  /** Its root, as it was before the first was begun; `null`: nobody changes that. */
+  readonly root: ShownRoot | null;
   readonly ready: number;
   /** There will never be another. */
   readonly isOver: boolean;
-  /** One could not be made, or has died while it waited, and none was asked for since. */
-  readonly hasFailed: boolean;
   /** Resolves when all wait. @throws why one could not be made */
   readonly begun: Promise<void>;
   /** `null`: none waits. */
   take(): Taken | null;
-  /** The same; where none waits, but one is being made, it waits for that. */
-  takeNext(): Promise<Taken | null>;
-  /** How many are to wait from now on. */
-  want(count: number): void;
   /** Undoes those that wait, and resolves when the mounts are gone too of all that has ended when `runs` has. To be called once. @throws what could not be undone */
   close(runs?: Promise<unknown>): Promise<void>;
 }

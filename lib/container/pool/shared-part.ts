@@ -8,6 +8,7 @@ import { type Prepared, prepare } from '../start/prepare.js';
 import { NAMED, type PooledParts, type Taken } from './pooled-parts.js';
 import { requirePoolable } from './require-poolable.js';
 import { RestShapes } from './rest-shapes.js';
+import { ShownRoot } from './shown-root.js';
 
 /**
  * Containers that differ in their names alone: planned and encoded once, and named by the shim. The layers and volumes below them stay until the last has
@@ -15,15 +16,17 @@ import { RestShapes } from './rest-shapes.js';
  */
 export class SharedPart implements PooledParts {
   readonly sample: Prepared;
+  readonly root: ShownRoot | null;
   readonly #plan: PooledPlan;
   readonly #pool: ShimPool;
   readonly #shapes = new RestShapes();
   #users = 1;
 
-  private constructor(sample: Prepared, plan: PooledPlan, pool: ShimPool) {
-    this.sample = sample;
-    this.#plan = plan;
-    this.#pool = pool;
+  private constructor(of: { sample: Prepared; root: ShownRoot | null; plan: PooledPlan; pool: ShimPool }) {
+    this.sample = of.sample;
+    this.root = of.root;
+    this.#plan = of.plan;
+    this.#pool = of.pool;
   }
 
   /** @throws as `Container.run` */
@@ -34,7 +37,9 @@ export class SharedPart implements PooledParts {
       requirePoolable(prepared);
       const plan = planPooled(planHead(prepared), { ...prepared, park: false });
       const all = { first: plan.first, name: id.slice(0, NAMED) };
-      return new SharedPart(prepared, plan, shim.startPool({ all, count }, prepared.slots.descriptors));
+      // what changes after this is another then, also while the first is begun
+      const root = ShownRoot.of(prepared);
+      return new SharedPart({ sample: prepared, root, plan, pool: shim.startPool({ all, count }, prepared.slots.descriptors) });
     } catch (error) {
       prepared.release();
       throw error;
@@ -53,6 +58,7 @@ export class SharedPart implements PooledParts {
     return this.#pool.begun;
   }
 
+  /** One could not be made, or has died while it waited, and the shim begins none any more until {@link take} has it try again. */
   get hasFailed(): boolean {
     return this.#pool.hasFailed;
   }
@@ -61,10 +67,12 @@ export class SharedPart implements PooledParts {
     return this.#taken(this.#pool.take());
   }
 
-  async takeNext(): Promise<Taken | null> {
-    return this.#taken(await this.#pool.takeNext());
+  /** The same; where none waits, but one is being made, it waits for that. */
+  async takeNext(cancelSignal: AbortSignal | null): Promise<Taken | null> {
+    return this.#taken(await this.#pool.takeNext(cancelSignal));
   }
 
+  /** How many are to wait from now on. */
   want(count: number): void {
     this.#pool.want(count);
   }
