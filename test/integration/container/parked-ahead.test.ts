@@ -305,6 +305,18 @@ describe('a container that is parked ahead shows its image as it is', () => {
   });
 });
 
+describe('what is parked ahead', () => {
+  it('is not lost where its image leads in a circle below its mounts', async () => {
+    const image = await ownImage();
+    mkdirSync(join(image, 'x'));
+    symlinkSync('y', join(image, 'x/y'));
+    const given: RunOptions = { image: `dir:${image}`, command: ['true'], tmpfs: { '/x': '', '/x/y/z': '' } };
+    for (let i = 0; i < 6; i++) expect(await Container.run(given)).toMatchObject({ status: 'ok' });
+    await forgetMadeAhead();
+    await until('none is left', () => parked().length === 0);
+  });
+});
+
 /** What comes of a run, but for what is of one moment. */
 async function outcome(given: RunOptions): Promise<object> {
   try {
