@@ -17,7 +17,8 @@
 //   kStart        slots of the descriptors, plan            kStarted, then kEnded; or kFailed
 //   kStartLater   the same; its first process waits for kGo -
 //                 or kRest
-//   kGo           -                                         as for kStart
+//   kGo           -; of a pool that, or how many (u32) from as for kStart; of a pool -
+//                 now on
 //   kDescriptors  descriptors sent ahead                    -
 //   kRest         as kStart, for the second part of a plan  -
 //   kRelease      -                                         kRunning, or kFailed
@@ -36,8 +37,6 @@
 //                                                           any more: kRemoved, when the mounts of the runs have gone too; its list is
 //                                                           empty. The numbers are from 2^31 on. A pool without a name and a first part
 //                                                           has those that kPart brings, each once
-//   kGo           of a pool: nothing, or how many (u32) from   -
-//                 now on
 //   kPart         a name (str), the first part of a plan,   kReady or kSpent with that name
 //                 for the pool of this id
 //
