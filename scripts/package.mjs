@@ -18,11 +18,11 @@ const DEPENDENCIES = ['fzstd', 'tar', 'undici'];
 const MOST_BYTES = 1_000_000;
 
 /** Documents about the sources, which stay with these. */
-const OF_SOURCES = ['architecture.md', 'attacks.md', 'benchmarks.md', 'network-cases.md', 'timeline.svg'].map(
+const OF_SOURCES = ['architecture.md', 'attacks.md', 'benchmarks.md', 'network-cases.md', 'oci-tried.md', 'timeline.svg'].map(
   (name) => `${root}docs/${name}`,
 );
-/** Whose stack traces nobody looks at: the command, and a build, tell their failures in words. */
-const NAMELESS = ['build.cjs', 'oci.cjs', 'zod.cjs'];
+/** Whose stack traces nobody looks at: the command, a build and a pull tell their failures in words. */
+const NAMELESS = ['build.cjs', 'images.cjs', 'oci.cjs', 'zod.cjs'];
 
 /** A line has an end, as Node shows the one that an error is thrown from. */
 async function shortened(name, code) {
