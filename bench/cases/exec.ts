@@ -1,7 +1,7 @@
 import { Container } from 'nacelle';
 import { type Case, type Context, effort, NotHere } from '../case.js';
 import { interleave, type Subject, subject } from '../measure.js';
-import { containerOptions, nacelle } from '../peers/nacelle.js';
+import { containerOptions, ownRun } from '../peers/nacelle.js';
 import { runtimeExec } from '../peers/runtime-exec.js';
 import type { Line } from '../table.js';
 
@@ -39,7 +39,7 @@ async function measure(
 }
 
 export const exec: readonly Case[] = [
-  against('run', nacelle, 0.6),
+  against('run', ownRun, 0.6),
   against('crun', (rootfs) => runtimeExec('crun', rootfs), 0.35),
   against('runc', (rootfs) => runtimeExec('runc', rootfs), 0.12),
 ];

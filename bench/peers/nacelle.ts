@@ -31,6 +31,11 @@ export function nacelle(rootfs: string): Subject {
   return subject('Container.run', () => runContainer(rootfs));
 }
 
+/** The same made for the run. */
+export function ownRun(rootfs: string): Subject {
+  return subject('Container.run', () => Container.run(madeForRun(rootfs)));
+}
+
 /** The same on the host's own files, which is what `image` is by default. */
 export function onHost(rootfs: string): Subject {
   return subject("Container.run, image 'host'", () => Container.run({ ...containerOptions(rootfs), image: 'host' }));
