@@ -5,27 +5,16 @@ import type { ParkedContainer } from '../../../../lib/container/pool/parked-cont
 import type { ParkedShape, Waiting } from '../../../../lib/container/pool/parked-shape.js';
 import { Deferred } from '../../../../lib/native/deferred.js';
 import type { RunEnd } from '../../../../lib/native/task.js';
+import { HandClock } from '../../../fixtures/hand-clock.js';
 
 const CLOCK = '../../../../lib/native/clock.js';
-const clock = { ms: 1, timers: new Set<() => void>() };
+const clock = new HandClock();
 
 let modules: typeof import('../../../../lib/container/pool/parked-ahead.js');
 
 beforeAll(async () => {
   vi.resetModules();
-  vi.doMock(CLOCK, async (original) => ({
-    ...(await original<typeof import('../../../../lib/native/clock.js')>()),
-    monotonicMs: () => clock.ms,
-    setTimeout: (call: () => void) => {
-      const timer = (): void => {
-        clock.timers.delete(timer);
-        call();
-      };
-      clock.timers.add(timer);
-      return { unref: () => timer };
-    },
-    clearTimeout: (timer: () => void) => clock.timers.delete(timer),
-  }));
+  vi.doMock(CLOCK, async (original) => clock.over(await original<typeof import('../../../../lib/native/clock.js')>()));
   modules = await import('../../../../lib/container/pool/parked-ahead.js');
 });
 
@@ -33,12 +22,6 @@ afterAll(() => {
   vi.doUnmock(CLOCK);
   vi.resetModules();
 });
-
-/** A second passes. */
-function pause(): void {
-  clock.ms += 1000;
-  for (const call of [...clock.timers]) call();
-}
 
 /** Containers that wait in no shim. */
 class Noted implements Waiting {
@@ -151,7 +134,7 @@ it('parks nothing at the end of the first, and one at that of the second, which 
 
 it('parks none for a run that comes a second later', async () => {
   await run();
-  pause();
+  clock.pause();
   await run();
   expect(states()).toEqual([]);
 });
@@ -167,7 +150,7 @@ it('parks none after runs that live for long, also where the runs before were sh
 
 it('undoes what nobody takes within a second, and begins anew', async () => {
   for (let i = 0; i < 2; i++) await run();
-  pause();
+  clock.pause();
   await settled();
   expect(states()).toEqual(['closed']);
   await run();
@@ -184,13 +167,13 @@ it('keeps more where a single run finds none, and no more than four', async () =
 it('gives up where two were parked in vain, unless a run has taken one', async () => {
   const inVain = async (): Promise<void> => {
     for (let i = 0; i < 2; i++) await run();
-    pause();
+    clock.pause();
     await settled();
   };
   await inVain();
   for (let i = 0; i < 3; i++) await run();
   expect(made).toHaveLength(2);
-  pause();
+  clock.pause();
   for (let i = 0; i < 4; i++) await inVain();
   expect(made).toHaveLength(4);
 });
@@ -228,13 +211,19 @@ it('discards what would be another now, and has others in its place at the end o
   expect(states()).toEqual(['closed', 1]);
 });
 
-it('discards what it has looked at, and not what is there since', async () => {
+/** Begins the third run of a shape, whose look at the image waits for the test. */
+async function slowly() {
   for (let i = 0; i < 2; i++) await run();
   const looked = new Deferred<void>();
   const [first] = made;
   if (first) first.looked = looked.promise;
   const slow = begin();
   await settled();
+  return { looked, slow };
+}
+
+it('discards what it has looked at, and not what is there since', async () => {
+  const { looked, slow } = await slowly();
   await parkedAhead.undo();
   await run();
   expect(states()).toEqual(['closed', 1]);
@@ -253,12 +242,7 @@ it('wants none in a crowd, and some again when that is over', async () => {
 });
 
 it('sees a crowd that has come while it looked', async () => {
-  for (let i = 0; i < 2; i++) await run();
-  const looked = new Deferred<void>();
-  const [first] = made;
-  if (first) first.looked = looked.promise;
-  const slow = begin();
-  await settled();
+  const { looked, slow } = await slowly();
   // nothing waits, so these do not look
   const crowd = [begin(), begin()];
   await settled();
@@ -288,9 +272,9 @@ it('goes though a launch that has failed was the last run of its shape, however 
   const of = options();
   const shape = parkedAhead.shapeOf(of);
   shape?.began();
-  pause();
+  clock.pause();
   shape?.failed();
-  pause();
+  clock.pause();
   await settled();
   expect(states()).toEqual(['closed']);
   // the shape is forgotten: two are needed again
@@ -309,7 +293,7 @@ it('parks nothing for a second where a shape falls out of the eight that was to 
   await settled();
   expect(made[0]?.isClosed).toBe(true);
   expect(parkedAhead.shapeOf(options('1'))).toBeNull();
-  pause();
+  clock.pause();
   expect(parkedAhead.shapeOf(options('1'))).not.toBeNull();
 });
 

@@ -5,23 +5,16 @@ import { Deferred } from '../../../../lib/native/deferred.js';
 import type { Beginning, RunEnd } from '../../../../lib/native/task.js';
 import { newId } from '../../../../lib/plan/id.js';
 import { type Plan, planOf } from '../../../../lib/plan/plan.js';
+import { HandClock } from '../../../fixtures/hand-clock.js';
 
 const CLOCK = '../../../../lib/native/clock.js';
-const clock = { ms: 0, timers: new Set<() => void>() };
+const clock = new HandClock();
 
 let modules: typeof import('../../../../lib/container/start/prewarm.js');
 
 beforeAll(async () => {
   vi.resetModules();
-  vi.doMock(CLOCK, async (original) => ({
-    ...(await original<typeof import('../../../../lib/native/clock.js')>()),
-    monotonicMs: () => clock.ms,
-    setTimeout: (call: () => void) => {
-      clock.timers.add(call);
-      return { unref: () => call };
-    },
-    clearTimeout: (call: () => void) => clock.timers.delete(call),
-  }));
+  vi.doMock(CLOCK, async (original) => clock.over(await original<typeof import('../../../../lib/native/clock.js')>()));
   modules = await import('../../../../lib/container/start/prewarm.js');
 });
 
@@ -29,11 +22,6 @@ afterAll(() => {
   vi.doUnmock(CLOCK);
   vi.resetModules();
 });
-
-/** A second passes. */
-function pause(): void {
-  for (const call of [...clock.timers]) call();
-}
 
 /** Notes what a first part is told. */
 class Noted implements Beginning {
@@ -169,9 +157,9 @@ it('one that was given back is kept no longer than any other', async () => {
   for (let i = 0; i < 2; i++) await send(one).end();
   send(one);
   const guessed = prewarm.take({});
-  pause();
+  clock.pause();
   if (guessed) prewarm.giveBack(guessed);
-  pause();
+  clock.pause();
   expect(states()).toEqual(['closed', 'closed']);
 });
 
@@ -186,7 +174,7 @@ it('what fails is made anew with the next one', async () => {
 
 it('what nobody takes within a while is undone, and the shape forgotten', async () => {
   for (let i = 0; i < 2; i++) await send(one).end();
-  pause();
+  clock.pause();
   expect(states()).toEqual(['closed', 'closed']);
   send(one);
   expect(parts).toHaveLength(2);
@@ -195,7 +183,7 @@ it('what nobody takes within a while is undone, and the shape forgotten', async 
 it('beside one that lives for long what waits is undone, and the shape stays known', async () => {
   await send(one).end();
   const second = send(one);
-  pause();
+  clock.pause();
   expect(states()).toEqual(['closed']);
   await second.end(2000);
   expect(states()).toEqual(['closed', 'begun']);
@@ -204,7 +192,7 @@ it('beside one that lives for long what waits is undone, and the shape stays kno
 it('one that could not be made does not keep its shape', async () => {
   await send(one).end();
   await send(one).fail();
-  pause();
+  clock.pause();
   expect(states()).toEqual(['closed']);
   send(one);
   expect(parts).toHaveLength(1);
