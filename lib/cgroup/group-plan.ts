@@ -252,24 +252,20 @@ export function joinAbove(bases: readonly string[], name: string): Step[] {
   return bases.map((base) => ({ op: 'join_above', path: pathOf(base, name), floor: Buffer.byteLength(`${base}/${OWN_NAME}`) }));
 }
 
-/** Steps that make the group's folders. On v2 every group above must hand the controllers on; on v1 a folder is enough, but for cpusets. */
+/**
+ * Steps that make the group's folders. On v2 every group above must hand the controllers on; on v1 a folder is enough, but for cpusets. The folder
+ * is made first: until then the groups above are empty, and whoever ends or reaps meanwhile may remove them with what they hand on.
+ */
 function makeSteps({ hierarchy, base, slot, controllers }: Member, name: string): Step[] {
-  const folder = pathOf(base, name);
-  const make: Step = { op: 'make_group', host: true, out: slot, at: NONE, path: folder };
-  if (hierarchy.version === 1 && hierarchy.controllers.includes('cpuset')) {
-    const folders = [...parents(`${OWN_NAME}/${name}`), `${OWN_NAME}/${name}`];
-    return [make, ...folders.map((path): Step => ({ op: 'inherit_cpuset', host: true, at: NONE, path: `${base}/${path}` }))];
+  const make: Step = { op: 'make_group', host: true, out: slot, at: NONE, path: pathOf(base, name) };
+  const above = parents(`${OWN_NAME}/${name}`).map((path) => `${base}/${path}`);
+  if (hierarchy.version === 1) {
+    const folders = hierarchy.controllers.includes('cpuset') ? [...above, pathOf(base, name)] : [];
+    return [make, ...folders.map((path): Step => ({ op: 'inherit_cpuset', host: true, at: NONE, path }))];
   }
-  if (hierarchy.version === 1 || controllers.length === 0) return [make];
-  const enable = Buffer.from(controllers.map((controller) => `+${controller}`).join(' '));
-  const above = [base, ...parents(`${OWN_NAME}/${name}`).map((path) => `${base}/${path}`)];
-  return [
-    ...above.flatMap((path, i): Step[] => [
-      ...(i === 0 ? [] : [{ op: 'make_group' as const, host: true, out: NONE, at: NONE, path }]),
-      { op: 'put', host: true, at: NONE, path: `${path}/cgroup.subtree_control`, bytes: enable },
-    ]),
-    make,
-  ];
+  if (controllers.length === 0) return [make];
+  const bytes = Buffer.from(controllers.map((controller) => `+${controller}`).join(' '));
+  return [make, ...[base, ...above].map((path): Step => ({ op: 'put', host: true, at: NONE, path: `${path}/cgroup.subtree_control`, bytes }))];
 }
 
 /** Controllers whose limits programs read in the group that they see, to fit their heaps and threads to them. */

@@ -235,11 +235,8 @@ function makeSteps(
     const bytes = Buffer.from(missing.map((name) => `+${name}`).join(' '));
     return [{ op: 'put', host: true, at: NONE, path: `${folder}/cgroup.subtree_control`, bytes }];
   };
-  return [
-    ...enable(mountPoint),
-    ...above.flatMap((folder): Step[] => [{ op: 'make_group', host: true, out: NONE, at: NONE, path: folder }, ...enable(folder)]),
-    make,
-  ];
+  // the folder first: nobody removes a group with another one in it
+  return [make, ...[mountPoint, ...above].flatMap(enable)];
 }
 
 function deviceLimits(

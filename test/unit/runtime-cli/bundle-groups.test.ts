@@ -192,22 +192,22 @@ describe('groups on pure v2', () => {
 
   it('lie beside the own group, for that has processes, and enable what is not enabled yet', () => {
     expect(made('v2', { controllers, groups: { '/cg': all, '/cg/engine': { available: controllers, enabled: ['memory'] } } })).toEqual([
-      ...['make /cg/engine', '/cg/engine/cgroup.subtree_control = +pids', 'make /cg/engine/id'],
+      ...['make /cg/engine/id', '/cg/engine/cgroup.subtree_control = +pids'],
     ]);
     expect(made('v2', { controllers, path: 'a/b', groups: { '/cg': all, '/cg/engine': all } })).toEqual([
-      ...['make /cg/engine', 'make /cg/engine/a', '/cg/engine/a/cgroup.subtree_control = +memory +pids', 'make /cg/engine/a/b'],
+      ...['make /cg/engine/a/b', '/cg/engine/a/cgroup.subtree_control = +memory +pids'],
     ]);
   });
 
   it('ask a group for nothing that it has not', () => {
     const groups = { '/cg': { available: ['pids'], enabled: [] } };
-    expect(made('v2', { controllers, path: '/a', groups })).toEqual(['/cg/cgroup.subtree_control = +pids', 'make /cg/a']);
+    expect(made('v2', { controllers, path: '/a', groups })).toEqual(['make /cg/a', '/cg/cgroup.subtree_control = +pids']);
   });
 
   it('have what the group above is to hand on to a folder that is there already', () => {
     const groups = { '/cg': { available: controllers, enabled: [] }, '/cg/a': { available: [], enabled: [] } };
     expect(made('v2', { controllers, path: '/a/b', groups })).toEqual([
-      ...['/cg/cgroup.subtree_control = +memory +pids', 'make /cg/a', '/cg/a/cgroup.subtree_control = +memory +pids', 'make /cg/a/b'],
+      ...['make /cg/a/b', '/cg/cgroup.subtree_control = +memory +pids', '/cg/a/cgroup.subtree_control = +memory +pids'],
     ]);
   });
 });
@@ -227,11 +227,9 @@ describe('groups of a hybrid machine', () => {
   it('are handed on what limits the container, and nothing else, as an own group with processes hands nothing on', () => {
     expect(of({})).toEqual(['make /unified/engine/a/b']);
     expect(of({ hugepageLimits: [{ pageSize: '2MB', limit: 4096 }] })).toEqual([
-      'make /unified/engine',
-      '/unified/engine/cgroup.subtree_control = +hugetlb',
-      'make /unified/engine/a',
-      '/unified/engine/a/cgroup.subtree_control = +hugetlb',
       'make /unified/engine/a/b',
+      '/unified/engine/cgroup.subtree_control = +hugetlb',
+      '/unified/engine/a/cgroup.subtree_control = +hugetlb',
     ]);
     expect(of({ unified: { 'misc.max': 'sev 1' } })).toContain('/unified/engine/a/cgroup.subtree_control = +misc');
   });
