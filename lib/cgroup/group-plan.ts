@@ -265,7 +265,10 @@ function makeSteps({ hierarchy, base, slot, controllers }: Member, name: string)
   }
   if (controllers.length === 0) return [make];
   const bytes = Buffer.from(controllers.map((controller) => `+${controller}`).join(' '));
-  return [make, ...[base, ...above].map((path): Step => ({ op: 'put', host: true, at: NONE, path: `${path}/cgroup.subtree_control`, bytes }))];
+  return [
+    make,
+    ...[base, ...above].map((path): Step => ({ op: 'put', host: true, at: NONE, path: `${path}/cgroup.subtree_control`, bytes })),
+  ];
 }
 
 /** Controllers whose limits programs read in the group that they see, to fit their heaps and threads to them. */
