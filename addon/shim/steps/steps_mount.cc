@@ -9,6 +9,7 @@
 #include <string>
 
 #include "../kernel/syscalls.h"
+#include "chroot.h"
 #include "made_in.h"
 #include "overlay.h"
 #include "resolve.h"
@@ -244,8 +245,12 @@ int run(Context& context, const args::detach& a) {
 int run(Context& context, const args::enter_folder& a) { return checked_int(fchdir(context.slots.get(a.folder))); }
 
 int run(Context& context, const args::pivot& a) {
+  // else the namespace would keep its own root with all mounts of the machine, and whoever joins it later, as `exec` does, would begin
+  // there
+  int result = in_chroot() ? leave_chroot() : 0;
+  if (result < 0) return result;
   if (fchdir(context.slots.get(a.root)) < 0) return -errno;
-  const int result = sys_pivot_root(".", ".");
+  result = sys_pivot_root(".", ".");
   if (result < 0) return result;
   // the old root now lies on top of the new one, and on the old root the mounts that were stacked there: '.' names the topmost
   for (uint64_t left = a.between + 1; left > 0; --left) {
