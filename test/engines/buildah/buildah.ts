@@ -1,12 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { enginesRoot } from '../buildkit/daemon.js';
-
-/** There is no right to more files here than a process has. */
-const CONTAINERS = '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n';
-const POLICY = '{ "default": [{ "type": "insecureAcceptAnything" }] }';
-const STORAGE = '[storage]\ndriver = "overlay"\ngraphroot = "/work/buildah"\nrunroot = "/tmp/buildah"\n';
+import { writeContainersConf } from '../containers-conf.js';
+import { enginesRoot } from '../engines-root.js';
 
 /** Debian's buildah, each call in namespaces of its own, without a network. It sees the daemon's folder as /work. */
 export class Buildah {
@@ -14,9 +9,7 @@ export class Buildah {
 
   /** @param archive an OCI archive in the daemon's folder */
   constructor(archive: string, names: readonly string[]) {
-    mkdirSync(join(this.#root, 'etc/containers'), { recursive: true });
-    for (const [name, text] of Object.entries({ 'containers.conf': CONTAINERS, 'policy.json': POLICY, 'storage.conf': STORAGE }))
-      writeFileSync(join(this.#root, 'etc/containers', name), text);
+    writeContainersConf(this.#root);
     this.#run(`id=$(buildah pull -q oci-archive:/work/${archive}); for name in ${names.join(' ')}; do buildah tag $id $name; done`);
   }
 

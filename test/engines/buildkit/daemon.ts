@@ -1,17 +1,10 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { until } from '../../fixtures/until.js';
-
-/** The root folder with Debian's engines in it, which have their own namespaces there (test/engines/in-root). */
-export function enginesRoot(...programs: readonly string[]): string {
-  const root = process.env.NACELLE_ENGINES_ROOT ?? '';
-  const missing = programs.filter((program) => !existsSync(join(root, program)));
-  if (root === '' || missing.length > 0)
-    throw new Error(`NACELLE_ENGINES_ROOT names no root folder with ${programs.join(' and ')}: see CONTRIBUTING.md`);
-  return root;
-}
+import { busyboxTar } from '../busybox-tar.js';
+import { enginesRoot } from '../engines-root.js';
 
 const FRONTEND = 'test/dockerfile:1';
 
@@ -84,21 +77,8 @@ export class Daemon implements AsyncDisposable {
     this.docker(['build', ...output, ...frontend, ...flags, '/work/context']);
   }
 
-  /** A tar of busybox with all its names, a user and a group: the same base for all builders. */
   busybox(): Buffer {
-    const folder = join(this.work, 'base');
-    const script = [
-      'mkdir -p bin etc tmp usr/bin var root dev proc sys; chmod 1777 tmp; ln -s usr/bin link',
-      `cp ${join(this.#root, 'bin/busybox')} bin/; for one in $(bin/busybox --list); do [ $one = busybox ] || ln -sf busybox bin/$one; done`,
-      String.raw`printf '#!/bin/sh\nexec /bin/sh "$@"\n' > bin/bash; chmod 755 bin/bash`,
-      String.raw`printf 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001:app:/home/app:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n' > etc/passwd`,
-      String.raw`printf 'root:x:0:\napp:x:1001:\nweb:x:33:app\nnobody:x:65534:\n' > etc/group`,
-    ];
-    mkdirSync(folder, { recursive: true });
-    execFileSync('sh', ['-ec', script.join('\n')], { cwd: folder });
-    return execFileSync('tar', ['-C', folder, '--sort=name', '--mtime=@1000000000', '--owner=0', '--group=0', '-c', '.'], {
-      maxBuffer: 1 << 28,
-    });
+    return busyboxTar(join(this.#root, 'bin/busybox'), join(this.work, 'base'));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
