@@ -1,6 +1,7 @@
 #include "launch.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/sendfile.h>
@@ -39,6 +40,7 @@ struct Shim {
   std::string owner;
   pid_t pid = 0;
   bool is_expected = false;  // somebody has asked for it to be started ahead
+  bool is_doubted = false;   // one of its connections has ended
 };
 
 Shim& the_shim() {
@@ -178,6 +180,7 @@ int start_one(const Launch& launch, const std::string& owner, bool detached, uni
 int start(Shim& shim, const Launch& launch, std::string& what) {
   if (shim.control) forget_own_socket(shim.control.get());
   shim.control.reset();
+  shim.is_doubted = false;
   reap(shim);
   shim.owner = random_name();
   if (shim.owner.empty()) return -EAGAIN;
@@ -200,6 +203,23 @@ int add_client(int control, unique_fd& socket, std::string& what) {
   return result;
 }
 
+// Whether a shim takes what a new client sends. One that is about to be gone never answers: the kernel lets go of a dead process's
+// sockets one after the other, and the one that brings clients may be the last. One that is stopped counts as serving, and answers
+// later what nobody hears.
+bool serves(int socket) {
+  constexpr int kPatience = 5000;  // ms
+  const Header hello{kProtocolVersion, static_cast<uint16_t>(Request::kHello), 0, 0, 0};
+  if (send_packet<1>(socket, &hello, sizeof hello, nullptr, 0) < 0) return false;
+  pollfd answer{socket, POLLIN, 0};
+  int ready;
+  do {
+    ready = poll(&answer, 1, kPatience);
+  } while (ready < 0 && errno == EINTR);
+  if (ready == 0) return true;
+  Header header;
+  return receive_whole(socket, &header, sizeof header) > 0;
+}
+
 }  // namespace
 
 // Copies the executable to where nobody can write to it or change its mode, so that a container that opens /proc/PID/exe can change nothing
@@ -215,20 +235,23 @@ int copy_shim(const std::string& path, unique_fd& out) {
 int connect_to_shim(const Launch& launch, unique_fd& socket, std::string& what, std::string& owner, int& pid) {
   Shim& shim = the_shim();
   const std::lock_guard<std::mutex> guard(shim.mutex);
-  unique_fd ours, theirs;
-  what = "make a socket";
-  int result = make_pair(ours, theirs);
-  if (result < 0) return result;
-  result = shim.control ? send_client(shim.control.get(), theirs.get()) : -EPIPE;
+  int result = shim.control ? add_client(shim.control.get(), socket, what) : -EPIPE;
+  if (result == 0 && shim.is_doubted && !serves(socket.get())) result = -EPIPE;
   if (result == -EPIPE || result == -ECONNRESET) {
     result = start(shim, launch, what);
-    if (result == 0) result = send_client(shim.control.get(), theirs.get());
+    if (result == 0) result = add_client(shim.control.get(), socket, what);
   }
   if (result < 0) return result;
-  socket = std::move(ours);
+  shim.is_doubted = false;
   owner = shim.owner;
   pid = shim.pid;
   return 0;
+}
+
+void doubt_shim(const std::string& owner) {
+  Shim& shim = the_shim();
+  const std::lock_guard<std::mutex> guard(shim.mutex);
+  if (shim.owner == owner) shim.is_doubted = true;
 }
 
 void expect_shim() {

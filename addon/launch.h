@@ -15,6 +15,10 @@ struct Launch {
 // copies of the library share one shim, since the addon is loaded once in a process. 0 or -errno; `what` says what failed.
 int connect_to_shim(const Launch& launch, unique_fd& socket, std::string& what, std::string& owner, int& pid);
 
+// Says that a connection to the shim of that owner has ended. Where that is this process's shim, it may be about to be gone, and the next
+// connect_to_shim() finds out.
+void doubt_shim(const std::string& owner);
+
 // Says that start_shim_ahead() is to start one, unless end_shim() comes first.
 void expect_shim();
 

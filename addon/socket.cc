@@ -175,6 +175,7 @@ bool Socket::ReceiveOne() {
 bool Socket::Lost() {
   const Napi::Function closed = on_close_.Value();
   Shut();
+  doubt_shim(owner_);
   static_cast<void>(Tell(closed, 0, nullptr));  // an environment that is ending need not hear of it
   return false;
 }

@@ -16,7 +16,14 @@ const { describe, it } = requires({ root: true, tools: ['unshare', 'mount', 'ls'
 const temporary = temporaryFolder();
 
 /** In a /run of its own, where no other owner is; `after` is run there at the end. */
-const ownRun = (after: string) => ['unshare', '-m', 'sh', '-c', `unset NACELLE_RUNROOT; mount -t tmpfs test /run && "$@"; ${after}`, 'sh'];
+const ownRun = (after: string) => [
+  'unshare',
+  '-m',
+  'sh',
+  '-c',
+  `set -e; unset NACELLE_RUNROOT; mount -t tmpfs test /run; "$@"; ${after}`,
+  'sh',
+];
 
 interface Reaped {
   owners: string[];
@@ -50,7 +57,9 @@ describe('reap()', () => {
 });
 
 it('is done by a new shim where the one before has died, heard of or not', async () => {
-  expect(await runNode('reap-unheard', [], { through: ownRun('true') })).toEqual([['first'], ['second']]);
+  const killed = 100;
+  const owners = Array.from({ length: killed + 1 }, (_, number) => `owner-${number}`);
+  expect(await runNode('reap-unheard', [String(killed)], { through: ownRun('true') })).toEqual(owners);
 });
 
 it('the record of what could not be undone stays for the next reap', async () => {
