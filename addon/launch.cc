@@ -94,6 +94,39 @@ int copy_as_memfd(int source, unique_fd& out) {
   return result;
 }
 
+// The copy on a mount of its own that this process has made, for all shims that it starts: they share the memory of it. Nobody can change
+// it, nor who may read it; of a memfd its owner may change that, so each shim has another one.
+struct SharedCopy {
+  std::mutex mutex;
+  unique_fd file;
+  struct stat of {};  // the file that was copied
+};
+
+SharedCopy& the_copy() {
+  static auto* copy = new SharedCopy;  // never destroyed, as the_shim()
+  return *copy;
+}
+
+bool is_same_file(const struct stat& one, const struct stat& other) {
+  return one.st_dev == other.st_dev && one.st_ino == other.st_ino && one.st_size == other.st_size &&
+         one.st_mtim.tv_sec == other.st_mtim.tv_sec && one.st_mtim.tv_nsec == other.st_mtim.tv_nsec &&
+         one.st_ctim.tv_sec == other.st_ctim.tv_sec && one.st_ctim.tv_nsec == other.st_ctim.tv_nsec;
+}
+
+int share_copy(int source, unique_fd& out) {
+  struct stat now {};
+  if (fstat(source, &now) < 0) return -errno;
+  SharedCopy& shared = the_copy();
+  const std::lock_guard<std::mutex> guard(shared.mutex);
+  if (!shared.file || !is_same_file(shared.of, now)) {
+    shared.file.reset();
+    const int result = copy_on_own_mount(source, shared.file);
+    if (result < 0) return result;
+    shared.of = now;
+  }
+  return opened(checked_int(fcntl(shared.file.get(), F_DUPFD_CLOEXEC, 3)), out);
+}
+
 int make_pair(unique_fd& ours, unique_fd& theirs) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
@@ -227,7 +260,7 @@ bool serves(int socket) {
 int copy_shim(const std::string& path, unique_fd& out) {
   const unique_fd source(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!source) return -errno;
-  const int result = geteuid() == 0 ? copy_on_own_mount(source.get(), out) : -EPERM;
+  const int result = geteuid() == 0 ? share_copy(source.get(), out) : -EPERM;
   // this process may be root of a container without CAP_SYS_ADMIN, or under a filter that refuses these calls
   return result == -EPERM || result == -ENOSYS ? copy_as_memfd(source.get(), out) : result;
 }

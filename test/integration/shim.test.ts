@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, copyFileSync, existsSync, fstatSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'vitest';
 import { Container } from '../../lib/index.js';
+import { closeDescriptor, loadNative } from '../../lib/native/load-addon.js';
+import { findShim } from '../fixtures/detached.js';
 import { descendants, entries, isAlive, pidOf, readLink, shimOf, statusField } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { startNode } from '../fixtures/node.js';
@@ -45,6 +48,37 @@ describe('the shim', () => {
     expect(readLink(`/proc/${pid}/exe`)).toBe('/nacelle-shim');
     expect(existsSync('/nacelle-shim')).toBe(false);
     expect(readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[5]).toBe(String(pid));
+  });
+
+  it('shares its program with the shims of detached containers, which are as protected', async () => {
+    await sh('true');
+    const { dev, ino } = statSync(`/proc/${shimOf()?.pid}/exe`);
+    const container = await Container.create({ ...(await busybox()), detach: true, command: ['sleep', '1000'] });
+    try {
+      const exe = `/proc/${findShim(container.id)}/exe`;
+      expect(statSync(exe)).toMatchObject({ dev, ino });
+      expect(() => chmodSync(exe, 0o755)).toThrow('EROFS');
+    } finally {
+      await container.remove({ force: true });
+    }
+  });
+
+  it('is copied anew when its file has changed', () => {
+    const { addon, shim } = loadNative();
+    const file = join(meeting, 'shim');
+    copyFileSync(shim, file);
+    const copies = [shim, file, file].map((path) => addon.copyShim(path));
+    appendFileSync(file, 'more');
+    copies.push(addon.copyShim(file));
+    const [own, first, again, changed] = copies.map((fd) => {
+      const { dev, ino, size } = fstatSync(fd);
+      closeDescriptor(fd);
+      return { file: `${dev}:${ino}`, size };
+    });
+    expect(again).toEqual(first);
+    expect(own?.size).toBe(first?.size);
+    expect(changed).toMatchObject({ size: Number(first?.size) + 4 });
+    expect(new Set([own, first, changed].map((copy) => copy?.file)).size).toBe(3);
   });
 
   it('ignores what a terminal or a service manager sends', async () => {
