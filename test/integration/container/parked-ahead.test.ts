@@ -1,9 +1,10 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { beforeEach, expect, onTestFinished } from 'vitest';
 import { Container, type ContainerOptions, type PoolRunOptions, type RunOptions, type RunResult } from '../../../lib/index.js';
-import { isAlive, pidOf } from '../../fixtures/host.js';
+import { entries, isAlive, pidOf, shimOf } from '../../fixtures/host.js';
 import { busyboxRootfsCopy } from '../../fixtures/images.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { forgetMadeAhead } from '../../fixtures/made-ahead.js';
@@ -19,6 +20,7 @@ const { describe, it } = requires({ containers: true, tools: ['busybox'] });
 const groups = requires({ containers: true, groups: true, tools: ['busybox'] });
 const mounting = requires({ root: true, tools: ['busybox', 'unshare', 'mount', 'umount'] });
 const asRoot = requires({ root: true, tools: ['busybox'] });
+const limiting = requires({ root: true, tools: ['busybox', 'prlimit'] });
 
 beforeEach(forgetMadeAhead);
 
@@ -67,6 +69,26 @@ describe('a container that is parked ahead', () => {
       expect(seen).not.toContain(await run.pid);
       seen.add(await run.pid);
       expect(await run).toMatchObject({ stdout: '', status: 'ok' });
+    }
+  });
+
+  limiting.it('gives way to one that is asked for and lacks descriptors, which the next try has', async () => {
+    const pid = await twice(await options());
+    const shim = pidOf(shimOf());
+    const setLimit = (soft: number): void => void execFileSync('prlimit', ['--pid', String(shim), `--nofile=${soft}:`]);
+    const before = Number(
+      execFileSync('prlimit', ['--pid', String(shim), '--nofile', '--output=SOFT', '--noheadings', '--raw']).toString(),
+    );
+    const other = await options({ hostname: 'other' });
+    try {
+      // fewer are free than a container has while it waits, as many as it has besides while it is made
+      const open = new Set(entries(`/proc/${shim}/fd`).map(Number));
+      setLimit(Array.from({ length: open.size + 5 }, (_, fd) => fd).filter((fd) => !open.has(fd))[4] ?? before);
+      await expect(Container.run(other)).rejects.toMatchObject({ code: 'EMFILE' });
+      expect([parked(), isAlive(pid)]).toEqual([[], false]);
+      expect(await Container.run(other)).toMatchObject({ status: 'ok' });
+    } finally {
+      setLimit(before);
     }
   });
 
