@@ -2,7 +2,9 @@
 import { existsSync, statSync } from 'node:fs';
 import { filesBelow, root, run } from './shared.mjs';
 
-const parts = ['index', 'api', 'core', 'build', 'networks', 'images', 'load', 'oci', 'rest', 'zod'].map((name) => `dist/${name}.cjs`);
+const parts = ['index', 'api', 'core', 'run', 'more', 'build', 'networks', 'images', 'load', 'oci', 'rest', 'zod'].map(
+  (name) => `dist/${name}.cjs`,
+);
 const outputs = [...parts, ...['index.js', 'nacelle-oci.cjs', 'index.d.ts', 'index.d.cts'].map((name) => `dist/${name}`)];
 /** Folders too: they tell of a file that was removed. */
 const sources = [

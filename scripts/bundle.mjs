@@ -1,6 +1,7 @@
 // Bundles the library into a few files of CommonJS, of which an import of the package reads the first: the public classes. Their work is in the others,
-// which are read when they are first used, whole: `core` has what most programs use (first-run.mjs). Within a file, too, each module is evaluated at
-// its first use (lazy-module.mjs). They are to be read as they are: maps of their sources would be twice as large.
+// which are read when they are first used, whole: `core` and `run` have what most programs use (first-run.mjs), `core` and `more` what the command nacelle-oci
+// has in common with the library. Within a file, too, each module is evaluated at its first use (lazy-module.mjs). They are to be read as they are: maps of
+// their sources would be twice as large.
 import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -60,28 +61,36 @@ function usedOf(dependency, modules) {
 const modules = modulesFrom(command, modulesFrom(entry));
 const atImport = modulesAtImport(modules);
 const atFirstRun = new Set(readFileSync(`${root}scripts/first-run.txt`, 'utf8').split('\n'));
-const PARTS = ['api', 'core', 'build', 'networks', 'images', 'rest'];
-/** All that the command nacelle-oci needs, in one file: it is started anew for each command, and would else read most of the others. */
+const PARTS = ['api', 'core', 'run', 'more', 'build', 'networks', 'images', 'rest'];
+/** What the command nacelle-oci alone needs, and its own few modules of `api`, of which it would else read all. It is started anew for each command. */
 const COMMAND_PART = 'oci';
+/** All files that the command reads. */
+const OF_COMMAND = [COMMAND_PART, 'core', 'more', 'zod'];
 /** What is thrown where another file can't be loaded. */
 const UNLOADED = 'lib/native/unloaded.ts';
+const libraryModules = modulesFrom(entry);
+const commandModules = modulesFrom(command);
 /** In which file of the package a module is, for a module of the file `from`. */
 function partOf(file, from) {
-  if (from === COMMAND_PART) return COMMAND_PART;
-  if (file === UNLOADED) return 'api';
-  if (atImport.has(file)) return 'api';
-  if (atFirstRun.has(file)) return 'core';
+  if (!libraryModules.has(file)) return COMMAND_PART;
+  if (file === UNLOADED || atImport.has(file)) return from === COMMAND_PART ? COMMAND_PART : 'api';
+  if (commandModules.has(file)) return atFirstRun.has(file) ? 'core' : 'more';
+  if (atFirstRun.has(file)) return 'run';
   if (file.startsWith('lib/build/')) return 'build';
   if (file.startsWith('lib/network/')) return 'networks';
   if (file.startsWith('lib/image/')) return 'images';
   return 'rest';
 }
-const libraryModules = modulesFrom(entry);
 
+/** Whether other files ask a file for a module: they ask the command's for it, and for what they ask `api` for in a program. */
+const isListed = (file, part) =>
+  part === COMMAND_PART
+    ? file === command || file === UNLOADED || (commandModules.has(file) && partOf(file) === 'api')
+    : partOf(file) === part;
 /** A file of the package: its modules by their paths, as functions, since none is evaluated before it is used. */
 const listing = (part) =>
   [...modules.keys()]
-    .filter((file) => (part === COMMAND_PART ? file === command : libraryModules.has(file) && partOf(file) === part))
+    .filter((file) => isListed(file, part))
     .map((file) => `exports[${JSON.stringify(file)}] = () => require('./${file}');`);
 
 /** A module of another file. Node would take `module.exports = require(…)` for an export of all that is there, and read those files to find the names. */
@@ -122,9 +131,7 @@ const parts = {
     onResolve({ filter: /^loaded:/ }, ({ path }) => ({ path: path.slice('loaded:'.length), namespace: 'loaded' }));
     onLoad({ filter: /.*/, namespace: 'loaded' }, ({ path }) => ({ contents: loading(path) }));
     // only what is used of a dependency is bundled, in the form that TypeScript's default imports have
-    onResolve({ filter: /^zod$/ }, ({ pluginData }) =>
-      pluginData?.part && pluginData.part !== COMMAND_PART ? { path: 'zod', namespace: 'loaded' } : undefined,
-    );
+    onResolve({ filter: /^zod$/ }, ({ pluginData }) => (pluginData?.part ? { path: 'zod', namespace: 'loaded' } : undefined));
     onResolve({ filter: /^(zod|ipaddr\.js|fastest-levenshtein)$/ }, ({ path, namespace }) =>
       namespace === 'lib' ? { path, namespace: 'dependency' } : undefined,
     );
@@ -152,7 +159,7 @@ for (const name of readdirSync(out)) {
 const files = Object.fromEntries(['index', ...PARTS].map((part) => [part, `part:${part}`]));
 const external = ['tar', 'undici', 'fzstd'];
 await build({ ...common, entryPoints: files, plugins: [parts], external });
-// in a build of its own: a module is in one file of each
+// in a build of its own: a module is in one file of each, and those of `api` are in the command's too
 await build({ ...common, entryPoints: { [COMMAND_PART]: `part:${COMMAND_PART}` }, plugins: [parts], external });
 await build({
   ...common,
@@ -165,22 +172,23 @@ const digestOf = (part) =>
   createHash('sha256')
     .update(readFileSync(`${out}/${part}.cjs`))
     .digest('hex');
+const digestsOf = (names) => JSON.stringify(Object.fromEntries(names.map((part) => [part, digestOf(part)])));
 // what was compiled of another version of a file is of no use
 await build({
   ...common,
   entryPoints: [loader],
   outfile: `${out}/load.cjs`,
   outdir: undefined,
-  define: { PART_DIGESTS: JSON.stringify(Object.fromEntries([...PARTS, 'zod'].map((part) => [part, digestOf(part)]))) },
+  define: { PART_DIGESTS: digestsOf([...PARTS, 'zod']) },
 });
-// What is started loads the command's file with the code that V8 has made of it before. It is another file whenever the command is: package managers that
+// What is started loads the command's files with the code that V8 has made of them before. It is another file whenever the command is: package managers that
 // share equal files among versions would leave it as it was, and a planner that stays is known by it.
 await build({
   ...common,
   entryPoints: [boot],
   outfile: `${out}/nacelle-oci.cjs`,
   outdir: undefined,
-  define: { COMMAND_MODULE: JSON.stringify(command), COMMAND_DIGEST: JSON.stringify(digestOf(COMMAND_PART)) },
+  define: { COMMAND_MODULE: JSON.stringify(command), COMMAND_DIGESTS: digestsOf(OF_COMMAND) },
 });
 chmodSync(`${out}/nacelle-oci.cjs`, 0o755);
 // An import has what a require has. Node would read the names of a CommonJS file's exports with a parser that it has to load for that.

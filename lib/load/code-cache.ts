@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, renameSync, rmSync, type Stats, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { arch, geteuid, pid, version } from 'node:process';
+import { paddedLength } from './code-segments.js';
 
 const WRITABLE_BY_OTHERS = 0o022;
 
@@ -9,9 +10,11 @@ const WRITABLE_BY_OTHERS = 0o022;
  *
  * @param file the bundle
  * @param digest of what is in it: all else may be the same after it was replaced
+ * @returns a line, with a length that leaves what is behind it where V8 takes it as it lies there
  */
 export function codeKey({ ino, size, mtimeMs }: Pick<Stats, 'ino' | 'size' | 'mtimeMs'>, digest: string): string {
-  return `nacelle code 3 ${version} ${arch} ${ino} ${size} ${mtimeMs} ${digest}\n`;
+  const key = `nacelle code 4 ${version} ${arch} ${ino} ${size} ${mtimeMs} ${digest}`;
+  return `${key.padEnd(paddedLength(key.length + 1) - 1)}\n`;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { lstatSync, mkdirSync, statSync } from 'node:fs';
 import { createRequire, Module } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import process, { env, geteuid, versions } from 'node:process';
@@ -6,6 +6,7 @@ import { constants, Script } from 'node:vm';
 import { now } from '../native/clock.js';
 import { codeKey, keepCode, keptCode } from './code-cache.js';
 import { forgetOldest } from './forget-oldest.js';
+import { wrappedText } from './wrapped-text.js';
 
 /** By the bundler: the SHA-256 of each file of the package that is loaded by this one, as it was bundled. */
 declare const PART_DIGESTS: Readonly<Record<string, string>>;
@@ -88,9 +89,7 @@ function compile(name: string, { file, digest, at }: { file: string; digest: str
     const key = codeKey(statSync(file), digest);
     const kept = keptCode(path, key);
     if (kept === undefined && !makeFolder(at)) return null;
-    // The bundler writes names, texts and patterns in ASCII, so that a byte is a character; comments alone have others, which nobody reads. As UTF-8
-    // it would be decoded first.
-    const script = new Script(`(function (exports, require, module, __filename, __dirname) { ${readFileSync(file, 'latin1')}\n})`, {
+    const script = new Script(wrappedText(file), {
       filename: file,
       ...(kept === undefined ? {} : { cachedData: kept }),
       importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,

@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
@@ -97,6 +97,17 @@ describe('of the package', () => {
     expect(execFileSync(file, ['--version'], { encoding: 'utf8' })).toMatch(/^nacelle-oci version /);
   });
 
+  it('has each module in one file, but for those of the classes that the command has for itself', () => {
+    const dist = join(project, 'dist');
+    const files = readdirSync(dist).filter((name) => name.endsWith('.cjs'));
+    const modulesOf = (name: string): string[] =>
+      [...readFileSync(join(dist, name), 'utf8').matchAll(/^ {2}"lib:(lib\/.*)"\(/gm)].map(([, file = '']) => file);
+    const api = modulesOf('api.cjs');
+    const all = files.flatMap((name) => modulesOf(name).filter((file) => name !== 'oci.cjs' || !api.includes(file)));
+    expect(all.length).toBeGreaterThan(500);
+    expect(all.filter((file, index) => all.indexOf(file) < index)).toEqual([]);
+  });
+
   const read = `Object.keys(require.cache).map((file) => require('node:path').basename(file)).filter((name) => name.endsWith('.cjs')).sort()`;
   /** Which files of it are read by an import, and by four runs, of which the third and fourth may have containers that were parked ahead. */
   const filesRead = (options: object): [string[], string[]] => {
@@ -116,6 +127,6 @@ describe('of the package', () => {
     { image: 'host' },
     { image: 'host', memory: '64m', pidsLimit: 32, timeout: 60_000, input: 'text', user: '65534:65534', readOnly: true },
   ])("root's runs read what scripts/first-run.txt names: %j", (options) => {
-    expect(filesRead(options)[1]).toEqual(['api.cjs', 'core.cjs', 'index.cjs', 'load.cjs', 'zod.cjs']);
+    expect(filesRead(options)[1]).toEqual(['api.cjs', 'core.cjs', 'index.cjs', 'load.cjs', 'run.cjs', 'zod.cjs']);
   });
 });
