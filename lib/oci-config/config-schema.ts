@@ -1,5 +1,5 @@
-import * as z from 'zod';
 import { cpuMask } from './cpu-list.js';
+import * as json from './json-fields.js';
 import { memoryFlags, memoryModes, takesNoNodes } from './memory-policy.js';
 import { namespaceNames } from './namespace-names.js';
 import { absolute, id, list, maybe, maybeBoolean, maybeSigned, maybeText, maybeUnsigned, plain, texts, unsigned } from './nullable.js';
@@ -9,14 +9,14 @@ import { schedulerFlags } from './scheduler-flags.js';
 // config.json of runtime-spec 1.3 (config.md, config-linux.md). Fields that the spec does not have are passed over, as it says ("Extensibility").
 // A field of which the value can't be kept is not left out here: what refuses it is refused.ts.
 
-const namespaceSchema = z.object({
-  type: z.enum(namespaceNames),
-  path: maybe(z.union([z.literal(''), absolute])),
+const namespaceSchema = json.object({
+  type: json.oneOf(namespaceNames),
+  path: maybe(json.either(json.literal(''), absolute)),
 });
 
-const idMappings = list(z.object({ containerID: id, hostID: id, size: z.int().min(1) }));
+const idMappings = list(json.object({ containerID: id, hostID: id, size: json.int().min(1) }));
 
-export const mountSchema = z.object({
+export const mountSchema = json.object({
   destination: plain.min(1),
   type: maybeText,
   source: maybeText,
@@ -25,13 +25,17 @@ export const mountSchema = z.object({
   gidMappings: idMappings,
 });
 
-const rlimitSchema = z
-  .object({ type: z.string().regex(/^RLIMIT_[A-Z]+$/, "must be a name such as 'RLIMIT_NOFILE'"), soft: unsigned64(), hard: unsigned64() })
+const rlimitSchema = json
+  .object({
+    type: json.string().regex(/^RLIMIT_[A-Z]+$/, "must be a name such as 'RLIMIT_NOFILE'"),
+    soft: unsigned64(),
+    hard: unsigned64(),
+  })
   .refine(({ soft, hard }) => soft <= hard, { path: ['soft'], message: 'must be at most hard' });
 
 /** RLIM_INFINITY is 2^64 - 1, which JSON.parse makes 2^64. */
 function unsigned64() {
-  return z
+  return json
     .number()
     .min(0)
     .max(2 ** 64)
@@ -39,9 +43,9 @@ function unsigned64() {
     .transform((value) => (value >= 2 ** 64 - 1024 ? Number.POSITIVE_INFINITY : value));
 }
 
-const capabilityNames = list(z.string());
+const capabilityNames = list(json.string());
 
-const capabilitySets = z.object({
+const capabilitySets = json.object({
   bounding: capabilityNames,
   effective: capabilityNames,
   inheritable: capabilityNames,
@@ -49,11 +53,11 @@ const capabilitySets = z.object({
   ambient: capabilityNames,
 });
 
-const schedulerSchema = z.object({
-  policy: z.enum(['SCHED_OTHER', 'SCHED_BATCH', 'SCHED_IDLE', 'SCHED_FIFO', 'SCHED_RR', 'SCHED_DEADLINE']),
+const schedulerSchema = json.object({
+  policy: json.oneOf(['SCHED_OTHER', 'SCHED_BATCH', 'SCHED_IDLE', 'SCHED_FIFO', 'SCHED_RR', 'SCHED_DEADLINE']),
   nice: maybeSigned,
   priority: maybeSigned,
-  flags: list(z.enum(schedulerFlags)),
+  flags: list(json.oneOf(schedulerFlags)),
   /** ns, as are those after it. */
   runtime: maybeUnsigned,
   deadline: maybeUnsigned,
@@ -61,11 +65,11 @@ const schedulerSchema = z.object({
 });
 
 /** An offset of a clock (config-linux.md, "Offset for Time Namespace"). */
-const offsetSchema = z.object({ secs: maybeSigned, nanosecs: maybe(unsigned.max(999_999_999)) });
+const offsetSchema = json.object({ secs: maybeSigned, nanosecs: maybe(unsigned.max(999_999_999)) });
 
 /** A list as cpuset(7) writes it; an empty text is none, as Go writes it. */
 function numberList(what: string) {
-  return z.string().refine((list) => list === '' || cpuMask(list) !== null, `must be a list of ${what} such as '0-3,7'`);
+  return json.string().refine((list) => list === '' || cpuMask(list) !== null, `must be a list of ${what} such as '0-3,7'`);
 }
 
 const processors = numberList('processors');
@@ -73,49 +77,49 @@ const processors = numberList('processors');
 /** An id that is missing is root's, as Go's zero is. */
 const idOrRoot = id.nullish().transform((value) => value ?? 0);
 
-const userSchema = z.object({
+const userSchema = json.object({
   uid: idOrRoot,
   gid: idOrRoot,
   umask: maybe(unsigned.max(0o777)),
   additionalGids: list(id),
 });
 
-export const processSchema = z.object({
+export const processSchema = json.object({
   terminal: maybeBoolean,
-  consoleSize: maybe(z.object({ height: unsigned.max(65_535), width: unsigned.max(65_535) })),
-  user: z.preprocess((user) => user ?? {}, userSchema),
+  consoleSize: maybe(json.object({ height: unsigned.max(65_535), width: unsigned.max(65_535) })),
+  user: json.orEmpty(userSchema),
   cwd: absolute,
   env: texts,
-  args: z.array(plain).min(1),
+  args: json.array(plain).min(1),
   capabilities: maybe(capabilitySets),
   rlimits: list(rlimitSchema).refine((all) => new Set(all.map(({ type }) => type)).size === all.length, 'must name each limit once'),
   noNewPrivileges: maybeBoolean,
-  oomScoreAdj: maybe(z.int().min(-1000).max(1000)),
+  oomScoreAdj: maybe(json.int().min(-1000).max(1000)),
   apparmorProfile: maybeText,
   selinuxLabel: maybeText,
   scheduler: maybe(schedulerSchema),
   ioPriority: maybe(
-    z.object({
-      class: z.enum(['IOPRIO_CLASS_RT', 'IOPRIO_CLASS_BE', 'IOPRIO_CLASS_IDLE']),
+    json.object({
+      class: json.oneOf(['IOPRIO_CLASS_RT', 'IOPRIO_CLASS_BE', 'IOPRIO_CLASS_IDLE']),
       priority: maybe(unsigned.max(7)),
     }),
   ),
   /** Of programs of `exec`, before and after they are in the container's groups. */
-  execCPUAffinity: maybe(z.object({ initial: maybe(processors), final: maybe(processors) })),
+  execCPUAffinity: maybe(json.object({ initial: maybe(processors), final: maybe(processors) })),
 });
 
-const hookSchema = z.object({
+const hookSchema = json.object({
   path: absolute,
   args: texts,
   /** Without it hooks in the namespaces of the runtime have the environment of the runtime, as with runc and crun. */
-  env: maybe(z.array(plain)),
+  env: maybe(json.array(plain)),
   /** Seconds. */
-  timeout: maybe(z.int().min(1)),
+  timeout: maybe(json.int().min(1)),
 });
 
 const hookList = list(hookSchema);
 
-const hooksSchema = z.object({
+const hooksSchema = json.object({
   prestart: hookList,
   createRuntime: hookList,
   createContainer: hookList,
@@ -124,8 +128,8 @@ const hooksSchema = z.object({
   poststop: hookList,
 });
 
-const deviceSchema = z.object({
-  type: z.enum(['c', 'b', 'u', 'p']),
+const deviceSchema = json.object({
+  type: json.oneOf(['c', 'b', 'u', 'p']),
   path: absolute,
   major: maybeUnsigned,
   minor: maybeUnsigned,
@@ -136,13 +140,13 @@ const deviceSchema = z.object({
 });
 
 /** A name that the kernel takes for a network device (dev_valid_name of net/core/dev.c). */
-const linkName = z
+const linkName = json
   .string()
   .refine((name) => /^[^\s/:\0]{1,15}$/.test(name) && name !== '.' && name !== '..', 'must be the name of a network device');
 
 /** MPOL_* and MPOL_F_* (config-linux.md, "Memory policy"). */
-const memoryPolicySchema = z
-  .object({ mode: z.enum(memoryModes), nodes: maybe(numberList('nodes')), flags: list(z.enum(memoryFlags)) })
+const memoryPolicySchema = json
+  .object({ mode: json.oneOf(memoryModes), nodes: maybe(numberList('nodes')), flags: list(json.oneOf(memoryFlags)) })
   .refine(({ mode, nodes, flags }) => !takesNoNodes(mode) || (!nodes && flags.length === 0), {
     ...{ path: ['nodes'], message: 'and flags are for other modes than MPOL_DEFAULT and MPOL_LOCAL' },
   })
@@ -152,11 +156,11 @@ const memoryPolicySchema = z
 
 const absolutes = list(absolute);
 
-const linuxSchema = z.object({
+const linuxSchema = json.object({
   namespaces: list(namespaceSchema).refine((all) => new Set(all.map(({ type }) => type)).size === all.length, 'must name each type once'),
   uidMappings: idMappings,
   gidMappings: idMappings,
-  timeOffsets: maybe(z.partialRecord(z.enum(['boottime', 'monotonic']), offsetSchema)),
+  timeOffsets: maybe(json.partialRecord(['boottime', 'monotonic'], offsetSchema)),
   devices: list(deviceSchema),
   cgroupsPath: maybeText,
   resources: maybe(
@@ -169,36 +173,36 @@ const linuxSchema = z.object({
         ...{ path: ['memory', 'swap'], message: 'must be at least memory.limit' },
       }),
   ),
-  rootfsPropagation: maybe(z.enum(['', 'shared', 'slave', 'private', 'unbindable', 'rshared', 'rslave', 'rprivate', 'runbindable'])),
-  seccomp: maybe(z.record(z.string(), z.unknown())),
-  sysctl: maybe(z.record(z.string(), plain)),
+  rootfsPropagation: maybe(json.oneOf(['', 'shared', 'slave', 'private', 'unbindable', 'rshared', 'rslave', 'rprivate', 'runbindable'])),
+  seccomp: maybe(json.record(json.string(), json.unknown())),
+  sysctl: maybe(json.record(json.string(), plain)),
   maskedPaths: absolutes,
   readonlyPaths: absolutes,
   mountLabel: maybeText,
-  intelRdt: maybe(z.unknown()),
-  personality: maybe(z.object({ domain: z.enum(['LINUX', 'LINUX32']), flags: texts })),
+  intelRdt: maybe(json.unknown()),
+  personality: maybe(json.object({ domain: json.oneOf(['LINUX', 'LINUX32']), flags: texts })),
   memoryPolicy: maybe(memoryPolicySchema),
-  netDevices: maybe(z.record(linkName, z.object({ name: maybe(z.union([z.literal(''), linkName])) }))),
+  netDevices: maybe(json.record(linkName, json.object({ name: maybe(json.either(json.literal(''), linkName)) }))),
 });
 
 /** The whole file. */
-export const configSchema = z.object({
-  ociVersion: z.string().regex(/^1\.\d+\.\d+(?:[-+].*)?$/, 'must be a version 1.x.y of the runtime spec'),
-  root: z.object({ path: plain.min(1), readonly: maybeBoolean }),
+export const configSchema = json.object({
+  ociVersion: json.string().regex(/^1\.\d+\.\d+(?:[-+].*)?$/, 'must be a version 1.x.y of the runtime spec'),
+  root: json.object({ path: plain.min(1), readonly: maybeBoolean }),
   mounts: list(mountSchema),
   process: maybe(processSchema),
   hostname: maybeText,
   domainname: maybeText,
   hooks: maybe(hooksSchema),
-  annotations: maybe(z.record(z.string(), z.string())),
+  annotations: maybe(json.record(json.string(), json.string())),
   linux: maybe(linuxSchema),
 });
 
 /** config.json, checked. */
-export type BundleConfig = z.output<typeof configSchema>;
-export type BundleProcess = z.output<typeof processSchema>;
-export type BundleMount = z.output<typeof mountSchema>;
-export type BundleLinux = z.output<typeof linuxSchema>;
-export type BundleDevice = z.output<typeof deviceSchema>;
-export type Hook = z.output<typeof hookSchema>;
-export type HookKind = keyof z.output<typeof hooksSchema>;
+export type BundleConfig = json.output<typeof configSchema>;
+export type BundleProcess = json.output<typeof processSchema>;
+export type BundleMount = json.output<typeof mountSchema>;
+export type BundleLinux = json.output<typeof linuxSchema>;
+export type BundleDevice = json.output<typeof deviceSchema>;
+export type Hook = json.output<typeof hookSchema>;
+export type HookKind = keyof json.output<typeof hooksSchema>;

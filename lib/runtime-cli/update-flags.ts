@@ -53,7 +53,7 @@ export function resourcesOfFlags(flags: Flags): Resources | null {
     found[part] = { ...found[part], [field]: value };
   }
   if (Object.keys(found).length === 0) return null;
-  const checked = resourcesSchema.safeParse(found);
+  const checked = resourcesSchema.schema().safeParse(found);
   if (checked.success) return checked.data;
   const [first] = checked.error.issues;
   const flag = Object.keys(fields).find((name) => fields[name]?.join('.') === first?.path.join('.'));

@@ -1,5 +1,5 @@
-import type * as z from 'zod';
 import type { configSchema } from '../../oci-config/config-schema.js';
+import type { input } from '../../oci-config/json-fields.js';
 
 /** What a schema takes, where a key may be missing instead of null. */
 type Form<T> = T extends readonly (infer Item)[]
@@ -11,7 +11,7 @@ type Form<T> = T extends readonly (infer Item)[]
     : T;
 
 /** config.json as it is written. */
-export type ConfigForm = Form<z.input<typeof configSchema>>;
+export type ConfigForm = Form<input<typeof configSchema>>;
 export type LinuxForm = NonNullable<ConfigForm['linux']>;
 export type ProcessForm = NonNullable<ConfigForm['process']>;
 export type ResourcesForm = NonNullable<LinuxForm['resources']>;

@@ -5,7 +5,7 @@ import { refuse, refuseMaps } from '../../oci-config/refused.js';
 import { PROPAGATION } from '../../plan/constants.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Mount } from '../options/container-types.js';
-import { tidied } from '../options/mount-target.js';
+import { tidied } from '../options/tidied.js';
 import type { MountForm } from './config-form.js';
 
 /** Attributes of a mount in the order in which they are written, but for RDONLY. */

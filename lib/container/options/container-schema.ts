@@ -22,9 +22,10 @@ import { CONTAINER_NAME } from './container-name.js';
 import { landlockShape } from './landlock-shape.js';
 import { lifecycleShape } from './lifecycle-options.js';
 import { mountSchema, tmpfsOptions } from './mount-options.js';
-import { target, tidied } from './mount-target.js';
+import { target } from './mount-target.js';
 import { hostPorts, ip, networkSchema } from './network-option.js';
 import { profileNames } from './profiles.js';
+import { tidied } from './tidied.js';
 import { usernsSchema } from './userns-option.js';
 import { volumeSchema } from './volume-option.js';
 

@@ -5,7 +5,8 @@ import { absolutePath } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
 import { sizeSchema } from '../../options/size.js';
 import { copyIn, type ParsedCopyIn } from './container-schema.js';
-import { endsAsFolder, MAKES_FILE, target, tidied } from './mount-target.js';
+import { endsAsFolder, MAKES_FILE, target } from './mount-target.js';
+import { tidied } from './tidied.js';
 
 /** A place in a container to be read. */
 export interface ParsedCopyFrom {

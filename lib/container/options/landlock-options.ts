@@ -2,7 +2,7 @@ import { limitsShape } from '../../options/limits.js';
 import { processShape } from '../../process/options/process-options.js';
 import type { CheckedRun } from './container-schema.js';
 import type { MountFlag, ParsedMount } from './mount-flags.js';
-import { tidied } from './mount-target.js';
+import { tidied } from './tidied.js';
 
 type Wrong = (option: keyof CheckedRun, message: string, ...path: string[]) => void;
 

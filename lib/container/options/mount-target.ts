@@ -1,12 +1,6 @@
-import { posix } from 'node:path';
 import { isWithin } from '../../host/mountinfo.js';
 import { absolutePath } from '../../options/common-schemas.js';
-
-/** An absolute path without '.', '..', and '/' at its end. */
-export function tidied(path: string): string {
-  // most paths are tidy already, and need no normalising
-  return /\/(?:[/.]|$)/.test(path) ? posix.normalize(path).replace(/(?<=.)\/$/, '') : path;
-}
+import { tidied } from './tidied.js';
 
 /** Whether a path can only be that of a folder. */
 export function endsAsFolder(path: string): boolean {

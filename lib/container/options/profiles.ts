@@ -1,6 +1,6 @@
 import { UnsupportedError } from '../../errors.js';
 import type { RunOptions } from './container-types.js';
-import { tidied } from './mount-target.js';
+import { tidied } from './tidied.js';
 
 /** The names of the option `profile`. */
 export const profileNames = ['untrusted'] as const;

@@ -2,7 +2,7 @@ import { dirname } from 'node:path/posix';
 import { isWithin } from '../../host/mountinfo.js';
 import { type Ground, NONE } from '../../plan/plan.js';
 import type { Slot } from '../../plan/steps.js';
-import { tidied } from '../options/mount-target.js';
+import { tidied } from '../options/tidied.js';
 
 /** A mount of the container's, in the order in which they are attached. */
 export interface Place {

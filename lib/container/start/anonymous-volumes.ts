@@ -1,7 +1,7 @@
 import { ImageError, NacelleError } from '../../errors.js';
 import { isWithin } from '../../host/mountinfo.js';
 import type { ParsedMount } from '../options/mount-flags.js';
-import { tidied } from '../options/mount-target.js';
+import { tidied } from '../options/tidied.js';
 
 /** The most volumes that are accepted, for each is a mount. No real image has so many. */
 const MOST = 256;

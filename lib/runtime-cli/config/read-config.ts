@@ -1,12 +1,12 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type * as z from 'zod';
 import { NacelleError } from '../../errors.js';
 import { attempt } from '../../native/system-errors.js';
 import { checkedConfig } from '../../oci-config/checked-config.js';
 import { checkedJson } from '../../oci-config/checked-json.js';
 import { type BundleConfig, type BundleProcess, processSchema } from '../../oci-config/config-schema.js';
 import { exactJson, withNumbers } from '../../oci-config/exact-json.js';
+import type { Field } from '../../oci-config/json-fields.js';
 
 /**
  * Reads the configuration of a bundle, once: what is kept of a container is what was checked.
@@ -52,6 +52,6 @@ export function textOfFile(path: string, mayWait: boolean): string {
 }
 
 /** The text of a file as what the schema says. Pure. @throws NacelleError `ERR_INVALID_OPTION` */
-export function checkedFile<S extends z.ZodType>(path: string, text: string, schema: S): z.output<S> {
+export function checkedFile<Out, In>(path: string, text: string, schema: Field<Out, In>): Out {
   return checkedJson(path, withNumbers(exactJson(path, text)), schema);
 }

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { tidied } from '../../container/options/mount-target.js';
+import { tidied } from '../../container/options/tidied.js';
 import { groundOf, type Place } from '../../container/plan/ground.js';
 import { invalidOption } from '../../errors.js';
 import { type MountOptions, parseMountOptions, unapplied } from '../../oci-config/bundle-mount-options.js';

@@ -20,7 +20,8 @@ export function prioritySteps(process: Pick<BundleProcess, 'scheduler' | 'ioPrio
       ? []
       : [{ op: 'io_priority', priority: CLASS[ioPriority.class] * 2 ** CLASS_SHIFT + (ioPriority.priority ?? 0) }];
   const flags = schedulerFlagBits(process.scheduler?.flags ?? []);
-  const scheduling = schedulerSteps(schedulerOf(process)).map((step): Step => {
+  const scheduler = schedulerOf(process);
+  const scheduling = (scheduler === undefined ? [] : schedulerSteps(scheduler)).map((step): Step => {
     return flags === 0 || step.op !== 'scheduler' ? step : { ...step, op: 'scheduler_with_flags', flags };
   });
   return [...scheduling, ...io];

@@ -1,6 +1,5 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import * as z from 'zod';
 import { readGroupFile } from '../../cgroup/files/group-files.js';
 import { hasCode, NacelleError } from '../../errors.js';
 import { isLiving } from '../../host/process-identity.js';
@@ -11,46 +10,55 @@ import { checkedJson } from '../../oci-config/checked-json.js';
 import type { BundleConfig } from '../../oci-config/config-schema.js';
 import { configText } from '../../oci-config/config-text.js';
 import { ownJson } from '../../oci-config/exact-json.js';
+import * as json from '../../oci-config/json-fields.js';
 import { MAX_DEPTH } from '../../oci-config/lined-json.js';
 import { checkedFile } from '../config/read-config.js';
 import { NO_CONTAINER, refusal, usageError } from '../config/runtime-error.js';
 import { stateText } from './own-files.js';
 import { GO, GROUPS, RECORD } from './state-files.js';
 
-const groupSchema = z.object({
-  path: z.string(),
-  mountPoint: z.string(),
-  version: z.union([z.literal(1), z.literal(2)]),
-  controllers: z.array(z.string()).readonly(),
-  /** The unit of systemd whose group this is. */
-  unit: z.string().optional(),
-  /** Whose systemd has the unit; without: that of the machine. */
-  unitOf: z.enum(['machine', 'user']).optional(),
-});
+const groupSchema = json.object(
+  {
+    path: json.string(),
+    mountPoint: json.string(),
+    version: json.either(json.literal(1), json.literal(2)),
+    controllers: json.readonlyArray(json.string()),
+  },
+  {
+    /** The unit of systemd whose group this is. */
+    unit: json.string(),
+    /** Whose systemd has the unit; without: that of the machine. */
+    unitOf: json.oneOf(['machine', 'user']),
+  },
+);
 
 /** What is known of a container between two commands. The number rises when a field changes its meaning. */
-const recordSchema = z.object({
-  format: z.literal(1),
-  ociVersion: z.string(),
-  id: z.string(),
-  pid: z.int().min(1),
-  startTime: z.string(),
-  bundle: z.string(),
-  rootfs: z.string(),
-  created: z.string(),
-  owner: z.string(),
-  annotations: z.record(z.string(), z.string()),
-  /** The container's groups, of which that of `freezer` stops it, and that of `home` has its processes; both are null for a container without groups. */
-  groups: z.array(groupSchema).readonly(),
-  home: z.string().nullable(),
-  freezer: z.object({ path: z.string(), version: z.union([z.literal(1), z.literal(2)]) }).nullable(),
-  /** The container has a socket to tell that it is ready, for whoever waits for that. */
-  notifies: z.boolean().optional(),
-  /** config.json as it was, with exact numbers. */
-  config: z.unknown(),
-});
+const recordSchema = json.object(
+  {
+    format: json.literal(1),
+    ociVersion: json.string(),
+    id: json.string(),
+    pid: json.int().min(1),
+    startTime: json.string(),
+    bundle: json.string(),
+    rootfs: json.string(),
+    created: json.string(),
+    owner: json.string(),
+    annotations: json.record(json.string(), json.string()),
+    /** The container's groups, of which that of `freezer` stops it, and that of `home` has its processes; both are null for a container without groups. */
+    groups: json.readonlyArray(groupSchema),
+    home: json.string().nullable(),
+    freezer: json.object({ path: json.string(), version: json.either(json.literal(1), json.literal(2)) }).nullable(),
+    /** config.json as it was, with exact numbers. */
+    config: json.unknown(),
+  },
+  {
+    /** The container has a socket to tell that it is ready, for whoever waits for that. */
+    notifies: json.boolean(),
+  },
+);
 
-export type ContainerRecord = Readonly<z.output<typeof recordSchema>>;
+export type ContainerRecord = Readonly<json.output<typeof recordSchema>>;
 
 /** The status of the spec, and runc's `paused`. */
 export type ContainerStatus = 'creating' | 'created' | 'running' | 'paused' | 'stopped';
@@ -100,7 +108,7 @@ export function noteGroups({ path }: StateFolder, groups: ContainerRecord['group
 export function notedGroups({ path }: StateFolder): ContainerRecord['groups'] {
   const file = join(path, GROUPS);
   const text = stateText(file);
-  return text === null ? [] : checkedFile(file, text, z.array(groupSchema).readonly());
+  return text === null ? [] : checkedFile(file, text, json.readonlyArray(groupSchema));
 }
 
 /** Writes the record: whoever reads it sees the one before or this one. */
