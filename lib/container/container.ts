@@ -235,7 +235,10 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    */
   static async list(filter: ContainerFilter = {}): Promise<ContainerInfo[]> {
     const wanted = parseFilter(filter);
-    const own = [...live].filter(({ isDetached }) => !isDetached).map(({ info }) => info);
+    const own = live
+      .values()
+      .filter(({ isDetached }) => !isDetached)
+      .map(({ info }) => info);
     return [...own, ...(await detachedContainers())].filter(wanted);
   }
 

@@ -28,6 +28,7 @@ import {
   decodeWelcome,
   type Notice,
 } from './messages.js';
+import { Numbered } from './numbered.js';
 import { Event, MAX_DESCRIPTORS, Request } from './protocol.js';
 import { RunningTask } from './running-task.js';
 import { ShimError } from './shim-error.js';
@@ -57,7 +58,7 @@ const PATIENCE = 5000;
 /** A connection of this environment to a shim, and the tasks that live with it. */
 export class Connection implements Carrier {
   readonly #socket: ShimSocket;
-  readonly #tasks = new Map<number, RunningTask>();
+  readonly #tasks = new Numbered<RunningTask>();
   readonly #pools = new Map<number, ShimPool>();
   readonly #questions = new Map<number, Deferred<Buffer>>();
   #onNotice: ((notice: Notice) => void) | null = null;
@@ -367,6 +368,6 @@ export class Connection implements Carrier {
     for (const answer of this.#questions.values()) answer.reject(why);
     for (const pool of this.#pools.values()) pool.onLost(why);
     this.#pools.clear();
-    for (const task of [...this.#tasks.values()]) task.onLost(why);
+    for (const task of this.#tasks.values()) task.onLost(why);
   }
 }

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { isFrozen } from '../../cgroup/freezer.js';
 import { doAll, isNacelleError, NacelleError } from '../../errors.js';
 import type { Connection } from '../../native/connection.js';
+import { Numbered } from '../../native/numbered.js';
 import { abortSignal } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
 import { unlessAborted } from '../../process/abort.js';
@@ -18,7 +19,7 @@ import { Connections } from './connections.js';
 import { detachAtEnd } from './plugins.js';
 
 /** The containers of this environment (main thread or Worker), in the order in which they were made. */
-export const live = new Set<Life>();
+export const live = new Numbered<Life>();
 
 export const waitOptions = z.strictObject({ cancelSignal: abortSignal.optional() });
 
@@ -64,11 +65,11 @@ export class Life<E extends Encoding = Encoding> {
     this.inside = held.inside;
     this.files = this.#filesIn(held.inside);
     this.own = this.isDetached || held.task.pid === 0 ? null : new OwnEvents(record, held.task);
-    live.add(this);
+    const number = live.add(this);
     // what the handle holds is of no use without its shim
     connection?.over.then(() => this.close());
     const end = (): void => {
-      live.delete(this);
+      live.delete(number);
       this.firstProcess.end();
       this.#detaching = detachAtEnd(record.current);
       if (!this.isDetached) return;

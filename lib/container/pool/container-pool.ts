@@ -1,5 +1,6 @@
 import { NacelleError, oneOf, toError } from '../../errors.js';
 import { asyncDispose } from '../../native/async-dispose.js';
+import { Numbered } from '../../native/numbered.js';
 import { beginTrace } from '../../native/trace.js';
 import { parseOptions } from '../../options/parse-options.js';
 import { execute, type Running, refuse } from '../../process/execute.js';
@@ -36,7 +37,7 @@ export class ContainerPool<E extends Encoding = 'utf8'> implements AsyncDisposab
   #parked: ParkedContainers | null;
   /** Those of before a change of the host, which are being undone. */
   readonly #discarded = new Set<Promise<void>>();
-  readonly #runs = new Set<Promise<unknown>>();
+  readonly #runs = new Numbered<Promise<unknown>>();
   #renewing: Promise<void> | null = null;
   #closed: Promise<void> | null = null;
   readonly #failures: Error[] = [];
@@ -98,8 +99,8 @@ export class ContainerPool<E extends Encoding = 'utf8'> implements AsyncDisposab
 
   /** A run that has begun is waited for by whoever closes the pool; what comes of it is told to whoever has asked for it. */
   #note<F extends Encoding>(running: Promise<Running<F>>): void {
-    const ended = Promise.allSettled([running.then((one) => one.wait())]).then(() => void this.#runs.delete(ended));
-    this.#runs.add(ended);
+    const ended = Promise.allSettled([running.then((one) => one.wait())]).then(() => this.#runs.delete(number));
+    const number = this.#runs.add(ended);
   }
 
   async #launch<F extends Encoding>(program: Program<F>, parsed: ParsedOptions): Promise<Parts<F>> {
@@ -154,7 +155,7 @@ export class ContainerPool<E extends Encoding = 'utf8'> implements AsyncDisposab
 
   async #close(): Promise<void> {
     await this.#renewing;
-    const runs = Promise.all(this.#runs);
+    const runs = Promise.all(this.#runs.values());
     if (this.#parked !== null) this.#discard(this.#parked, runs);
     await Promise.all([...this.#discarded, runs]);
     const failure = oneOf(this.#failures);
