@@ -14,6 +14,7 @@ const MOST_UNTOLD = 4096;
 function hear(): ChangeWatch {
   watch ??= changeWatch();
   const heard = watch.changes();
+  if (heard.length === 0) return watch;
   if (heard.some(([folder]) => folder < 0)) mounts++;
   untold = untold.length + heard.length > MOST_UNTOLD ? [[-1, '']] : [...untold, ...heard];
   return watch;

@@ -1,4 +1,4 @@
-import { lstatSync, readlinkSync, statSync } from 'node:fs';
+import { lstatSync, readlinkSync, type Stats, statSync } from 'node:fs';
 import { dirname, join } from 'node:path/posix';
 import { errnoOf } from '../../errors.js';
 import type { CoverEntry, OverlayRecipe, RootRecipe } from '../../plan/recipe.js';
@@ -14,14 +14,10 @@ const MOST_PATHS = 1000;
  * it shows as it is. The time of the newest change is compared too: a folder may have been elsewhere and come back.
  */
 export class LookedUp {
-  readonly #recipe: RootRecipe;
-  readonly #targets: readonly string[];
-  readonly #seen: string | null;
+  readonly #seen: readonly Seen[] | null;
 
   /** @param targets absolute, inside */
   constructor(recipe: RootRecipe, targets: readonly string[]) {
-    this.#recipe = recipe;
-    this.#targets = targets;
     this.#seen = new Look(recipe).along(targets);
   }
 
@@ -30,23 +26,46 @@ export class LookedUp {
     return this.#seen !== null;
   }
 
-  /** Whether nothing has changed, as far as it could be looked at. */
+  /**
+   * Whether nothing has changed, as far as it could be looked at. What is looked at where follows from what was there, so the same places are looked at
+   * again, and nothing is worked out anew: a link leads elsewhere only when it is another one.
+   */
   isCurrent(): boolean {
-    return this.#seen === null || new Look(this.#recipe).along(this.#targets) === this.#seen;
+    return this.#seen === null || this.#seen.every(isThereStill);
   }
+}
+
+type Status = Pick<Stats, 'dev' | 'ino' | 'ctimeMs'>;
+
+/** What was at a path of the host. */
+interface Seen {
+  readonly path: string;
+  readonly stat: typeof lstatSync;
+  /** `undefined`: nothing. */
+  readonly status: Status | undefined;
+}
+
+function isThereStill({ path, stat, status }: Seen): boolean {
+  let now: Status | undefined;
+  try {
+    now = stat(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return false;
+  }
+  if (status === undefined || now === undefined) return status === now;
+  return status.ino === now.ino && status.ctimeMs === now.ctimeMs && status.dev === now.dev;
 }
 
 /** What is at a path inside. */
 interface Entry {
-  /** The same for as long as nothing there changes. */
-  readonly words: string;
   /** The folders of the host that the overlay shows there as one, the topmost first. */
   readonly folders: readonly string[];
   /** What a link leads to. */
   readonly link: string | null;
 }
 
-const NOTHING: Entry = { words: '', folders: [], link: null };
+const NOTHING: Entry = { folders: [], link: null };
 
 /**
  * One look at an image. Its links are followed here, one component after the other: the image may be another's, and the kernel would follow them from
@@ -55,6 +74,7 @@ const NOTHING: Entry = { words: '', folders: [], link: null };
 class Look {
   readonly #recipe: RootRecipe;
   readonly #entries = new Map<string, Entry>();
+  readonly #seen: Seen[] = [];
   #isWhole = true;
 
   constructor(recipe: RootRecipe) {
@@ -62,9 +82,9 @@ class Look {
   }
 
   /** All that is on the way to these paths; `null`: it can't all be looked at. */
-  along(targets: readonly string[]): string | null {
+  along(targets: readonly string[]): readonly Seen[] | null {
     for (const target of targets) this.#follow(target);
-    return this.#isWhole ? [...this.#entries].map(([path, { words }]) => `${path} ${words}`).join('\n') : null;
+    return this.#isWhole ? this.#seen : null;
   }
 
   #follow(target: string): void {
@@ -116,19 +136,18 @@ class Look {
 
   /** What the overlay makes of the same entry of its layers, the topmost first: what is no folder hides what is below it. */
   #merged(paths: readonly string[], stat: typeof lstatSync = lstatSync): Entry {
-    const words: string[] = [];
     const folders: string[] = [];
     for (const path of paths) {
       const status = this.#orUnseen(() => stat(path, { throwIfNoEntry: false }));
-      words.push(status === undefined ? '-' : `${status.dev}:${status.ino}:${status.ctimeMs}`);
+      this.#seen.push({ path, stat, status: status && { dev: status.dev, ino: status.ino, ctimeMs: status.ctimeMs } });
       if (status === undefined) continue;
       if (!status.isDirectory()) {
         const link = status.isSymbolicLink() && folders.length === 0 ? this.#orUnseen(() => readlinkSync(path)) : undefined;
-        return { words: words.join(' '), folders, link: link ?? null };
+        return { folders, link: link ?? null };
       }
       folders.push(path);
     }
-    return { words: words.join(' '), folders, link: null };
+    return { folders, link: null };
   }
 
   /** `undefined`: it can't be looked at, as below a folder that is closed to this user. */

@@ -6,15 +6,17 @@ import { attempt } from '../../native/system-errors.js';
 /** Files whose contents are copied when a container is planned. */
 const COPIED = ['/etc/resolv.conf', '/etc/hosts'];
 
+const OR_NOTHING = { throwIfNoEntry: false } as const;
+
 /** `undefined`: nothing is there. @throws SyscallError */
 function look(path: string): Stats | undefined {
-  return attempt(`look at ${path}`, () => statSync(path, { throwIfNoEntry: false }));
+  return attempt(`look at ${path}`, () => statSync(path, OR_NOTHING));
 }
 
 /** What of the host a container shows by paths: whoever is made later may have another file there, or another mount. */
 export class ShownSources {
   readonly #paths: readonly string[];
-  readonly #files: string;
+  readonly #files: Files;
   readonly #mounts: string;
   /** The count of changes for which the mounts are known to be these. */
   #looked: number;
@@ -30,7 +32,7 @@ export class ShownSources {
     const count = this.#countChanges();
     if (count !== this.#looked && this.#lookAtMounts() !== this.#mounts) return false;
     this.#looked = count;
-    return this.#lookAtFiles() === this.#files;
+    return this.#areFilesAsSeen();
   }
 
   #countChanges(): number {
@@ -45,15 +47,28 @@ export class ShownSources {
     return mounts.flatMap(({ id, root, mountPoint }) => (isMeant(mountPoint) ? [`${id} ${root} ${mountPoint}`] : [])).join('\n');
   }
 
-  #lookAtFiles(): string {
-    const shown = this.#paths.map((path) => {
-      const status = look(path);
-      return status && `${status.dev}:${status.ino}`;
-    });
-    const copied = COPIED.map((path) => {
-      const status = look(path);
-      return status && `${status.dev}:${status.ino}:${status.mtimeMs}:${status.size}`;
-    });
-    return [...shown, ...copied].join();
+  #lookAtFiles(): Files {
+    return { shown: this.#paths.map(look), copied: COPIED.map(look) };
   }
+
+  #areFilesAsSeen(): boolean {
+    const { shown, copied } = this.#files;
+    return (
+      this.#paths.every((path, i) => isSameFile(shown[i], look(path))) && COPIED.every((path, i) => hasSameText(copied[i], look(path)))
+    );
+  }
+}
+
+/** What was at each path; `undefined`: nothing. */
+interface Files {
+  readonly shown: readonly (Stats | undefined)[];
+  readonly copied: readonly (Stats | undefined)[];
+}
+
+function isSameFile(before: Stats | undefined, now: Stats | undefined): boolean {
+  return before?.ino === now?.ino && before?.dev === now?.dev;
+}
+
+function hasSameText(before: Stats | undefined, now: Stats | undefined): boolean {
+  return isSameFile(before, now) && before?.mtimeMs === now?.mtimeMs && before?.size === now?.size;
 }
