@@ -8,7 +8,7 @@ import type { Usage } from '../process/options/process-types.js';
 import { programSteps } from '../process/program-steps.js';
 import type { Streams } from '../process/streams/child-end.js';
 import { planHostStreams } from '../process/streams/stream-steps.js';
-import { parseKeyed } from './files/interface-file-formats.js';
+import { keyedNumber } from './files/interface-file-formats.js';
 import { basesBeside, homeOf, joinAbove } from './group-plan.js';
 import { cpuTimes } from './stats/usage.js';
 
@@ -90,7 +90,8 @@ function cpuClock(limitMs: number, at: Slot | null): CpuClock {
 
 /** What the program's own folder counted. Memory is counted for the group alone, so the program's share is not known. */
 export function runUsage([cpu]: readonly (Uint8Array | null)[]): Partial<Usage> {
-  const { cpuTimeMs, userMs, systemMs } = cpuTimes(null, { user: 0, system: 0 }, parseKeyed(cpu ? Buffer.from(cpu).toString() : ''));
+  const text = cpu ? Buffer.from(cpu).toString() : '';
+  const { cpuTimeMs, userMs, systemMs } = cpuTimes(null, { user: 0, system: 0 }, (key) => keyedNumber(text, key));
   const usage: Partial<Usage> = {};
   if (cpuTimeMs !== null) usage.cpuTimeMs = cpuTimeMs;
   if (userMs !== null) usage.userMs = userMs;

@@ -21,6 +21,15 @@ export function parseKeyed(text: string): ReadonlyMap<string, number> {
   return values;
 }
 
+/** The number behind one word of such lines, with no table of the others; `undefined`: there is none. */
+export function keyedNumber(text: string, key: string): number | undefined {
+  const at = `\n${text}`.indexOf(`\n${key} `);
+  if (at < 0) return undefined;
+  const begin = at + key.length + 1;
+  const end = text.indexOf('\n', begin);
+  return parseNumber(text.slice(begin, end < 0 ? undefined : end)) ?? undefined;
+}
+
 /** Lines of a name and words such as 'rbytes=1' ('nested keyed'). */
 export function parseNested(text: string): ReadonlyMap<string, ReadonlyMap<string, number>> {
   const lines = new Map<string, ReadonlyMap<string, number>>();

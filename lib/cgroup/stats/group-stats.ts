@@ -91,7 +91,9 @@ function cpuStats(read: ReadFile): CgroupStats['cpu'] {
   const unified = parseKeyed(read('unified', 'cpu.stat') ?? '');
   const nanoseconds = unified.has('user_usec') ? null : parseNumber(read('cpuacct', 'cpuacct.usage') ?? '');
   const shares = ['user', 'sys'].map((kind) => parseNumber(read('cpuacct', `cpuacct.usage_${kind}`) ?? '') ?? 0);
-  const { cpuTimeMs, userMs, systemMs } = cpuTimes(nanoseconds, { user: shares[0] ?? 0, system: shares[1] ?? 0 }, unified);
+  const { cpuTimeMs, userMs, systemMs } = cpuTimes(nanoseconds, { user: shares[0] ?? 0, system: shares[1] ?? 0 }, (key) =>
+    unified.get(key),
+  );
   const throttle = unified.has('nr_periods') ? unified : parseKeyed(read('cpu', 'cpu.stat') ?? '');
   const throttledUs = throttle.get('throttled_usec');
   const throttledNs = throttle.get('throttled_time');

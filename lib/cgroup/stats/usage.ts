@@ -1,5 +1,5 @@
 import type { Pressure } from '../../process/options/process-types.js';
-import { parseKeyed, parseNested, parseNumber } from '../files/interface-file-formats.js';
+import { keyedNumber, parseNested, parseNumber } from '../files/interface-file-formats.js';
 import { parsePressure } from './pressure.js';
 
 /** What a group tells when its tree has ended. `null` where no controller counted it. */
@@ -80,19 +80,19 @@ export function readUsage(files: readonly UsageFile[], contents: readonly (Uint8
   }
   const text = (controller: string, path: string): string | null => texts.get(`${controller} ${path}`) ?? null;
   const number = (controller: string, path: string): number | null => parseNumber(text(controller, path) ?? '');
-  const keyed = (controller: string, path: string): ReadonlyMap<string, number> => parseKeyed(text(controller, path) ?? '');
+  const keyed = (controller: string, path: string, key: string): number | undefined => keyedNumber(text(controller, path) ?? '', key);
+  const shareOf = (key: string): number => keyed('cpuacct', 'cpuacct.stat', key) ?? 0;
 
-  const ticks = keyed('cpuacct', 'cpuacct.stat');
-  const unifiedCpu = keyed('unified', 'cpu.stat');
-  const throttle = keyed('cpu', 'cpu.stat');
   return {
     memoryPeak: number('memory', 'memory.max_usage_in_bytes') ?? number('memory', 'memory.peak'),
     memoryCurrent: number('memory', 'memory.usage_in_bytes') ?? number('memory', 'memory.current'),
     pidsPeak: number('pids', 'pids.peak'),
-    throttledPeriods: throttle.get('nr_throttled') ?? unifiedCpu.get('nr_throttled') ?? 0,
-    throttledMs: (throttle.get('throttled_time') ?? 0) / 1e6 + (unifiedCpu.get('throttled_usec') ?? 0) / 1000,
+    throttledPeriods: keyed('cpu', 'cpu.stat', 'nr_throttled') ?? keyed('unified', 'cpu.stat', 'nr_throttled') ?? 0,
+    throttledMs: (keyed('cpu', 'cpu.stat', 'throttled_time') ?? 0) / 1e6 + (keyed('unified', 'cpu.stat', 'throttled_usec') ?? 0) / 1000,
     pressure: parsePressure(text('unified', 'cpu.pressure'), text('unified', 'memory.pressure'), text('unified', 'io.pressure')),
-    ...cpuTimes(number('cpuacct', 'cpuacct.usage'), { user: ticks.get('user') ?? 0, system: ticks.get('system') ?? 0 }, unifiedCpu),
+    ...cpuTimes(number('cpuacct', 'cpuacct.usage'), { user: shareOf('user'), system: shareOf('system') }, (key) =>
+      keyed('unified', 'cpu.stat', key),
+    ),
     ...readCounters(text),
     ...ioBytes(text('blkio', 'blkio.throttle.io_service_bytes_recursive'), text('io', 'io.stat')),
   };
@@ -107,7 +107,7 @@ export function isCounter({ path }: UsageFile): boolean {
 
 /** @param read gives the text of a controller's file, `null` where there is none */
 export function readCounters(read: (controller: string, file: string) => string | null): GroupCounters {
-  const of = (controller: string, file: string, key: string): number | undefined => parseKeyed(read(controller, file) ?? '').get(key);
+  const of = (controller: string, file: string, key: string): number | undefined => keyedNumber(read(controller, file) ?? '', key);
   return {
     oomKills: of('memory', 'memory.oom_control', 'oom_kill') ?? of('memory', 'memory.events', 'oom_kill') ?? 0,
     ownOoms: of('memory', 'memory.events.local', 'oom') ?? null,
@@ -146,9 +146,9 @@ export function blameOom(
 export function cpuTimes(
   nanoseconds: number | null,
   shares: { readonly user: number; readonly system: number },
-  unified: ReadonlyMap<string, number>,
+  unified: (key: string) => number | undefined,
 ): Pick<GroupUsage, 'cpuTimeMs' | 'userMs' | 'systemMs'> {
-  const [all, user, system] = ['usage_usec', 'user_usec', 'system_usec'].map((key) => unified.get(key));
+  const [all, user, system] = ['usage_usec', 'user_usec', 'system_usec'].map(unified);
   if (all !== undefined && user !== undefined && system !== undefined) {
     return { cpuTimeMs: all / 1000, userMs: user / 1000, systemMs: system / 1000 };
   }

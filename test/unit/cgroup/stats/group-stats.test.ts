@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseKeyed, parseNested, parseNumber } from '../../../../lib/cgroup/files/interface-file-formats.js';
+import { keyedNumber, parseKeyed, parseNested, parseNumber } from '../../../../lib/cgroup/files/interface-file-formats.js';
 import { readStats, statsFiles } from '../../../../lib/cgroup/stats/group-stats.js';
 import { parsePressure } from '../../../../lib/cgroup/stats/pressure.js';
 
@@ -141,8 +141,16 @@ describe('files of the kernel', () => {
       fc.property(fc.dictionary(key, fc.nat()), (values) => {
         const text = Object.entries(values).map(([name, value]) => `${name} ${value}\n`);
         expect(Object.fromEntries(parseKeyed(text.join('')))).toEqual({ ...values });
+        for (const [name, value] of Object.entries(values)) expect(keyedNumber(text.join(''), name)).toBe(value);
       }),
     );
+  });
+
+  it('one number is found by its whole word alone, also in the last line', () => {
+    expect(keyedNumber('oom 1\noom_kill 2', 'oom_kill')).toBe(2);
+    expect(keyedNumber('oom_kill 2\n', 'kill')).toBeUndefined();
+    expect(keyedNumber('max max\n', 'max')).toBeUndefined();
+    expect(keyedNumber('', 'max')).toBeUndefined();
   });
 
   it('any text is read as something', () => {
