@@ -1,6 +1,9 @@
 import type { Step } from '../plan/steps.js';
 import type { GroupPlan } from './group-plan.js';
 
+/** Where a group is, which is all that is noted of it. */
+export type GroupPlaces = Pick<GroupPlan, 'name' | 'paths' | 'usage' | 'leaf'>;
+
 /** The same group for another container: `id`, which stands in its paths, gives way to `other`. Pure. */
 export function renamedGroup(group: GroupPlan, id: string, other: string): GroupPlan {
   const renamed = (text: string): string => text.replace(id, () => other);
@@ -10,9 +13,20 @@ export function renamedGroup(group: GroupPlan, id: string, other: string): Group
     prepare: steps(group.prepare),
     join: steps(group.join),
     undo: steps(group.undo),
-    usage: group.usage.map((file) => ({ ...file, at: renamed(file.at) })),
-    name: renamed(group.name),
     folders: group.folders.map(renamed),
-    paths: Object.fromEntries(Object.entries(group.paths).map(([controller, path]) => [controller, renamed(path)])),
+    ...renamedPlaces(group, id, other),
+  };
+}
+
+/** The same for whoever needs none of the steps. Pure. */
+export function renamedPlaces({ name, paths, usage, leaf }: GroupPlaces, id: string, other: string): GroupPlaces {
+  const renamed = (text: string): string => text.replace(id, () => other);
+  const places: Record<string, string> = {};
+  for (const controller of Object.keys(paths)) places[controller] = renamed(paths[controller] ?? '');
+  return {
+    name: renamed(name),
+    paths: places,
+    usage: usage.map(({ controller, path, at }) => ({ controller, path, at: renamed(at) })),
+    leaf,
   };
 }

@@ -25,10 +25,10 @@ export async function launchPooled<E extends Encoding>(program: Program<E>, cont
     const starting = isTracing
       ? parked.beginning.goOn(encoded.plan(), descriptors, cancelSignal)
       : parked.beginning.goOnEncoded(encoded, descriptors, cancelSignal);
-    const { record, task } = await begunWith(program, starting, () => recordOf(container.prepared(), of.rest));
-    const prepared = container.prepared();
-    tellDenials(task, prepared.options.onDenied);
-    tellEgressRefusals(task, prepared.options.egress?.onDenied ?? null);
+    const { record, task } = await begunWith(program, starting, () => recordOf(container.recorded(), of.rest));
+    const { image, options } = container.recorded();
+    tellDenials(task, options.onDenied);
+    tellEgressRefusals(task, options.egress?.onDenied ?? null);
     const { descriptors: returned } = task.started;
     program.connect(returned.get(of.master));
     return {
@@ -37,12 +37,12 @@ export async function launchPooled<E extends Encoding>(program: Program<E>, cont
         program,
         task,
         slot: encoded.slots,
-        image: prepared.image,
+        image,
         inside: insideOf(record, returned.get(of.mountNamespace), returned.get(of.user)),
         insideSlots: null,
         keepsInside: false,
         changes: null,
-        onDenied: prepared.options.onDenied,
+        onDenied: options.onDenied,
         networks: new Map(),
         release,
       },

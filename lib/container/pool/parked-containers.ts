@@ -1,5 +1,5 @@
 import type { GroupPlan } from '../../cgroup/group-plan.js';
-import { renamedGroup } from '../../cgroup/renamed-group.js';
+import { renamedGroup, renamedPlaces } from '../../cgroup/renamed-group.js';
 import { UnsupportedError } from '../../errors.js';
 import { containerShim } from '../../host/container-shim.js';
 import { networkNamespaceOf } from '../../host/locate.js';
@@ -9,6 +9,7 @@ import type { CpuClock } from '../../plan/plan.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { mayBePooled, type PooledPlan, slotsAfter } from '../plan/pool-plan.js';
 import { cpuClockOf } from '../start/container-group.js';
+import type { Recorded } from '../start/container-record.js';
 import { requireUsers } from '../start/container-users.js';
 import type { Prepared } from '../start/prepare.js';
 import { argvOf, environment } from '../start/program-facts.js';
@@ -27,7 +28,9 @@ export interface ParkedContainer {
   readonly plan: PooledPlan;
   /** The rests of the runs before. */
   readonly shapes: RestShapes;
-  /** What it was planned with, under its own name. @throws NacelleError `ERR_INVALID_OPTION`: there is no command */
+  /** What is noted of it, under its own name. @throws NacelleError `ERR_INVALID_OPTION`: there is no command */
+  recorded(): Recorded;
+  /** What it is planned with. @throws as {@link recorded} */
   prepared(): Prepared;
   /** To be called when the container is gone. */
   readonly release: () => void;
@@ -163,14 +166,20 @@ function parkedFor(taken: Taken | null, options: ParsedOptions): ParkedContainer
     if (isHeld) taken.release();
     isHeld = false;
   };
+  let recorded: Recorded | undefined;
   let prepared: Prepared | undefined;
+  const noted = (): Recorded => {
+    recorded ??= recordedFor(taken, options);
+    return recorded;
+  };
   return {
     parked: taken.parked,
     options,
     plan: taken.plan,
     shapes: taken.shapes,
+    recorded: noted,
     prepared: () => {
-      prepared ??= preparedFor(taken, options);
+      prepared ??= preparedFor(taken, noted());
       return prepared;
     },
     release,
@@ -178,27 +187,27 @@ function parkedFor(taken: Taken | null, options: ParsedOptions): ParkedContainer
 }
 
 /** What was prepared, under the container's own name and with what the run has of its own. */
-function preparedFor(
-  { parked: { name }, of, plan }: Taken,
-  { command, labels, copyIn, copyOut, copyOutMax, process }: ParsedOptions,
-): Prepared {
+function recordedFor({ parked: { name }, of }: Taken, { command, labels, copyIn, copyOut, copyOutMax, process }: ParsedOptions): Recorded {
   const id = name + of.id.slice(NAMED);
   const options: ParsedOptions = { ...of.options, command, labels, copyIn, copyOut, copyOutMax, process };
   const hostname = of.hostname === of.id.slice(0, NAMED) ? name : of.hostname;
   const config = of.image?.config ?? {};
-  const group = renamedGroup(of.group, of.id, id);
   return {
     ...of,
     id,
     options,
     hostname,
-    slots: slotsAfter(plan),
     argv: argvOf(options, config),
     program: { ...of.program, env: environment(options, config, hostname) },
-    group,
-    cpuClock: cpuClockOf(options, group).cpuClock,
+    group: renamedPlaces(of.group, of.id, id),
     release: () => undefined,
   };
+}
+
+/** The same with what is planned. */
+function preparedFor({ of, plan }: Taken, recorded: Recorded): Prepared {
+  const group = renamedGroup(of.group, of.id, recorded.id);
+  return { ...recorded, slots: slotsAfter(plan), group, cpuClock: cpuClockOf(recorded.options, group).cpuClock };
 }
 
 /** `null`: the group counts no processor time, which the run must have counted: what is to be said then is found out for the run alone. */

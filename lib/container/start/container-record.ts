@@ -1,3 +1,4 @@
+import type { GroupPlaces } from '../../cgroup/renamed-group.js';
 import type { PlacedUsageFile } from '../../cgroup/stats/usage.js';
 import { now } from '../../native/clock.js';
 import { formatMac } from '../../network/address.js';
@@ -153,10 +154,11 @@ export interface LiveRecord {
   current: ContainerRecord;
 }
 
-export function recordOf(prepared: Prepared, plan: Plan, detached: DetachedRecord | null = null): ContainerRecord {
+/** What a record follows from: of its group where that is, and not what makes it. */
+export type Recorded = Omit<Prepared, 'group' | 'slots' | 'cpuClock'> & { readonly group: GroupPlaces };
+
+export function recordOf(prepared: Recorded, plan: Plan, detached: DetachedRecord | null = null): ContainerRecord {
   const { id, argv, program, image, options, limits, notEnforced, devices, group, filterKills, stopSignal } = prepared;
-  let resolved: ResolvedOptions | undefined;
-  let facts: BundleFacts | undefined;
   return {
     id,
     name: options.name,
@@ -183,15 +185,8 @@ export function recordOf(prepared: Prepared, plan: Plan, detached: DetachedRecor
     ports: prepared.networks.ports?.record ?? null,
     sharedNetworks: options.sharedNetworks,
     guarded: prepared.networks.guarded,
-    // few look at these of a run, which is over soon
-    get options() {
-      resolved ??= resolvedOptions(prepared);
-      return resolved;
-    },
-    get bundle() {
-      facts ??= bundleFacts(prepared);
-      return facts;
-    },
+    options: resolvedOptions(prepared),
+    bundle: bundleFacts(prepared),
     program,
     namespaces: namespacesToJoin(options, prepared.userns),
     userns: mapsIn(prepared.userns),

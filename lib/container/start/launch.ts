@@ -168,18 +168,37 @@ export async function beginPorts(ports: JoinedNetworks['ports'], task: Task): Pr
 
 /** The facts by which the program's end is judged. */
 export function factsOf(record: LiveRecord): ProgramFacts {
-  const { id, command, processOne, notEnforced, filterKills, group } = record.current;
-  return {
-    id,
-    command,
-    processOne,
-    get limits() {
-      return lethalLimits(record.current.limits, filterKills);
-    },
-    notEnforced,
-    describeCall,
-    readGroup: (end) => evidenceOf({ group, limits: record.current.limits }, end),
-  };
+  return new RecordedFacts(record);
+}
+
+class RecordedFacts implements ProgramFacts {
+  readonly id: string;
+  readonly command: readonly string[];
+  readonly processOne: boolean;
+  readonly notEnforced: ProgramFacts['notEnforced'];
+  readonly describeCall = describeCall;
+  readonly #record: LiveRecord;
+  readonly #group: ContainerRecord['group'];
+
+  constructor(record: LiveRecord) {
+    const { id, command, processOne, notEnforced, group } = record.current;
+    this.id = id;
+    this.command = command;
+    this.processOne = processOne;
+    this.notEnforced = notEnforced;
+    this.#record = record;
+    this.#group = group;
+  }
+
+  /** As they are when the program has ended. */
+  get limits(): ProgramFacts['limits'] {
+    const { limits, filterKills } = this.#record.current;
+    return lethalLimits(limits, filterKills);
+  }
+
+  readGroup(end: Pick<TaskEnd, 'reports' | 'reportsBefore'>): GroupEvidence {
+    return evidenceOf({ group: this.#group, limits: this.#record.current.limits }, end);
+  }
 }
 
 /** What its groups counted in a run of its program: a run is judged by that, and its groups may be older. */
