@@ -11,6 +11,7 @@ import { type Evidence, type GroupEvidence, judge, type LethalLimits, times, usa
 import { ContainerRunError } from './run-error.js';
 import type { Copy, Streams } from './streams/child-end.js';
 import { outputOf } from './streams/collect.js';
+import { PipeSource } from './streams/pipe-source.js';
 import type { ProgramStreams } from './streams/program-streams.js';
 import { Stdio } from './streams/stdio.js';
 import { TerminalStreams } from './streams/terminal-streams.js';
@@ -245,5 +246,11 @@ export class Program<E extends Encoding = Encoding> {
 
 function streamsOf(options: ParsedProcess): ProgramStreams {
   if (options.tty !== null) return new TerminalStreams(options, options.tty);
-  return new Stdio(options, () => binding().pipe(), closeDescriptor, streamOf);
+  return new Stdio(
+    options,
+    () => binding().pipe(),
+    closeDescriptor,
+    streamOf,
+    (fd) => new PipeSource(fd),
+  );
 }

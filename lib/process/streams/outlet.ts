@@ -9,7 +9,14 @@ export interface OutletHooks {
 }
 
 /** What an outlet reads from: a pipe, or a terminal. `ref` and `unref` say whether it keeps the event loop alive. */
-export interface OutletSource extends Readable {
+export interface OutletSource extends Pick<Readable, 'readableEnded' | 'destroyed'> {
+  on(event: 'data', listener: (chunk: Uint8Array) => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  once(event: 'end', listener: () => void): unknown;
+  off(event: 'data', listener: (chunk: Uint8Array) => void): unknown;
+  resume(): unknown;
+  pause(): unknown;
+  destroy(): unknown;
   ref(): unknown;
   unref(): unknown;
 }
@@ -97,6 +104,7 @@ export class Outlet {
     for (const sink of this.#sinks) this.#listen(sink, hooks);
     source.on('data', (chunk: Uint8Array) => this.#give(chunk));
     source.once('end', () => this.end());
+    source.resume();
   }
 
   /** `null` after the end, and where no stream can be made. */
@@ -282,7 +290,7 @@ class LiveCopy extends Readable {
 }
 
 /** Resolves at the end of the stream, or when turns of the event loop have brought nothing more. */
-function drained(source: Readable): Promise<void> {
+function drained(source: OutletSource): Promise<void> {
   // the program's end closes the pipe some moments before anybody tells of it
   if (source.readableEnded || source.destroyed) return Promise.resolve();
   return new Promise((resolve) => {

@@ -10,7 +10,7 @@ import { streamOfCopy } from './copied-descriptor.js';
 import { checkOpen, directDescriptor, inputFile, kindOf, openInput, untilOpen } from './descriptors.js';
 import { holdSource, letSourceGo } from './held-source.js';
 import { ignoreErrors } from './ignore-errors.js';
-import { Outlet } from './outlet.js';
+import { Outlet, type OutletSource } from './outlet.js';
 import { OutputFiles } from './output-files.js';
 import type { Collected, ProgramStreams, StreamHooks } from './program-streams.js';
 import { Sinks } from './sinks.js';
@@ -21,6 +21,9 @@ export type MakePipe = () => readonly [number, number];
 
 /** Makes a stream of our end of a pipe. The end is closed with the stream, and at once when no stream can be made. */
 type MakeStream = (fd: number, options: { readable: boolean; writable: boolean }) => Socket;
+
+/** Makes what an outlet reads from of our end of a pipe, as {@link MakeStream} does. */
+type MakeSource = (fd: number) => OutletSource;
 
 type Options = Pick<ParsedProcess, 'stdin' | 'stdout' | 'stderr' | 'input' | 'maxBuffer' | 'buffer' | 'pipesOnly'>;
 type Stream = 0 | 1 | 2;
@@ -41,6 +44,7 @@ export class Stdio implements ProgramStreams {
   readonly #pipe: MakePipe;
   readonly #closeEnd: (fd: number) => void;
   readonly #streamOf: MakeStream;
+  readonly #readerOf: MakeSource;
   /** What the program writes, for the caller: see {@link Outlet}. `null` where it goes elsewhere. */
   readonly stdout: Readable | null;
   readonly stderr: Readable | null;
@@ -77,12 +81,13 @@ export class Stdio implements ProgramStreams {
     else this.#failure ??= error;
   };
 
-  /** @param closeEnd closes an end that `pipe` made; @param streamOf makes a stream of one */
+  /** @param closeEnd closes an end that `pipe` made; @param streamOf makes a stream of one @param readerOf makes what an output is read by of one */
   constructor(
     options: Options,
     pipe: MakePipe,
     closeEnd: (fd: number) => void = closeSync,
     streamOf: MakeStream = (fd, direction) => new Socket({ fd, ...direction }),
+    readerOf: MakeSource = (fd) => streamOf(fd, { readable: true, writable: false }),
   ) {
     this.#options = options;
     this.#source = sourceOf(options);
@@ -92,6 +97,7 @@ export class Stdio implements ProgramStreams {
     this.#pipe = pipe;
     this.#closeEnd = closeEnd;
     this.#streamOf = streamOf;
+    this.#readerOf = readerOf;
     // errors are heard from now on, for an image may be pulled before the program runs
     for (const stream of callersStreams(options)) stream.on('error', this.#onFailure);
     holdSource(this.#source);
@@ -240,7 +246,7 @@ export class Stdio implements ProgramStreams {
     const onOverflow = (): void => this.#hooks?.onOverflow(stream === 1 ? 'stdout' : 'stderr');
     const collector = isVisible || pipesOnly ? new Collector({ limit: maxBuffer, keep: buffer && isVisible }, onOverflow) : null;
     const own = this.#makePipe(stream);
-    const source = { open: () => this.#streamOf(own, { readable: true, writable: false }), close: () => this.#closeEnd(own) };
+    const source = { open: () => this.#readerOf(own), close: () => this.#closeEnd(own) };
     const outlet = new Outlet(source, collector, { boundsSinks: pipesOnly });
     this.#owned.push({ close: () => outlet.close() });
     this.#outlets[stream - 1] = outlet;
