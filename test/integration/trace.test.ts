@@ -7,10 +7,15 @@ import { requires } from '../fixtures/requires.js';
 
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['busybox'] });
+const withNetworks = requires({ root: true, tools: ['busybox', 'unshare'], kernel: '5.12' });
 
 /** What the program printed, and the timelines that it wrote. */
-async function traced(args: string[], trace = 'json'): Promise<{ stdout: string; stderr: string; timelines: Timeline[] }> {
-  const { code, stdout, stderr } = await startNode('traced', args, { env: { NACELLE_TRACE: trace } }).ended;
+async function traced(
+  args: string[],
+  trace = 'json',
+  through: string[] = [],
+): Promise<{ stdout: string; stderr: string; timelines: Timeline[] }> {
+  const { code, stdout, stderr } = await startNode('traced', args, { env: { NACELLE_TRACE: trace }, through }).ended;
   expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
   const timelines =
     trace === 'json'
@@ -102,6 +107,13 @@ describe('NACELLE_TRACE', () => {
     expect(steps).toEqual(expect.arrayContaining(['pivot', 'rest', 'seccomp', 'exec']));
     expect(steps.indexOf('pivot')).toBeLessThan(steps.indexOf('rest'));
     expect(steps.indexOf('rest')).toBeLessThan(steps.indexOf('seccomp'));
+  });
+
+  withNetworks.it('tells that nothing is kept of the networks of a run, which nobody can change', async () => {
+    const { timelines } = await traced(['networks', `dir:${await busyboxRootfs()}`], 'json', ['unshare', '-n']);
+    const isKept = (name: string): boolean => timelines.some((one) => one.name === name && stepsOf(one.spans).includes('run_steps'));
+    expect(isKept('Container.run')).toBe(false);
+    expect(isKept('Container.create')).toBe(true);
   });
 
   it('writes nothing where nobody asked', async () => {

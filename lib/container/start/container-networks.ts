@@ -42,11 +42,11 @@ export async function networksFor(
     | 'egress'
     | 'process'
   >,
-  of: { readonly id: string; readonly owner: string; readonly users: UserNamespacePlan },
+  of: { readonly id: string; readonly owner: string; readonly users: UserNamespacePlan; readonly park: boolean },
 ): Promise<ContainerNetworks> {
   const { networks, sharedNetworks, sharedGuards: guarded, bandwidth, ports, name, hostname, dns } = options;
   const { cancelSignal: signal } = options.process;
-  const { id, owner, users } = of;
+  const { id, owner, users, park } = of;
   if (networks.some(({ name }) => name === DEFAULT_NETWORK && !keepsBridge(name))) await makeDefaultNetwork(signal ?? undefined);
   const pasta = options.pasta ? requirePasta({ ofOthers: options.userns !== 'host' }) : null;
   const namespace = usesPlugins(options) ? await makeNetworkNamespace(users.kind === 'given' ? users.fd : null) : null;
@@ -55,6 +55,7 @@ export async function networksFor(
   const container = {
     ...{ id, owner, name, hostname, bandwidth, ports, guarded, dns, asksNames, signal, namespace, pasta },
     canChange: canChange(options),
+    isRun: !park,
     isConfined: options.egress !== null,
   };
   const joined = await joinNetworks(networks, sharedNetworks, container);

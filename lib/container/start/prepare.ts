@@ -114,7 +114,7 @@ async function prepareAll(options: ParsedOptions, of: PrepareFor): Promise<Prepa
     held.push(sources.release);
     const users = await usersFor(options, of, mappedPaths(found.root, sources));
     held.push(users.release);
-    const networks = await networksFor(options, { id: of.id, owner: of.shim.owner, users: users.plan });
+    const networks = await networksFor(options, { id: of.id, owner: of.shim.owner, users: users.plan, park: of.park });
     held.push(networks.release);
     const { images, bound, locks } = sources;
     const { namespace } = networks;

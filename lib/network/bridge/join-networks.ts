@@ -55,6 +55,8 @@ interface Joining extends JoiningContainer {
   readonly asksNames: boolean;
   /** It can join and leave networks later. */
   readonly canChange: boolean;
+  /** It is run, and nobody gets it who could have it join a network. */
+  readonly isRun: boolean;
   readonly ports: readonly AskedPort[];
   /** Of the container whose network it shares. */
   readonly guarded: readonly GuardedPort[];
@@ -177,7 +179,7 @@ async function attachAll(wanted: readonly WantedNetwork[], shared: readonly stri
 
 /** What a container's task does for its networks, and what of these can change afterwards. */
 function stepsOf({ attachments, internal }: Attached, { of, parts, own }: JoiningParts): Pick<JoinedNetworks, 'steps' | 'links'> {
-  const { canChange } = of;
+  const canChange = of.canChange && !of.isRun;
   let leave: (readonly Step[])[] = [];
   return {
     steps(slots) {
