@@ -16,7 +16,7 @@ import { groundOf, type Place } from './ground.js';
 import { planLaterMounts } from './later-mounts.js';
 import { DEV, PROC } from './mount-table.js';
 import { isNew, planNamespaces } from './namespace-steps.js';
-import { inOneRow, keepsChildren, networkSteps } from './network-steps.js';
+import { inOneRow, keepsChildren, linkSettings, type NetworkSteps, networkSteps } from './network-steps.js';
 import type { HeadInput, PlanInput } from './plan-input.js';
 import { planProcess } from './process-steps.js';
 import { planProtection } from './protect.js';
@@ -35,6 +35,8 @@ export function planHead(input: HeadInput): Head {
   const protection = planProtection(input);
   const make = [...staging.steps, ...mounts.make, ...protection.make];
   const isMapped = isMadeInside(input.userns);
+  // a process that is made ahead has them behind it when its links are asked for
+  const settings = makesLinksAhead(input) ? linkSettings(input.networks, mounts.at(PROC)) : [];
   const steps: Step[] = [
     ...namespaces.join,
     ...namespaces.cgroup,
@@ -42,6 +44,7 @@ export function planHead(input: HeadInput): Head {
     { op: 'keyring' },
     ...(isNew(options, 'net') ? [{ op: 'link_up', name: 'lo' } as const] : []),
     ...(isMapped ? [] : make),
+    ...settings,
   ];
   const independent = slots.descriptors.size === 0 && namespaces.clocks.length === 0;
   const first = planOf({
@@ -50,7 +53,16 @@ export function planHead(input: HeadInput): Head {
     undo: group.undo,
     ...killGroupOf(group),
   });
-  return { first: independent ? first : null, namespaces, steps, make: isMapped ? make : [], staging, mounts, protection };
+  return {
+    first: independent ? first : null,
+    namespaces,
+    steps,
+    linkSettings: settings,
+    make: isMapped ? make : [],
+    staging,
+    mounts,
+    protection,
+  };
 }
 
 /** The plan, and the slots in it that Node asks for. */
@@ -214,7 +226,7 @@ function planRun(head: Head, input: PlanInput, { kept, listener, park, before, j
   const streams = planStreams(input.streams, slots, { dev, byShim: mayBeRefused(options) });
   const copies = keepsInside(input);
 
-  const links = networkSteps(input.networks, {
+  const links = linksAfter(head, input.networks, {
     slots,
     proc,
     isAgain: before !== undefined,
@@ -274,11 +286,17 @@ function planRun(head: Head, input: PlanInput, { kept, listener, park, before, j
   return { prepare: [...(isAhead ? [] : joined), ...tree.prepare], setUp, program, streams, root };
 }
 
+/** As {@link networkSteps}, without what the head has of them. */
+export function linksAfter(head: Head, ...of: Parameters<typeof networkSteps>): NetworkSteps {
+  const links = networkSteps(...of);
+  return head.linkSettings.length === 0 ? links : { ...links, settings: [] };
+}
+
 /**
  * Whether the shim can make the links while the process mounts: there is a /proc that the process has made, and it has the container's network
  * namespace from its first step.
  */
-function makesLinksAhead({ options, userns }: PlanInput): boolean {
+function makesLinksAhead({ options, userns }: Pick<PlanInput, 'options' | 'userns'>): boolean {
   return userns.kind === 'none' && options.namespaces.pid === 'new';
 }
 

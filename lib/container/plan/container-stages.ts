@@ -18,6 +18,8 @@ export interface Head extends TreeParts {
   /** `null` for a first part that can't be prewarmed, since it needs a descriptor of Node's, or a process before it. */
   readonly first: Plan | null;
   readonly steps: readonly Step[];
+  /** Those among them that are for links: none where these are made after a namespace that comes later. */
+  readonly linkSettings: readonly Step[];
 }
 
 /** What the processes of a container do after their {@link Head}. */

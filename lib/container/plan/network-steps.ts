@@ -97,7 +97,12 @@ export function networkSteps(
   ];
   // an open socket keeps the namespace alive after its last process
   const end = [...(keptSocket === NONE ? [inside] : []), outside, namespace].map((slot): Step => ({ op: 'close', host: true, slot }));
-  return { settings: defaultSteps(hasIpv6, proc), links, end };
+  return { settings: linkSettings({ attachments, hasIpv6 }, proc), links, end };
+}
+
+/** Steps by which a container's process has its links take no addresses from routers: before there is a link. Pure. */
+export function linkSettings({ attachments, hasIpv6 }: Pick<NetworkPlan, 'attachments' | 'hasIpv6'>, proc: Slot): Step[] {
+  return attachments.some(isMadeHere) ? defaultSteps(hasIpv6, proc) : [];
 }
 
 /** The default routes that are made here: links of plugins have theirs. */

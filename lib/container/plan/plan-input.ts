@@ -32,6 +32,7 @@ export interface ExtraDevice extends Device {
 
 /** What the first part of a plan depends on. */
 export type HeadInput = Pick<PlanInput, 'options' | 'slots' | 'root' | 'group' | 'devices' | 'proc' | 'userns'> & {
+  readonly networks: Pick<PlanInput['networks'], 'attachments' | 'hasIpv6'>;
   /** The table without its files: their contents are not the same for all containers of a shape. */
   readonly table: Omit<MountTable, 'files'>;
 };

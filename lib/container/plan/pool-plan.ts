@@ -6,7 +6,7 @@ import { NONE, type Plan, planOf, REFUSE_DESCRIPTORS, Slots, type Stage, slotsOf
 import type { Slot, Step } from '../../plan/steps.js';
 import { findUser, type TailSteps } from '../../process/program-steps.js';
 import { planDenials } from './call-filter.js';
-import { type ContainerPlan, killGroupOf, saveUser, terminalSteps } from './container-plan.js';
+import { type ContainerPlan, killGroupOf, linksAfter, saveUser, terminalSteps } from './container-plan.js';
 import { type Head, wholeStages } from './container-stages.js';
 import { planStreams } from './container-streams.js';
 import { planTree, type TreePlan } from './container-tree.js';
@@ -15,7 +15,7 @@ import { mayBeRefused } from './device-nodes.js';
 import { groundOf } from './ground.js';
 import { planLaterMounts } from './later-mounts.js';
 import { DEV, type MountTable, PROC } from './mount-table.js';
-import { inOneRow, networkSteps } from './network-steps.js';
+import { inOneRow } from './network-steps.js';
 import type { PlanInput, TreeInput } from './plan-input.js';
 import { boundSet, limitSteps, planProcess } from './process-steps.js';
 import { stopCarriers } from './stop-carriers.js';
@@ -43,7 +43,7 @@ export function planPooled(head: Head, input: TreeInput): PooledPlan {
   const { slots, group, options, networks: joined } = input;
   const tree = planTree(head, input);
   const networks = joined.steps(slots);
-  const links = networkSteps(joined, { slots, proc: head.mounts.at(PROC), isAgain: false, kept: -1, bandwidth: options.bandwidth });
+  const links = linksAfter(head, joined, { slots, proc: head.mounts.at(PROC), isAgain: false, kept: -1, bandwidth: options.bandwidth });
   const egress = egressSteps(options.egress?.rules ?? null, {
     slots,
     hasIpv6: joined.hasIpv6,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { CLONE, PROPAGATION } from '../../../../lib/plan/constants.js';
-import { joinParts, type PlanParts } from '../../../../lib/plan/plan.js';
+import { joinParts, type Plan, type PlanParts } from '../../../../lib/plan/plan.js';
 import { MOUNT_ATTR } from '../../../../lib/plan/recipe.js';
 import type { Op, Step } from '../../../../lib/plan/steps.js';
 import { end, type Facts, first, last, leaseOf, mounting, ops, parts, places, plan } from '../../../fixtures/container-plan.js';
@@ -352,6 +352,15 @@ describe('the links of a container', () => {
     expect(Math.min(...links)).toBeGreaterThan(goesOn);
     expect(Math.max(...links)).toBeLessThan(first(steps, 'set_propagation'));
     expect(waits(steps).some((at) => at > first(steps, 'mask') && at < first(steps, 'exec'))).toBe(true);
+  });
+
+  it('find the settings for links made before, by a process that may be made ahead', () => {
+    const settings = (of: Plan | null): string[] =>
+      (of?.stages ?? []).flatMap(({ steps }) => steps.flatMap((step) => (step.op === 'sysctl' ? [step.path] : [])));
+    const { first: ahead, rest } = parts({}, facts);
+    expect(settings(ahead)).toEqual(['accept_ra', 'autoconf', 'accept_dad'].map((name) => `net/ipv6/conf/default/${name}`));
+    expect(settings(rest)).toEqual([]);
+    expect(settings(parts().first)).toEqual([]);
   });
 
   it('are there before the settings of the caller, which may be theirs', () => {
