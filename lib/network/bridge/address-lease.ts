@@ -1,36 +1,20 @@
-import { existsSync, linkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { hasCode, invalidOption, NacelleError } from '../../errors.js';
 import { delay, monotonicMs } from '../../native/clock.js';
-import { readIfThere } from '../../native/read-if-there.js';
-import { attempt } from '../../native/system-errors.js';
-import type { Slots } from '../../plan/plan.js';
+import { NONE, type Slots } from '../../plan/plan.js';
 import { unlessAborted } from '../../process/abort.js';
 import { type Address, type Cidr, hostOf } from '../address.js';
 import { numbersAfter } from '../ipam/address-numbers.js';
 import { addressAt, inSubnet, numberIn } from '../ipam/subnet.js';
-import { lastAddressIn } from '../network-files.js';
 import { noteOf } from '../noted.js';
 import { ownAddresses } from '../own-addresses.js';
 import { isNetworksLink } from '../own-link.js';
 import { hostEndName } from './host-end.js';
-import {
-  isAddressTaken,
-  isPortShared,
-  keeperOfUnfinished,
-  leaveSteps,
-  networkFolder,
-  offerPath,
-  offersOf,
-  unfinishedOffer,
-  useOf,
-  useRecord,
-  withNetwork,
-} from './network-folder.js';
+import type { LastNumber } from './last-number.js';
+import { isPortShared, leaveSteps, useOf, useRecord, useStep, withNetwork } from './network-folder.js';
 import { isChildRecord, type NetworkRecord, numbersElsewhere, numbersOf, subnetsOf } from './network-settings.js';
+import { isAddressTaken, type Offers, removeVoidOffers } from './offers.js';
 import type { TaskSteps } from './parts.js';
-
-/** Of 2^128. */
-const MOST_DIGITS = 39;
 
 /** For whom an address is taken. */
 export interface LeaseFor {
@@ -38,8 +22,10 @@ export interface LeaseFor {
   readonly id: string;
   /** The shim that makes and removes it. */
   readonly owner: string;
-  /** The use by which this process keeps the bridge. */
-  readonly keeper: string;
+  /** What this process offers in the network. */
+  readonly offers: Offers;
+  /** What the network has given last. */
+  readonly last: LastNumber;
   /** The address that is asked for; `null`: the next one that is free. */
   readonly ip: Address | null;
   /** The option that asks: 'ip', 'network[0].ip'. */
@@ -68,10 +54,12 @@ export interface AddressLease {
 export function leaseAddress(name: string, record: NetworkRecord, of: LeaseFor): AddressLease {
   const subnets = subnetsOf(record);
   const elsewhere = numbersElsewhere(record, isChildRecord(record) ? ownAddresses() : []);
-  for (const number of of.ip === null ? nextNumbers(name, record) : [askedFor(name, record, of.ip, of.option)]) {
-    const taken = elsewhere.has(number) ? null : take(name, subnets, number, of);
+  let isFirst = true;
+  for (const number of numbersFor(name, record, of)) {
+    const taken = elsewhere.has(number) ? null : take(name, subnets, number, { ...of, isFirst });
+    isFirst = false;
     if (taken === null) continue;
-    if (of.ip === null) rememberLast(name, number);
+    if (of.ip === null) of.last.remember(number);
     return taken;
   }
   if (of.ip !== null) {
@@ -131,10 +119,10 @@ async function leaseWhenGone(
 }
 
 /** Whether nothing but a link has one of the addresses, and no container shares that. */
-function isOneGoing(name: string, record: NetworkRecord, { ip, option }: LeaseFor): boolean {
+function isOneGoing(name: string, record: NetworkRecord, of: LeaseFor): boolean {
   const [first] = subnetsOf(record);
   if (!first) return false;
-  for (const number of ip === null ? nextNumbers(name, record) : [askedFor(name, record, ip, option)]) {
+  for (const number of numbersFor(name, record, of)) {
     const address = addressAt(first, number);
     const link = hostEndName(address);
     if (isNetworksLink(link) && !isAddressTaken(name, address.text) && !isPortShared(name, link)) return true;
@@ -142,22 +130,29 @@ function isOneGoing(name: string, record: NetworkRecord, { ip, option }: LeaseFo
   return false;
 }
 
-function take(name: string, subnets: readonly Cidr[], number: bigint, { id, owner, keeper, place }: LeaseFor): AddressLease | null {
+function take(
+  name: string,
+  subnets: readonly Cidr[],
+  number: bigint,
+  { id, owner, offers, place, isFirst }: LeaseFor & { readonly isFirst: boolean },
+): AddressLease | null {
   const addresses = subnets.map((subnet) => inSubnet(subnet, number));
   const [first] = addresses;
   if (!first) throw new NacelleError(`the network ${name} has no subnet`, { code: 'ERR_RECORD' });
   const address = hostOf(first.text);
   const link = hostEndName(first);
-  const text = JSON.stringify({ id, addresses: addresses.map((one) => one.text), keeper });
+  const text = JSON.stringify({ id, addresses: addresses.map((one) => one.text) });
   const use = useOf(name, address, text);
-  // in a large crowd the kernel is behind with links, of whose addresses many come first: an offer of each would take longer
-  if (existsSync(use.path) || isNetworksLink(link)) return null;
-  const offer = offerPath(name, address);
-  if (!makeOffer(offer, text, unfinishedOffer(name, keeper))) return null;
-  const letGo = (): void => removeOffer(offer, text);
+  const isTaken = (): boolean => existsSync(use.path) || isNetworksLink(link);
+  // the first one is mostly free. In a large crowd the kernel is behind with links, of whose addresses many come first: an offer of each would take longer
+  if (!isFirst && isTaken()) return null;
+  const whom = {};
+  const offer = offers.make(address, whom);
+  if (offer === null) return null;
+  const letGo = (): void => offers.remove(offer, whom);
   try {
     // another process's offer may have become a lease since we looked; one that has gone may have left its link
-    if (existsSync(use.path) || isNetworksLink(link)) {
+    if (isTaken()) {
       letGo();
       return null;
     }
@@ -165,7 +160,8 @@ function take(name: string, subnets: readonly Cidr[], number: bigint, { id, owne
     return {
       addresses,
       steps: (slots) => ({
-        prepare: [...noted.write, { op: 'rename', host: true, path: offer, target: use.path }],
+        // the lease is there before the offer goes, so that nobody else finds neither
+        prepare: [...noted.write, useStep(use), { op: 'unlink', host: true, at: NONE, path: offer }],
         undo: [...leaveSteps(use, slots), ...noted.forget],
       }),
       release(isHandedOver) {
@@ -182,62 +178,6 @@ function take(name: string, subnets: readonly Cidr[], number: bigint, { id, owne
   }
 }
 
-/**
- * The offer is there whole or not at all, whenever this process dies.
- *
- * @param unfinished a file of this process's alone
- * @returns false where there is an offer already
- */
-function makeOffer(path: string, text: string, unfinished: string): boolean {
-  return attempt(`write ${path}`, () => {
-    try {
-      writeFileSync(unfinished, text, { mode: 0o600 });
-      linkSync(unfinished, path);
-      return true;
-    } catch (error) {
-      if (hasCode(error, 'EEXIST')) return false;
-      throw error;
-    } finally {
-      unlinkIfThere(unfinished);
-    }
-  });
-}
-
-/** Removes an offer that has become no lease; after a lease has come and gone, the file may be another's. */
-function removeOffer(path: string, text: string): void {
-  // most offers have become leases: an error of a missing file takes longer than a look
-  if (existsSync(path) && readIfThere(path) === text) attempt(`remove ${path}`, () => unlinkIfThere(path));
-}
-
-/** As `rmSync` with `force`, which looks twice before. */
-function unlinkIfThere(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch (error) {
-    if (!hasCode(error, 'ENOENT')) throw error;
-  }
-}
-
-/**
- * Removes offers of processes that keep the bridge no more, finished or not, and what is no offer. The caller has the lock of the network:
- * nobody else removes one of another's.
- *
- * @returns whether there were any
- */
-export function removeVoidOffers(name: string): boolean {
-  let isFound = false;
-  for (const path of offersOf(name)) {
-    const text = readIfThere(path);
-    // it has become a lease, or was taken back
-    if (text === null) continue;
-    const keeper = keeperOfUnfinished(path) ?? /"keeper":"([0-9a-f]+)"\}$/.exec(text)?.[1];
-    if (keeper !== undefined && existsSync(useOf(name, keeper).path)) continue;
-    attempt(`remove ${path}`, () => unlinkIfThere(path));
-    isFound = true;
-  }
-  return isFound;
-}
-
 function askedFor(name: string, record: NetworkRecord, ip: Address, option: string): bigint {
   const subnets = subnetsOf(record);
   const number = subnets.map((subnet) => numberIn(subnet, ip)).find((found) => found !== null);
@@ -252,30 +192,6 @@ function askedFor(name: string, record: NetworkRecord, ip: Address, option: stri
   return number;
 }
 
-function nextNumbers(name: string, record: NetworkRecord): Iterable<bigint> {
-  return numbersAfter(lastNumberOf(name), numbersOf(record));
-}
-
-function lastFile(name: string): string {
-  return lastAddressIn(networkFolder(name));
-}
-
-/** Of a fixed size, over what was there: a file system may write out at once what a file has after it was cut, which takes milliseconds. */
-function rememberLast(name: string, number: bigint): void {
-  const path = lastFile(name);
-  const text = String(number).padEnd(MOST_DIGITS);
-  attempt(`write ${path}`, () => {
-    try {
-      writeFileSync(path, text, { flag: 'r+' });
-    } catch (error) {
-      if (!hasCode(error, 'ENOENT')) throw error;
-      writeFileSync(path, text, { mode: 0o600 });
-    }
-  });
-}
-
-/** A hint, so one that is damaged is none. */
-function lastNumberOf(name: string): bigint | null {
-  const text = (readIfThere(lastFile(name)) ?? '').trimEnd();
-  return /^\d+$/.test(text) ? BigInt(text) : null;
+function numbersFor(name: string, record: NetworkRecord, { ip, option, last }: LeaseFor): Iterable<bigint> {
+  return ip === null ? numbersAfter(last.read(), numbersOf(record)) : [askedFor(name, record, ip, option)];
 }

@@ -127,7 +127,7 @@ export async function attach(
   }
   if (of.isConfined) requireKnownHosts(name, bridge.record);
   const { addresses } = parts.add(
-    await leaseFreeAddress(name, bridge.record, { ...of, keeper: bridge.keeper, ip, option: `${optionPrefix}ip` }),
+    await leaseFreeAddress(name, bridge.record, { ...of, offers: bridge.offers, last: bridge.last, ip, option: `${optionPrefix}ip` }),
   );
   const link = attachedLink(network, addresses, { ...of, bridge });
   const isInternal = bridge.record.internal;

@@ -23,9 +23,9 @@ import { SharedRules } from '../rules/shared-rules.js';
 import { portsToHosts, requireFreeNumber, tellNames } from '../vxlan/network-tunnel.js';
 import { mtuThrough } from '../vxlan/vxlan-link.js';
 import { familyOfPeers } from '../vxlan/vxlan-place.js';
-import { removeVoidOffers } from './address-lease.js';
 import { keeperPlan, lookUpBridge, lookUpLink, makeBridgeSteps } from './bridge-plan.js';
 import { forwardedFamilies, forwardPackets } from './forward-packets.js';
+import { LastNumber } from './last-number.js';
 import { findNetwork, requireOwnNetwork, withNetworkFiles } from './network-file.js';
 import {
   bridgeOf,
@@ -39,6 +39,7 @@ import {
   withNetwork,
 } from './network-folder.js';
 import { clashOf, gatewaysOf, isChildRecord, type NetworkRecord, peerGatewaysOf, peersOf, subnetsOf } from './network-settings.js';
+import { Offers, removeVoidOffers } from './offers.js';
 import { requireOpenForward } from './open-forward.js';
 import { ownRoutes, takenByMachine } from './taken-subnets.js';
 
@@ -47,8 +48,9 @@ export interface KeptBridge {
   /** Bytes. */
   readonly mtu: number;
   readonly record: NetworkRecord;
-  /** The name of this process's use. */
-  readonly keeper: string;
+  /** The addresses that this process has chosen, and the one that was given last. */
+  readonly offers: Offers;
+  readonly last: LastNumber;
   /** Where the bridge is. */
   readonly place: NetworksPlace;
   /** How containers get into the network. */
@@ -151,9 +153,12 @@ function begin(key: string, name: string, place: NetworksPlace): Keeper {
   };
   // the next call tries again; a shim that has died has let it go
   bridge
-    .then(({ task }) => {
+    .then(({ task, last, offers }) => {
       keeper.isMade = true;
-      return task.ended;
+      return task.ended.finally(() => {
+        last.close();
+        offers.close();
+      });
     })
     .then(forget, forget);
   return keeper;
@@ -165,15 +170,21 @@ async function make(name: string, place: NetworksPlace): Promise<KeptBridge & { 
   await reapFirst(place.shim);
   const id = newId();
   const { task, socket } = await beginUse(name, id, place);
+  let last: LastNumber | undefined;
+  let offers: Offers | undefined;
   try {
     const { record, mtu, way } = await withNetwork(name, () => findOrMake(name, task, socket));
-    const kept = { record, mtu, keeper: id, place, task };
+    last = new LastNumber(name);
+    offers = new Offers(name, id);
+    const kept = { record, mtu, offers, last, place, task };
     if ('parent' in way) return { ...kept, way };
     if (privilege().kind === 'root') await requireOpenForward(name, record);
     const network = ruledNetwork(name, record);
     const rules = await OwnRules.open(network, place);
     return { ...kept, way: { ...way, rules, shared: new SharedRules(name, network, place) } };
   } catch (error) {
+    last?.close();
+    offers?.close();
     // not under the lock, for which the shim would wait
     throw await undone([{ task, removal: [] }], error);
   }

@@ -25,7 +25,7 @@ import type { TunnelPort } from '../vxlan/tunnel-plan.js';
 //       ID                           a process that keeps the bridge for its containers, or a container that shares another's network
 //       persist                      the network itself
 //   networks/NETNS/NAME@STORE/offers an address that a process has chosen for a container: its plan makes a lease of that, and an offer is
-//                                    void when the process does not keep the bridge any more. KEEPER.new is one that is being written
+//                                    void when the process does not keep the bridge any more. KEEPER.new is the file that it is a link to
 //   networks/NETNS/NAME@STORE/last   the number of the address given last
 //   networks/NETNS/NAME@STORE/rules  who holds the tables of rules that detached containers have together (lib/network/rules/shared-note.ts)
 //   networks/NETNS/NAME@STORE/macs   a container has, or had, another MAC address than the one that follows from its address
@@ -132,24 +132,16 @@ export function offerPath(name: string, address: string): string {
   return join(offersIn(networkFolder(name)), address);
 }
 
-/**
- * Whether an address is a container's, or is about to be: also before the container has its link, and between two of its runs. The offer is looked
- * for first, since it becomes the lease by a rename.
- */
-export function isAddressTaken(name: string, address: string): boolean {
-  return existsSync(offerPath(name, address)) || existsSync(useOf(name, address).path);
-}
+const FILE = '.new';
 
-const UNFINISHED = '.new';
-
-/** The file from which a process makes an offer, among the offers; it makes one at a time. */
-export function unfinishedOffer(name: string, keeper: string): string {
-  return offerPath(name, `${keeper}${UNFINISHED}`);
+/** What the offers of a process are links to, among the offers. A process of an older version has one while it writes an offer. */
+export function offerFile(name: string, keeper: string): string {
+  return offerPath(name, `${keeper}${FILE}`);
 }
 
 /** `undefined` for an offer. */
-export function keeperOfUnfinished(path: string): string | undefined {
-  return path.endsWith(UNFINISHED) ? basename(path, UNFINISHED) : undefined;
+export function keeperOfFile(path: string): string | undefined {
+  return path.endsWith(FILE) ? basename(path, FILE) : undefined;
 }
 
 /** The names of a network's uses in this process's network namespace. */

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import * as z from 'zod';
 import { invalidOption, NacelleError, UnsupportedError } from '../../errors.js';
 import { carryOut } from '../../native/host-work.js';
@@ -8,8 +7,9 @@ import { NONE, planOf, Slots } from '../../plan/plan.js';
 import { type Address, describe, formatMac, parseAddress, parseCidr } from '../address.js';
 import { macOf } from '../bridge/host-end.js';
 import { findNetwork, noNetwork, withNetworkFiles, writeNetwork } from '../bridge/network-file.js';
-import { offerPath, PERSIST, tunnelOf, useOf, usesOf, withNetwork } from '../bridge/network-folder.js';
+import { PERSIST, tunnelOf, usesOf, withNetwork } from '../bridge/network-folder.js';
 import { gatewaysOf, numbersOf, peersOf, subnetsOf, type VxlanRecord, type WrittenRecord } from '../bridge/network-settings.js';
+import { isAddressTaken } from '../bridge/offers.js';
 import { addressAt, numberIn } from '../ipam/subnet.js';
 import { isName } from '../names/member.js';
 import { isOwnAddress } from '../own-addresses.js';
@@ -135,7 +135,7 @@ function remoteOf(name: string, record: VxlanRecord, { address: one, place, mac:
   if (number === gateway) throw refused(`this host's own in the network ${name}`);
   // a lease is called by the address in the first subnet
   const lease = addressAt(first, number).text;
-  if (existsSync(useOf(name, lease).path) || existsSync(offerPath(name, lease))) {
+  if (isAddressTaken(name, lease)) {
     throw new NacelleError(`learn the address ${one.text} in the network ${name}: a container on this host has it`, { code: 'EADDRINUSE' });
   }
   const remote = { address: one, mac: given ?? macOf(addressAt(first, number)), host, names };
