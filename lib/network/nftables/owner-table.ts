@@ -8,8 +8,8 @@ import type { Slot } from '../../plan/steps.js';
 import type { Address } from '../address.js';
 import type { NetworksPlace } from '../holder/networks-place.js';
 import { forgetConnectionsOf } from './forget-connections.js';
-import type { Request } from './nfnetlink.js';
-import { batchStep, ownerTablePlan, tableName } from './owner-table-plan.js';
+import { type Batch, encodeBatch, type Request } from './nfnetlink.js';
+import { ownerTablePlan, tableName } from './owner-table-plan.js';
 import type { Table } from './table.js';
 
 export interface OwnerTableOptions {
@@ -66,8 +66,12 @@ export class OwnerTable implements AsyncDisposable {
    * @throws SyscallError
    */
   async apply(what: string, requests: readonly Request[]): Promise<void> {
-    if (requests.length === 0) return;
-    await this.#holding.task.call([batchStep(this.#socket, what, requests)]);
+    if (requests.length > 0) await this.applyBatch(what, encodeBatch(requests));
+  }
+
+  /** As {@link apply}, of changes that are encoded. */
+  async applyBatch(what: string, batch: Batch): Promise<void> {
+    await this.#holding.task.call([{ op: 'netlink_batch', host: true, socket: this.#socket, what, ...batch }]);
   }
 
   /** Has the kernel forget the connections of some addresses, by the table's socket. @throws as `forgetConnections` */

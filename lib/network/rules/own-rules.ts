@@ -8,6 +8,7 @@ import { OwnerTable } from '../nftables/owner-table.js';
 import { isNetworksLink } from '../own-link.js';
 import { addressesOf, confineBridged, confinedAddresses, confinedPorts, confineRouted } from './confined-rules.js';
 import { borderRequests, type RuledNetwork } from './network-rules.js';
+import { PortBatches } from './port-batches.js';
 import { guardRequests, type Port, portRequests } from './port-rules.js';
 
 /** A bridge port that a process guards. */
@@ -32,11 +33,12 @@ export class OwnRules {
   readonly #routed: OwnerTable;
   readonly #bridged: OwnerTable;
   readonly #network: RuledNetwork;
+  readonly #batches: PortBatches;
   /** By which addresses this machine knows confined ports, and the numbers of these. */
   readonly #confined = new Map<string, { readonly address: Address; readonly port: number }>();
   #confines = false;
-  /** The change of {@link #confined} that was begun last. */
-  #confining: Promise<unknown> = Promise.resolve();
+  /** The change of {@link #confined} that was begun last; `null`: no port was ever confined. */
+  #confining: Promise<unknown> | null = null;
   #look: ReturnType<typeof setTimeout> | undefined;
   /** By their numbers. */
   readonly #ports = new Map<number, { port: NamedPort; users: number }>();
@@ -47,6 +49,7 @@ export class OwnRules {
     this.#network = network;
     this.#routed = routed;
     this.#bridged = bridged;
+    this.#batches = new PortBatches(bridged.table);
   }
 
   /** @throws as `OwnerTable.open` */
@@ -135,8 +138,9 @@ export class OwnRules {
   async #change(what: string, added: readonly NamedPort[], removed: readonly NamedPort[]): Promise<void> {
     try {
       await this.#confine(what, added, removed);
-      const requests = portRequests(this.#bridged.table, { added, removed });
-      await this.#bridged.apply(what, [...requests, ...this.#confinedPorts(added, removed)]);
+      const requests = this.#confinedPorts(added, removed);
+      if (requests.length === 0) await this.#bridged.applyBatch(what, this.#batches.of({ added, removed }));
+      else await this.#bridged.apply(what, [...portRequests(this.#bridged.table, { added, removed }), ...requests]);
     } catch (error) {
       for (const port of removed) {
         this.#ports.set(port.index, { port, users: 0 });
@@ -169,8 +173,9 @@ export class OwnRules {
       for (const { text } of removed) this.#confined.delete(text);
       for (const one of added) this.#confined.set(one.address.text, one);
     };
+    if (this.#confining === null && !ports.some(({ isConfined }) => isConfined)) return Promise.resolve();
     // one after the other: an element that is removed twice is an error
-    const done = this.#confining.then(change);
+    const done = (this.#confining ?? Promise.resolve()).then(change);
     this.#confining = done.catch(() => undefined);
     return done;
   }

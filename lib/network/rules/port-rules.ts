@@ -111,6 +111,10 @@ function keysOf(all: readonly Port[]) {
 
 /** The address that a link of IPv6 gives itself: RFC 4291, appendix A. */
 export function linkLocalOf(mac: Uint8Array): Address {
+  return describe(linkLocalBytes(mac));
+}
+
+export function linkLocalBytes(mac: Uint8Array): Uint8Array {
   const [first = 0, second = 0, third = 0, ...rest] = mac;
-  return describe(Uint8Array.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0, first ^ 2, second, third, 0xff, 0xfe, ...rest));
+  return Uint8Array.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0, first ^ 2, second, third, 0xff, 0xfe, ...rest);
 }

@@ -1,13 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isNacelleError } from '../../../../lib/errors.js';
+import { describe as addressFrom } from '../../../../lib/network/address.js';
 import { refusalOf } from '../../../../lib/network/bridge/open-forward.js';
 import { advertisedLinks } from '../../../../lib/network/ipam/routes.js';
 import { iifname, ipSaddr, oifname } from '../../../../lib/network/nftables/fields.js';
 import type { DroppingChain } from '../../../../lib/network/nftables/forward-policies.js';
 import { parseRules } from '../../../../lib/network/nftables/forward-rules.js';
 import { chainsFrom, dropsAll, letsThrough } from '../../../../lib/network/nftables/forward-walk.js';
-import { encodeRequest, type Request } from '../../../../lib/network/nftables/nfnetlink.js';
+import { encodeBatch, encodeRequest, type Request } from '../../../../lib/network/nftables/nfnetlink.js';
 import {
   accept,
   counter,
@@ -41,7 +42,9 @@ import {
   fixedConfinedRequests,
 } from '../../../../lib/network/rules/confined-rules.js';
 import { confineHeld, freeHeld, heldRules } from '../../../../lib/network/rules/held-rules.js';
+import { PortBatches } from '../../../../lib/network/rules/port-batches.js';
 import { linkLocalOf, portRequests } from '../../../../lib/network/rules/port-rules.js';
+import { Template } from '../../../../lib/network/template.js';
 import { Slots } from '../../../../lib/plan/plan.js';
 import type { Step } from '../../../../lib/plan/steps.js';
 import { addressOf, cidrOf } from '../../../fixtures/nft-rules.js';
@@ -50,7 +53,47 @@ const mac = Uint8Array.of(2, 0x6e, 10, 1, 0, 2);
 const port = { index: 2 ** 30, mac, addresses: [cidrOf('10.1.0.2/24'), cidrOf('fd00:1::2/64')] };
 const network = { bridge: 'ncl-1', index: 2 ** 30 + 9, subnets: [cidrOf('10.1.0.0/24')], gateways: [], internal: false };
 
+/** A port with so many addresses of each family. */
+const somePort = (four: number, six: number) =>
+  fc
+    .record({
+      index: fc.integer({ min: 1, max: 2 ** 31 - 1 }),
+      mac: fc.uint8Array({ minLength: 6, maxLength: 6 }),
+      bytes: fc.tuple(
+        ...Array.from({ length: four + six }, (_, at) =>
+          fc.uint8Array(at < four ? { minLength: 4, maxLength: 4 } : { minLength: 16, maxLength: 16 }),
+        ),
+      ),
+    })
+    .map(({ bytes, ...one }) => ({ ...one, addresses: bytes.map(addressFrom) }));
+
 describe('a port', () => {
+  it('is guarded by the same bytes, whether they are made for it or for others of its shape before', () => {
+    const batches = new PortBatches({ family: 'bridge', name: 'nacelle-1' });
+    const counts = fc.nat({ max: 2 });
+    const ports = fc.tuple(counts, counts).chain(([four, six]) => fc.array(somePort(four, six), { maxLength: 3 }));
+    fc.assert(
+      fc.property(ports, ports, (added, removed) => {
+        const { names, messages } = encodeBatch(portRequests({ family: 'bridge', name: 'nacelle-1' }, { added, removed }));
+        const batch = batches.of({ added, removed });
+        expect(batch.names).toEqual(names);
+        expect(Buffer.from(batch.messages).equals(messages)).toBe(true);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('is no template where its bytes are made of more than its values', () => {
+    const of = (encode: (value: Uint8Array) => Uint8Array) =>
+      Template.of({ samples: [Uint8Array.of(1, 2, 3, 4), Uint8Array.of(5, 6, 7, 8)], encode, valuesOf: (value: Uint8Array) => [value] });
+    expect(of((value) => Uint8Array.of(9, ...value, 9, ...value))?.fill(Uint8Array.of(0, 0, 9, 9))).toEqual(
+      Buffer.from([9, 0, 0, 9, 9, 9, 0, 0, 9, 9]),
+    );
+    expect(of((value) => Uint8Array.of(value[0] ?? 0, ...value))).toBe(null);
+    // the first one's value stands there by chance
+    expect(of((value) => Uint8Array.of(1, 2, 3, 4, ...value))).toBe(null);
+  });
+
   it('has the link-local address that the kernel makes of its MAC address', () => {
     expect(linkLocalOf(mac).text).toBe('fe80::6e:aff:fe01:2');
     expect(linkLocalOf(Uint8Array.of(0, 1, 2, 3, 4, 5)).text).toBe('fe80::201:2ff:fe03:405');
