@@ -43,7 +43,9 @@ export default defineConfig({
       { extends: true, test: { ...onTheMachine, name: 'security', include: ['test/security/**/*.test.ts'] } },
       // What fails, whoever is killed, and many at once: npm run test:faults, all of it by npm run soak. Some have a runtime folder that
       // others can't see, whose groups a worker beside would take for something left.
-      { ...onTheBundle, test: { ...onTheMachine, maxWorkers: 1, name: 'faults', include: ['test/faults/**/*.test.ts'] } },
+      { ...onTheBundle, test: { ...onTheMachine, maxWorkers: 1, name: 'faults', include: ['test/faults/*.test.ts'] } },
+      // Those that can run beside each other, after the others: where one waits most of its time, several take little longer.
+      { ...onTheBundle, test: { ...onTheMachine, name: 'kills', include: ['test/faults/*/*.test.ts'], sequence: { groupOrder: 2 } } },
       // This library and one of another version: npm run test:upgrade.
       { extends: true, test: { ...onTheMachine, name: 'upgrade', include: ['test/upgrade/**/*.test.ts'] } },
       // What makes sense where every controller is on the unified tree: npm run test:vm.

@@ -1,16 +1,16 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect } from 'vitest';
-import { isAlive, ownerOf, type ProcessInfo, processInfo } from '../fixtures/host.js';
-import { leftovers, type Snapshot, snapshot } from '../fixtures/leaks.js';
-import { seededRandom } from '../fixtures/random.js';
-import { rounds, seed } from '../fixtures/rounds.js';
-import { temporaryFolder } from '../fixtures/temporary.js';
-import { until } from '../fixtures/until.js';
-import type { Failure, Victim } from './victim.js';
-import { itOf, Victims } from './victims.js';
+import { isAlive, ownerOf, type ProcessInfo, processInfo } from '../../fixtures/host.js';
+import { leftovers, type Snapshot, snapshot } from '../../fixtures/leaks.js';
+import { seededRandom } from '../../fixtures/random.js';
+import { rounds, seed } from '../../fixtures/rounds.js';
+import { temporaryFolder } from '../../fixtures/temporary.js';
+import { until } from '../../fixtures/until.js';
+import type { Failure, Victim } from '../victim.js';
+import { itOf, Victims } from '../victims.js';
 
-// Whoever is killed while containers on networks live: nothing of the dead is left, and the connections of another process go on.
+// Whoever is killed while containers on networks live (a file for each kind of process, which run beside each other: each waits most of its time): nothing of the dead is left, and the connections of another process go on.
 const LIFE = 'net-life';
 /** Who has the networks, by the name with which a scenario begins. */
 const USERS: Readonly<Record<string, string>> = { root: LIFE, 'an ordinary user': `user-${LIFE}` };
@@ -20,15 +20,6 @@ const moments = rounds(2, 100);
 /** To start a Node and to look for what is left of one would take most of a round: so a Node that is not killed lives through so many. */
 const ROUNDS_OF_ONE = 5;
 const LONG = { timeout: 7_200_000 };
-
-const WHO: Readonly<Record<string, readonly string[]>> = {
-  Node: ['node'],
-  'the shim': ['nacelle-shim'],
-  'who answers about names': ['nacelle-names'],
-  'the relay': ['nacelle-relay'],
-  'who connects for the relay': ['nacelle-connect'],
-  all: ['node', 'nacelle-shim', 'nacelle-names', 'nacelle-relay', 'nacelle-connect'],
-};
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const isSame = ({ pid, startTime }: ProcessInfo): boolean => processInfo(pid)?.startTime === startTime;
@@ -60,9 +51,8 @@ afterAll(() => {
   delete process.env.NACELLE_ROOT;
 });
 
-async function killAtMoments(scenario: string, whom: string): Promise<void> {
+async function killAtMoments(scenario: string, whom: string, targets: readonly string[]): Promise<void> {
   const random = seededRandom(seed);
-  const targets = WHO[whom] ?? [];
   const endsNode = targets.includes('node');
   process.env.NACELLE_ROOT = join(folder, `store-${scenario}-${whom.replaceAll(' ', '-')}`);
   await victims.prepare(scenario);
@@ -129,9 +119,16 @@ async function killAtMoments(scenario: string, whom: string): Promise<void> {
   rmSync(process.env.NACELLE_ROOT, { recursive: true, force: true });
 }
 
-describe.each(Object.keys(USERS))('%s', (user) => {
-  const scenario = USERS[user] ?? LIFE;
-  itOf(scenario).each(Object.keys(WHO))(`%s, killed at ${moments} moments of containers with networks (seed ${seed})`, LONG, async (whom) =>
-    killAtMoments(scenario, whom),
-  );
-});
+/**
+ * Tests of one file: each has a Node of its own that lives through all, and network namespaces of its own, so that files can run beside each other.
+ *
+ * @param targets the names of the processes that are killed
+ */
+export function testKills(whom: string, targets: readonly string[]): void {
+  describe.each(Object.keys(USERS))('%s', (user) => {
+    const scenario = USERS[user] ?? LIFE;
+    itOf(scenario)(`${whom}, killed at ${moments} moments of containers with networks (seed ${seed})`, LONG, async () =>
+      killAtMoments(scenario, whom, targets),
+    );
+  });
+}
