@@ -46,7 +46,7 @@ export const DOCKER_CASES: readonly EngineCase[] = [
   ['shared memory', `run --shm-size 1m base sh -c 'df -k /dev/shm | tail -1 | tr -s " " | cut -d" " -f2'`],
   [
     'limits of groups',
-    `run --memory 64m --pids-limit 20 --cpus 0.5 --cpuset-cpus 0 base sh -c 'cd /sys/fs/cgroup; cat memory/memory.limit_in_bytes pids/pids.max cpu/cpu.cfs_quota_us cpuset/cpuset.cpus'`,
+    `run --memory 64m --pids-limit 20 --cpus 0.5 --cpuset-cpus 0 base sh -c 'cd /sys/fs/cgroup; cat memory/memory.limit_in_bytes pids/pids.max cpu/cpu.cfs_quota_us cpuset/cpuset.cpus memory.max pids.max cpu.max cpuset.cpus 2>/dev/null'`,
   ],
   ['memory past its limit', `run --memory 32m --memory-swap 32m base sh -c 'tail -c 100m /dev/zero' >/dev/null 2>&1; echo $?`],
   [
@@ -71,7 +71,7 @@ export const DOCKER_CASES: readonly EngineCase[] = [
   ],
   [
     'update',
-    `start --memory 64m base sleep 1000; docker update --memory 48m --memory-swap 48m --pids-limit 30 --cpu-shares 512 one; cd /sys/fs/cgroup; id=$(docker inspect -f '{{.Id}}' one); cat {memory,pids,cpu}/docker/$id/{memory.limit_in_bytes,pids.max,cpu.shares} 2>/dev/null`,
+    `start --memory 64m base sleep 1000; docker update --memory 48m --memory-swap 48m --pids-limit 30 --cpu-shares 512 one; cd /sys/fs/cgroup; id=$(docker inspect -f '{{.Id}}' one); cat {.,memory,pids,cpu}/docker/$id/{memory.max,memory.limit_in_bytes,pids.max,cpu.weight,cpu.shares} 2>/dev/null`,
   ],
   [
     'logs',

@@ -8,6 +8,9 @@ export interface EngineCases {
 /** The runtimes by the path of their program. The first is the one that the other is compared with. */
 export const RUNTIMES = { runc: '/usr/sbin/runc', nacelle: '/usr/local/bin/nacelle-oci' } as const;
 
+/** What a case prints that did not end by itself. */
+export const TOO_LONG = 'did not end';
+
 /** What the scripts of an engine's cases begin with. */
 const BEFORE: Record<EngineCases['engine'], string> = {
   docker: `run() { docker run --rm --runtime "$RUNTIME" --network none "$@"; }
@@ -37,7 +40,7 @@ export function guestScript(all: readonly EngineCases[]): string {
         // docker knows runtimes by their names
         const variable = `RUNTIME=${engine === 'docker' ? runtime : path}`;
         const text = `${BEFORE[engine]}\n${script}\nexit 0`;
-        return `echo ${quoted(`== ${engine}, ${runtime}: ${name}`)}; ${variable} timeout 120 bash -c ${quoted(text)} || echo "ended with $?"; ${AFTER[engine]}`;
+        return `echo ${quoted(`== ${engine}, ${runtime}: ${name}`)}; ${variable} timeout 120 bash -c ${quoted(text)} || echo "${TOO_LONG}"; ${AFTER[engine]}`;
       }),
     ),
   );
@@ -54,5 +57,6 @@ if command -v dockerd >/dev/null; then
 fi
 podman import -q /work/base.tar base >/dev/null
 ${calls.join('\n')}
+exit 0
 `;
 }

@@ -28,7 +28,7 @@ export const PODMAN_CASES: readonly EngineCase[] = [
   ['a user namespace', `run --uidmap 0:100000:1000 --gidmap 0:100000:1000 base sh -c 'id -u; cat /proc/self/uid_map | tr -s " "'`],
   [
     'limits of groups',
-    `run --memory 64m --pids-limit 20 --cpus 0.5 base sh -c 'cd /sys/fs/cgroup; cat memory/memory.limit_in_bytes pids/pids.max cpu/cpu.cfs_quota_us'`,
+    `run --memory 64m --pids-limit 20 --cpus 0.5 base sh -c 'cd /sys/fs/cgroup; cat memory/memory.limit_in_bytes pids/pids.max cpu/cpu.cfs_quota_us memory.max pids.max cpu.max 2>/dev/null'`,
   ],
   [
     'exec',
@@ -44,7 +44,7 @@ export const PODMAN_CASES: readonly EngineCase[] = [
   ],
   [
     'update',
-    `start --memory 64m base sleep 1000; podman update --memory 48m --pids-limit 30 one >/dev/null; podman exec one sh -c 'cd /sys/fs/cgroup; cat memory/memory.limit_in_bytes pids/pids.max'`,
+    `start --memory 64m base sleep 1000; podman update --memory 48m --pids-limit 30 one >/dev/null; podman exec one sh -c 'cd /sys/fs/cgroup; cat memory/memory.limit_in_bytes pids/pids.max memory.max pids.max 2>/dev/null'`,
   ],
   [
     'logs',
