@@ -14,6 +14,7 @@
 
 #include "callback.h"
 #include "descriptors.h"
+#include "system_error.h"
 
 namespace nacelle {
 namespace {
@@ -46,13 +47,15 @@ CallerListener::CallerListener(const Napi::CallbackInfo& info) : Napi::ObjectWra
   const std::string path = info[0].As<Napi::String>().Utf8Value();
   const int result = Open(path);
   if (result < 0) {
-    Napi::Error error = Napi::Error::New(env, "listen at " + path);
-    error.Set("errno", Napi::Number::New(env, -result));
-    error.ThrowAsJavaScriptException();
+    throw_error(env, "listen at " + path, result);
     return;
   }
   on_caller_ = Napi::Persistent(info[1].As<Napi::Function>());
-  poll_.open(env, fd_.get(), [this](int) { OnReady(); });
+  const int watched = poll_.open(env, fd_.get(), [this](int) { OnReady(); });
+  if (watched < 0) {
+    throw_error(env, "watch " + path, watched);
+    return;
+  }
   later_.open(env, [this] { poll_.watch(UV_READABLE); });
   poll_.watch(UV_READABLE);
 }

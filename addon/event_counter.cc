@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "callback.h"
+#include "system_error.h"
 
 namespace nacelle {
 
@@ -22,13 +23,15 @@ EventCounter::EventCounter(const Napi::CallbackInfo& info)
     : Napi::ObjectWrap<EventCounter>(info), fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   const Napi::Env env = info.Env();
   if (!fd_) {
-    Napi::Error error = Napi::Error::New(env, "make an eventfd");
-    error.Set("errno", Napi::Number::New(env, errno));
-    error.ThrowAsJavaScriptException();
+    throw_error(env, "make an eventfd", -errno);
     return;
   }
   on_events_ = Napi::Persistent(info[0].As<Napi::Function>());
-  poll_.open(env, fd_.get(), [this](int) { OnReadable(); });
+  const int result = poll_.open(env, fd_.get(), [this](int) { OnReadable(); });
+  if (result < 0) {
+    throw_error(env, "watch an eventfd", result);
+    return;
+  }
   poll_.watch(UV_READABLE);
 }
 

@@ -4,6 +4,7 @@
 #include <uv.h>
 
 #include <functional>
+#include <memory>
 #include <utility>
 
 namespace nacelle {
@@ -18,15 +19,18 @@ class Poll {
   Poll& operator=(const Poll&) = delete;
   ~Poll() { close(); }
 
-  // `fd` must stay open until close().
-  void open(napi_env env, int fd, Ready ready) {
+  // `fd` must stay open until close(). 0 or -errno, as where another handle of this loop has the descriptor, or no more may be watched.
+  int open(napi_env env, int fd, Ready ready) {
     uv_loop_t* loop = nullptr;
     napi_get_uv_event_loop(env, &loop);
-    handle_ = new uv_poll_t;
-    uv_poll_init(loop, handle_, fd);
+    auto handle = std::make_unique<uv_poll_t>();
+    const int result = uv_poll_init(loop, handle.get(), fd);
+    if (result < 0) return result;
+    handle_ = handle.release();
     handle_->data = this;
     ready_ = std::move(ready);
     unref();
+    return 0;
   }
 
   bool is_open() const { return handle_ != nullptr; }

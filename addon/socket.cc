@@ -14,6 +14,7 @@
 #include "shim/kernel/memfd.h"
 #include "shim/kernel/packet.h"
 #include "shim/wire/protocol.h"
+#include "system_error.h"
 
 namespace nacelle {
 namespace {
@@ -32,12 +33,6 @@ bool is_refused_now(int result) { return result == -EAGAIN || result == -ENOMEM 
 bool read_descriptor(napi_env env, napi_value numbers, uint32_t index, int& fd) {
   napi_value number = nullptr;
   return napi_get_element(env, numbers, index, &number) == napi_ok && napi_get_value_int32(env, number, &fd) == napi_ok;
-}
-
-void throw_error(Napi::Env env, const std::string& what, int result) {
-  Napi::Error error = Napi::Error::New(env, what);
-  error.Set("errno", Napi::Number::New(env, -result));
-  error.ThrowAsJavaScriptException();
 }
 
 // What a body is said to be, and what came: nothing that a peer says makes room for more.
@@ -81,7 +76,8 @@ Socket::Socket(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Socket>(info) 
 
 void Socket::Listen() {
   note_own_socket(fd_.get());
-  poll_.open(Env(), fd_.get(), [this](int events) { OnReady(events); });
+  const int result = poll_.open(Env(), fd_.get(), [this](int events) { OnReady(events); });
+  if (result < 0) return throw_error(Env(), "watch the shim's socket", result);
   Watch();
 }
 

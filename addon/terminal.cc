@@ -9,6 +9,7 @@
 
 #include "callback.h"
 #include "descriptors.h"
+#include "system_error.h"
 
 namespace nacelle {
 namespace {
@@ -48,7 +49,10 @@ Terminal::Terminal(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Terminal>(
   Descriptors::of(info.Env()).forget(fd);
   fd_.reset(fd);
   on_ready_ = Napi::Persistent(info[1].As<Napi::Function>());
-  poll_.open(info.Env(), fd, [this](int events) { OnReady(events); });
+  const int result = poll_.open(info.Env(), fd, [this](int events) { OnReady(events); });
+  if (result == 0) return;
+  Shut();
+  throw_error(info.Env(), "watch a descriptor", result);
 }
 
 Terminal::~Terminal() { Shut(); }

@@ -15,7 +15,6 @@
 #include "kernel/syscalls.h"
 #include "modes/by_name.h"
 #include "modes/mapped.h"
-#include "steps/chroot.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/upgrade.h"
 #include "wire/mapping.h"
@@ -67,7 +66,6 @@ int main(int argc, char** argv) {
   nacelle::run_by_name(argc, argv);
   if (argc >= 3 && std::strcmp(argv[1], nacelle::kFrontArgument) == 0) return nacelle::front_main(argc - 2, argv + 2);
   if (argc == 1 && std::strcmp(argv[0], nacelle::kDescribeName) == 0) return nacelle::describe() < 0 ? 1 : 0;
-  if (nacelle::look_for_chroot() < 0) return 1;
   const bool is_next = argc == 3 && std::strcmp(argv[0], nacelle::kTakeOverName) == 0;
   const bool is_back = argc == 3 && std::strcmp(argv[0], nacelle::kTakeBackName) == 0;
   if (is_next || is_back) return nacelle::take_over(argv[1], argv[2]);

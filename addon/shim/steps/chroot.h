@@ -2,17 +2,17 @@
 
 namespace nacelle {
 
-// Looks whether this process is in a chroot(2): whether its root is another one than that of its mount namespace. To be called before
-// anything is mounted; processes of this one are told by in_chroot(). Where this process may not join mount namespaces, no program can be
-// started in one either, and it counts as in none.
-// @returns 0 or -errno
-int look_for_chroot();
+// In a chroot(2) the root of a process is another one than that of its mount namespace, and so it is in a copy of the namespace, whose own
+// root, with all that there is outside of the chroot, whoever joins the namespace later begins in.
 
+// Calls `set` where the root is that of this process's mount namespace, notes whether that is another one, and comes back.
+// @returns what `set` does, or -errno
+int at_namespace_root(int (*set)(const void* argument), const void* argument);
+
+// Whether this process, or a parent of it, has seen another root there.
 bool in_chroot();
 
-// Has the root of the mount namespace as the root. A mount namespace that was made in a chroot is a copy of all that there is outside, too;
-// after this call what is unmounted here stays mounted there.
-// @returns 0 or -errno
+// Has the root of the mount namespace as the root. @returns 0 or -errno
 int leave_chroot();
 
 }  // namespace nacelle

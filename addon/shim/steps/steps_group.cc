@@ -16,6 +16,27 @@ int write_once(int fd, const char* data, size_t size) {
   return static_cast<size_t>(count) == size ? 0 : -EIO;
 }
 
+// A file that has its name once it is written, so that nobody finds it empty.
+int put_named_late(int at, const args::put_file& a) {
+  const std::string path(a.path.text);
+  const size_t end = path.rfind('/');
+  const std::string folder = end == std::string::npos ? "." : path.substr(0, end + 1);
+  const unique_fd fd(openat(at, folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
+  if (!fd) return -errno;
+  const int result = write_once(fd.get(), a.bytes.data, a.bytes.size);
+  const std::string own = "/proc/self/fd/" + std::to_string(fd.get());
+  return result < 0 ? result : checked_int(linkat(AT_FDCWD, own.c_str(), at, path.c_str(), AT_SYMLINK_FOLLOW));
+}
+
+int put_named_first(int at, const args::put_file& a) {
+  const unique_fd fd(openat(at, a.path.text, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd) return -errno;
+  const int result = write_once(fd.get(), a.bytes.data, a.bytes.size);
+  // a full file system makes the file, and takes nothing
+  if (result < 0) unlinkat(at, a.path.text, 0);
+  return result;
+}
+
 }  // namespace
 
 int run(Context& context, const args::make_group& a) {
@@ -46,8 +67,10 @@ int run(Context& context, const args::put& a) {
 }
 
 int run(Context& context, const args::put_file& a) {
-  const unique_fd fd(openat(context.slots.get(a.at), a.path.text, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  return fd ? write_once(fd.get(), a.bytes.data, a.bytes.size) : -errno;
+  const int at = context.slots.get(a.at);
+  const int result = put_named_late(at, a);
+  // not every file system makes files without a name
+  return result == -EOPNOTSUPP || result == -EISDIR ? put_named_first(at, a) : result;
 }
 
 int run(Context&, const args::link& a) { return checked_int(linkat(AT_FDCWD, a.target.text, AT_FDCWD, a.path.text, 0)); }

@@ -6,6 +6,7 @@
 #include <sys/sysmacros.h>
 
 #include <cstdio>
+#include <cstring>
 #include <string>
 
 #include "../kernel/syscalls.h"
@@ -147,9 +148,15 @@ int run(Context& context, const args::clone_mount& a) {
 int run(Context& context, const args::clone_mount_in& a) {
   const unsigned flags = OPEN_TREE_CLONE | kOpenTreeCloexec | (a.recursive != 0 ? AT_RECURSIVE : 0U);
   const int ns = context.slots.get(a.ns);
+  char path[32];
+  std::snprintf(path, sizeof path, "/proc/%d/root", context.process);
+  const unique_fd root(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!root) return context.process == 0 ? -ESRCH : -errno;
   unique_fd mount;
   const int result = in_sharing_process([&] {
     if (::setns(ns, CLONE_NEWNS) < 0) return -errno;
+    // in a chroot the namespace has another root than the process whose paths these are
+    if (fchdir(root.get()) < 0 || chroot(".") < 0) return -errno;
     return opened(sys_open_tree(AT_FDCWD, a.path.text, flags), mount);
   });
   return result < 0 ? result : context.slots.put(a.out, std::move(mount));
@@ -191,7 +198,12 @@ int run(Context& context, const args::idmap& a) {
 }
 
 int run(Context&, const args::set_propagation& a) {
-  return checked_int(mount(nullptr, a.path.text, nullptr, static_cast<unsigned long>(a.propagation) | MS_REC, nullptr));
+  const auto set = [](const void* argument) {
+    const auto& [path, propagation] = *static_cast<const args::set_propagation*>(argument);
+    return checked_int(mount(nullptr, path.text, nullptr, static_cast<unsigned long>(propagation) | MS_REC, nullptr));
+  };
+  // what lies outside of a chroot would stay shared with the machine
+  return std::strcmp(a.path.text, "/") == 0 ? at_namespace_root(set, &a) : set(&a);
 }
 
 int run(Context& context, const args::attach& a) {

@@ -9,6 +9,7 @@
 
 #include "../kernel/mountinfo.h"
 #include "../kernel/syscalls.h"
+#include "chroot.h"
 #include "ground.h"
 #include "steps.h"
 
@@ -58,6 +59,7 @@ int enter(int root) {
 }  // namespace
 
 int run(Context& context, const args::change_root& a) {
+  if (in_chroot()) return context.failed(-EOPNOTSUPP, "in a chroot the mount namespace would keep the machine's root");
   // the file stays when proc itself is unmounted
   const unique_fd mountinfo(open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
   if (!mountinfo) return context.on("/proc/self/mountinfo", -errno);

@@ -15,21 +15,34 @@ const folder = temporaryFolder();
 
 afterEach(() => removeGroups(...bundleGroups()));
 
-/** The machine's files once more, in a folder that is the root of what is called: the mount namespace has another one. */
+const source = join(folder, 'source');
+
+/** The machine's files once more, in a folder that is the root of what is called: the mount namespace has another one. One folder is a shared mount. */
 function inChroot(): string[] {
   const root = join(folder, 'root');
-  mkdirSync(root, { recursive: true });
-  return ['unshare', '--mount', 'sh', '-ec', 'mount --rbind / "$0"; exec chroot "$0" "$@"', root];
+  for (const path of [root, source]) mkdirSync(path, { recursive: true });
+  const script = 'mount --bind "$1" "$1"; mount --make-shared "$1"; mount --rbind / "$0"; shift; exec chroot "$0" "$@"';
+  return ['unshare', '--mount', 'sh', '-ec', script, root, source];
 }
 
 describe('a program of exec in a container that was made in a chroot', () => {
   it('has the root of the container, and not the machine’s', async () => {
     const image = join(folder, 'image');
     makeBusyboxRoot(image);
-    const seen = await runNode<string[]>('exec-root', [image], { through: inChroot() });
-    expect(seen).toContain('bin');
-    expect(seen).not.toContain('home');
-    expect(seen).not.toContain('usr');
+    const seen = await runNode<{ names: string[]; isShared: boolean }>('exec-root', [image, source], { through: inChroot() });
+    expect(seen.names).toContain('bin');
+    expect(seen.names).not.toContain('home');
+    expect(seen.names).not.toContain('usr');
+    // what lies outside of the chroot is made private, and nothing of the container
+    expect(seen.isShared).toBe(true);
+  });
+
+  it('is refused with nacelle-oci where there is no pivot_root', async () => {
+    const bundle = makeBundle(folder, ['busybox', 'true']);
+    const [command = '', ...rest] = inChroot();
+    const runtime = [process.execPath, programFile('nacelle-oci'), '--root', join(folder, 'refused')];
+    const call = await called(command, [...rest, ...runtime, 'run', '--no-pivot', '--bundle', bundle, 'one']);
+    expect(call).toMatchObject({ code: 1, stderr: expect.stringContaining('in a chroot') });
   });
 
   it('has it too with nacelle-oci', async () => {
