@@ -94,9 +94,9 @@ function standIn(path, exported) {
   return ["import { createRequire } from 'node:module';", own, ...lines, ''].join('\n');
 }
 
-/** A digest of all that the bundle is made of. */
+/** A digest of all that the bundle is made of, and of the folder: its path is in the bundle, so that a copy of the folder needs one of its own. */
 function digestOfSources(modules) {
-  const hash = createHash('sha256').update(modules.join());
+  const hash = createHash('sha256').update(`${root}\0`).update(modules.join());
   const scripts = ['scripts/test-library.mjs', 'scripts/lazy-module.mjs', 'package-lock.json'];
   for (const file of [...scripts, ...filesBelow('lib', /\.ts$/)]) hash.update(`\0${file}\0`).update(readFileSync(`${root}${file}`));
   return hash.digest('hex');
