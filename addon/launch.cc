@@ -94,8 +94,8 @@ int copy_as_memfd(int source, unique_fd& out) {
   return result;
 }
 
-// The copy on a mount of its own that this process has made, for all shims that it starts: they share the memory of it. Nobody can change
-// it, nor who may read it; of a memfd its owner may change that, so each shim has another one.
+// The copy on a mount of its own that this process has made, for all shims that it starts: they share its pages in memory. Nobody can change
+// the file or its mode. The owner of a memfd may change the mode, so each shim has a memfd of its own.
 struct SharedCopy {
   std::mutex mutex;
   unique_fd file;
@@ -237,10 +237,11 @@ int add_client(int control, unique_fd& socket, std::string& what) {
 }
 
 // Whether a shim takes what a new client sends. One that is about to be gone never answers: the kernel lets go of a dead process's
-// sockets one after the other, and the one that brings clients may be the last. One that is stopped counts as serving, and answers
-// later what nobody hears.
+// sockets one after the other, and the one that brings clients may be the last: then the socket hangs up. A shim that says nothing counts as
+// serving, whether it is stopped or has much to do, and its answer is one that nobody asked for.
 bool serves(int socket) {
-  constexpr int kPatience = 5000;  // ms
+  // in ms. Node's event loop stands still meanwhile: a shim that lives answers in less than 1 ms, and a dead one hangs up as fast
+  constexpr int kPatience = 100;
   const Header hello{kProtocolVersion, static_cast<uint16_t>(Request::kHello), 0, 0, 0};
   if (send_packet<1>(socket, &hello, sizeof hello, nullptr, 0) < 0) return false;
   pollfd answer{socket, POLLIN, 0};

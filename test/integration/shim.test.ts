@@ -81,6 +81,10 @@ describe('the shim', () => {
     expect(new Set([own, first, changed].map((copy) => copy?.file)).size).toBe(3);
   });
 
+  it('that is stopped counts as serving, also once it has hung up a connection', async () => {
+    expect(JSON.parse((await startNode('stopped-shim').ended).stdout)).toEqual({ isWelcome: true });
+  });
+
   it('ignores what a terminal or a service manager sends', async () => {
     await sh('true');
     const shim = shimOf();
