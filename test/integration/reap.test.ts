@@ -9,6 +9,7 @@ import { loadNative } from '../../lib/native/load-addon.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { runNode, startNode } from '../fixtures/node.js';
 import { requires } from '../fixtures/requires.js';
+import { rounds } from '../fixtures/rounds.js';
 import { temporaryFolder } from '../fixtures/temporary.js';
 
 useLeakCheck();
@@ -57,7 +58,7 @@ describe('reap()', () => {
 });
 
 it('is done by a new shim where the one before has died, heard of or not', async () => {
-  const killed = 100;
+  const killed = rounds(10, 100);
   const owners = Array.from({ length: killed + 1 }, (_, number) => `owner-${number}`);
   expect(await runNode('reap-unheard', [String(killed)], { through: ownRun('true') })).toEqual(owners);
 });
