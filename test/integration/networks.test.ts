@@ -217,6 +217,16 @@ describe('a network', () => {
     expect(pruned).toEqual(['damaged']);
   });
 
+  it('is let go where its files can not be closed, and the first failure is told', async () => {
+    const { through, env } = await machine();
+    expect(await runNode('unclosed-bridge', [], { through, env })).toEqual({
+      left: 0,
+      message: 'no rules',
+      cleanup: 'the offers stay',
+      uses: [],
+    });
+  });
+
   it('goes when its lock is free, and does not wait for that of another network', async () => {
     const { through, env } = await machine();
     expect(await runNode('networks', ['busy'], { through, env })).toEqual({

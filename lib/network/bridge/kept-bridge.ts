@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { doAll, hasCode, NacelleError, SyscallError } from '../../errors.js';
+import { doAll, hasCode, NacelleError, SyscallError, toError, withCleanupError } from '../../errors.js';
 import { requireRoot } from '../../host/bridge-feature.js';
 import { writeRecord } from '../../host/journal.js';
 import { privilege } from '../../host/privilege.js';
@@ -151,14 +151,11 @@ function begin(key: string, name: string, place: NetworksPlace): Keeper {
   const forget = (): void => {
     if (keepers.get(key) === keeper) keepers.delete(key);
   };
-  // the next call tries again; a shim that has died has let it go
+  // the next call tries again; a shim that has died has let it go. Where the offers' file can't be removed, the next removeVoidOffers does it
   bridge
     .then(({ task, last, offers }) => {
       keeper.isMade = true;
-      return task.ended.finally(() => {
-        last.close();
-        offers.close();
-      });
+      return task.ended.finally(() => closeFiles(last, offers));
     })
     .then(forget, forget);
   return keeper;
@@ -183,11 +180,15 @@ async function make(name: string, place: NetworksPlace): Promise<KeptBridge & { 
     const rules = await OwnRules.open(network, place);
     return { ...kept, way: { ...way, rules, shared: new SharedRules(name, network, place) } };
   } catch (error) {
-    last?.close();
-    offers?.close();
+    const failure = await closeFiles(last, offers).then(() => undefined, toError);
     // not under the lock, for which the shim would wait
-    throw await undone([{ task, removal: [] }], error);
+    throw await undone([{ task, removal: [] }], withCleanupError(error, failure));
   }
+}
+
+/** @throws the failures of all */
+function closeFiles(last: LastNumber | undefined, offers: Offers | undefined): Promise<void> {
+  return doAll([() => last?.close(), () => offers?.close()]);
 }
 
 /** How often a use is begun: whoever removes the network, or reaps, may remove the folder before the use is in there. */
