@@ -56,7 +56,7 @@ export function leaseAddress(name: string, record: NetworkRecord, of: LeaseFor):
   const elsewhere = numbersElsewhere(record, isChildRecord(record) ? ownAddresses() : []);
   let isFirst = true;
   for (const number of numbersFor(name, record, of)) {
-    const taken = elsewhere.has(number) ? null : take(name, subnets, number, { ...of, isFirst });
+    const taken = elsewhere.has(number) ? null : take({ name, subnets, number, isFirst }, of);
     isFirst = false;
     if (taken === null) continue;
     if (of.ip === null) of.last.remember(number);
@@ -130,12 +130,15 @@ function isOneGoing(name: string, record: NetworkRecord, of: LeaseFor): boolean 
   return false;
 }
 
-function take(
-  name: string,
-  subnets: readonly Cidr[],
-  number: bigint,
-  { id, owner, offers, place, isFirst }: LeaseFor & { readonly isFirst: boolean },
-): AddressLease | null {
+interface Choice {
+  readonly name: string;
+  readonly subnets: readonly Cidr[];
+  readonly number: bigint;
+  /** Whether no number was tried before. */
+  readonly isFirst: boolean;
+}
+
+function take({ name, subnets, number, isFirst }: Choice, { id, owner, offers, place }: LeaseFor): AddressLease | null {
   const addresses = subnets.map((subnet) => inSubnet(subnet, number));
   const [first] = addresses;
   if (!first) throw new NacelleError(`the network ${name} has no subnet`, { code: 'ERR_RECORD' });
@@ -146,14 +149,12 @@ function take(
   const isTaken = (): boolean => existsSync(use.path) || isNetworksLink(link);
   // the first one is mostly free. In a large crowd the kernel is behind with links, of whose addresses many come first: an offer of each would take longer
   if (!isFirst && isTaken()) return null;
-  const whom = {};
-  const offer = offers.make(address, whom);
+  const offer = offers.make(address);
   if (offer === null) return null;
-  const letGo = (): void => offers.remove(offer, whom);
   try {
     // another process's offer may have become a lease since we looked; one that has gone may have left its link
     if (isTaken()) {
-      letGo();
+      offer.remove();
       return null;
     }
     const noted = noteOf({ owner, keepsBridge: true }, `${id}-network-${place}`, [useRecord(use)]);
@@ -161,19 +162,19 @@ function take(
       addresses,
       steps: (slots) => ({
         // the lease is there before the offer goes, so that nobody else finds neither
-        prepare: [...noted.write, useStep(use), { op: 'unlink', host: true, at: NONE, path: offer }],
+        prepare: [...noted.write, useStep(use), { op: 'unlink', host: true, at: NONE, path: offer.path }],
         undo: [...leaveSteps(use, slots), ...noted.forget],
       }),
       release(isHandedOver) {
         try {
-          letGo();
+          offer.remove();
         } finally {
           if (!isHandedOver) noted.drop();
         }
       },
     };
   } catch (error) {
-    letGo();
+    offer.remove();
     throw error;
   }
 }

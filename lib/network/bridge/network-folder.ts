@@ -25,7 +25,7 @@ import type { TunnelPort } from '../vxlan/tunnel-plan.js';
 //       ID                           a process that keeps the bridge for its containers, or a container that shares another's network
 //       persist                      the network itself
 //   networks/NETNS/NAME@STORE/offers an address that a process has chosen for a container: its plan makes a lease of that, and an offer is
-//                                    void when the process does not keep the bridge any more. KEEPER.new is the file that it is a link to
+//                                    void when the process does not keep the bridge any more. The offers of a process are links to one file, KEEPER.new
 //   networks/NETNS/NAME@STORE/last   the number of the address given last
 //   networks/NETNS/NAME@STORE/rules  who holds the tables of rules that detached containers have together (lib/network/rules/shared-note.ts)
 //   networks/NETNS/NAME@STORE/macs   a container has, or had, another MAC address than the one that follows from its address
@@ -132,16 +132,17 @@ export function offerPath(name: string, address: string): string {
   return join(offersIn(networkFolder(name)), address);
 }
 
-const FILE = '.new';
+/** '.new': older versions, of which a process writes such a file and renames it, look for that name. */
+const KEEPER_SUFFIX = '.new';
 
-/** What the offers of a process are links to, among the offers. A process of an older version has one while it writes an offer. */
-export function offerFile(name: string, keeper: string): string {
-  return offerPath(name, `${keeper}${FILE}`);
+/** What the offers of a process that keeps the bridge are links to, among the offers. */
+export function keeperFile(name: string, keeper: string): string {
+  return offerPath(name, `${keeper}${KEEPER_SUFFIX}`);
 }
 
-/** `undefined` for an offer. */
-export function keeperOfFile(path: string): string | undefined {
-  return path.endsWith(FILE) ? basename(path, FILE) : undefined;
+/** Who keeps the bridge, by a {@link keeperFile}; `undefined` for an offer. */
+export function keeperOf(path: string): string | undefined {
+  return path.endsWith(KEEPER_SUFFIX) ? basename(path, KEEPER_SUFFIX) : undefined;
 }
 
 /** The names of a network's uses in this process's network namespace. */
@@ -278,7 +279,7 @@ export function removeSteps({ index }: Bridge, slots: Slots): Step[] {
   ];
 }
 
-/** The host step that makes a use which is no lease. */
+/** The host step that makes a use. */
 export function useStep({ path, text }: Use): Step {
   return { op: 'put_file', host: true, at: NONE, path, bytes: Buffer.from(text) };
 }

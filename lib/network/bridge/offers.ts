@@ -2,7 +2,15 @@ import { existsSync, linkSync, lstatSync, unlinkSync, writeFileSync } from 'node
 import { hasCode } from '../../errors.js';
 import { readIfThere } from '../../native/read-if-there.js';
 import { attempt } from '../../native/system-errors.js';
-import { keeperOfFile, offerFile, offerPath, offersOf, useOf } from './network-folder.js';
+import { keeperFile, keeperOf, offerPath, offersOf, useOf } from './network-folder.js';
+
+/** An address that this process has chosen. */
+export interface Offer {
+  /** Of its file. */
+  readonly path: string;
+  /** Takes it back, where no lease was made of it. Once or more often. @throws SyscallError */
+  remove(): void;
+}
 
 /**
  * The addresses of a network that this process has chosen for containers, and that no shim has taken yet. An offer is a link to a file which says who keeps the
@@ -13,30 +21,28 @@ export class Offers {
   /** What all are links to. */
   readonly #file: string;
   readonly #inode: number;
-  /** What each was made for, by its path: after a lease has come and gone, the address may be offered to another. */
-  readonly #made = new Map<string, object>();
+  /** By their paths: after a lease has come and gone, the address may be offered to another. */
+  readonly #made = new Map<string, Offer>();
 
   /** @param keeper the use by which this process keeps the bridge. @throws SyscallError */
   constructor(name: string, keeper: string) {
     this.#name = name;
-    this.#file = offerFile(name, keeper);
+    this.#file = keeperFile(name, keeper);
     this.#inode = attempt(`write ${this.#file}`, () => {
       writeFileSync(this.#file, JSON.stringify({ keeper }), { mode: 0o600 });
       return lstatSync(this.#file).ino;
     });
   }
 
-  /**
-   * @param whom the same one as for {@link remove}
-   * @returns its path; `null` where there is an offer of the address already. @throws SyscallError
-   */
-  make(address: string, whom: object): string | null {
+  /** @returns `null` where there is an offer of the address already. @throws SyscallError */
+  make(address: string): Offer | null {
     const path = offerPath(this.#name, address);
     return attempt(`write ${path}`, () => {
       try {
         linkSync(this.#file, path);
-        this.#made.set(path, whom);
-        return path;
+        const offer = { path, remove: () => this.#remove(offer) };
+        this.#made.set(path, offer);
+        return offer;
       } catch (error) {
         if (hasCode(error, 'EEXIST')) return null;
         throw error;
@@ -44,9 +50,9 @@ export class Offers {
     });
   }
 
-  /** Removes one that has become no lease. Once or more often. @throws SyscallError */
-  remove(path: string, whom: object): void {
-    if (this.#made.get(path) !== whom) return;
+  #remove(offer: Offer): void {
+    const { path } = offer;
+    if (this.#made.get(path) !== offer) return;
     attempt(`remove ${path}`, () => {
       // most have become leases: an error of a missing file takes longer than a look
       if (lstatSync(path, { throwIfNoEntry: false })?.ino === this.#inode) unlinkIfThere(path);
@@ -62,7 +68,7 @@ export class Offers {
 
 /**
  * Whether an address is a container's, or is about to be: also before the container has its link, and between two of its runs. The offer is looked
- * for first, since it goes when the lease is there.
+ * for first, since the shim removes it when the lease is there.
  */
 export function isAddressTaken(name: string, address: string): boolean {
   return existsSync(offerPath(name, address)) || existsSync(useOf(name, address).path);
@@ -78,9 +84,9 @@ export function removeVoidOffers(name: string): boolean {
   let isFound = false;
   for (const path of offersOf(name)) {
     const text = readIfThere(path);
-    // it has become a lease, or was taken back
+    // the offer has become a lease, or was taken back
     if (text === null) continue;
-    const keeper = keeperOfFile(path) ?? /"keeper":"([0-9a-f]+)"\}$/.exec(text)?.[1];
+    const keeper = keeperOf(path) ?? /"keeper":"([0-9a-f]+)"\}$/.exec(text)?.[1];
     if (keeper !== undefined && existsSync(useOf(name, keeper).path)) continue;
     attempt(`remove ${path}`, () => unlinkIfThere(path));
     isFound = true;

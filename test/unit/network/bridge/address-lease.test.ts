@@ -6,9 +6,9 @@ import { type Address, parseAddress } from '../../../../lib/network/address.js';
 import { type AddressLease, leaseAddress } from '../../../../lib/network/bridge/address-lease.js';
 import { LastNumber } from '../../../../lib/network/bridge/last-number.js';
 import {
+  keeperFile,
   makeNetworkFolder,
   networkFolder,
-  offerFile,
   offerPath,
   offersOf,
   removeFilesOf,
@@ -28,7 +28,7 @@ let last: LastNumber;
 let offers: Offers;
 
 /** Without the file that all are links to. */
-const own = (): string[] => offersOf(name).filter((path) => path !== offerFile(name, keeper));
+const own = (): string[] => offersOf(name).filter((path) => path !== keeperFile(name, keeper));
 
 beforeEach(() => {
   name = `shop${count++}`;
@@ -99,9 +99,9 @@ describe('an offer of an address', () => {
     lease();
     writeFileSync(offerPath(name, '10.201.0.3'), JSON.stringify({ id: 'two', addresses: [], keeper: 'b2' }));
     writeFileSync(offerPath(name, '10.201.0.4'), '');
-    writeFileSync(offerFile(name, 'b2'), '');
+    writeFileSync(keeperFile(name, 'b2'), '');
     removeVoidOffers(name);
-    expect(offersOf(name).sort()).toEqual([offerPath(name, '10.201.0.2'), offerFile(name, keeper)]);
+    expect(offersOf(name).sort()).toEqual([offerPath(name, '10.201.0.2'), keeperFile(name, keeper)]);
   });
 
   it('that can not be removed keeps no record, and says which file it is', () => {
