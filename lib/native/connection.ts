@@ -28,7 +28,7 @@ import {
   decodeWelcome,
   type Notice,
 } from './messages.js';
-import { Numbered } from './numbered.js';
+import { ByNumber } from './numbered.js';
 import { Event, MAX_DESCRIPTORS, Request } from './protocol.js';
 import { RunningTask } from './running-task.js';
 import { ShimError } from './shim-error.js';
@@ -58,7 +58,7 @@ const PATIENCE = 5000;
 /** A connection of this environment to a shim, and the tasks that live with it. */
 export class Connection implements Carrier {
   readonly #socket: ShimSocket;
-  readonly #tasks = new Numbered<RunningTask>();
+  readonly #tasks = new ByNumber<RunningTask>();
   readonly #pools = new Map<number, ShimPool>();
   readonly #questions = new Map<number, Deferred<Buffer>>();
   #onNotice: ((notice: Notice) => void) | null = null;

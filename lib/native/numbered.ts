@@ -1,20 +1,10 @@
 /**
- * What comes and goes, by number. A Map or a Set begins a new table whenever some have gone, and has the one before lead to it, with all that was in
- * that. Once V8 takes one of them for old, a collection of what is young keeps what is in any table after it: a third of all that runs leave behind. The
- * elements of an object lead to nothing that came later.
+ * What comes and goes, by the caller's numbers. A Map that rehashes keeps its old table linked to the new one; when the old one is in V8's old generation, a
+ * scavenge keeps all that the new one holds: a third of all that runs leave behind. The elements of an object link to nothing that came later.
  */
-export class Numbered<T> {
+export class ByNumber<T> {
   readonly #items: Record<number, T> = Object.create(null);
-  #last = 0;
 
-  /** Takes the next number. */
-  add(item: T): number {
-    this.#last++;
-    this.#items[this.#last] = item;
-    return this.#last;
-  }
-
-  /** The caller's own numbers are never mixed with those of {@link add}. */
   set(number: number, item: T): void {
     this.#items[number] = item;
   }
@@ -27,8 +17,30 @@ export class Numbered<T> {
     delete this.#items[number];
   }
 
-  /** By number: the first that was added comes first. */
+  /** By number. */
   values(): T[] {
     return Object.values(this.#items);
+  }
+}
+
+/** The same for what has no number of its own. */
+export class Numbered<T> {
+  readonly #items = new ByNumber<T>();
+  #last = 0;
+
+  /** @returns the item's number, which no other has had */
+  add(item: T): number {
+    this.#last++;
+    this.#items.set(this.#last, item);
+    return this.#last;
+  }
+
+  delete(number: number): void {
+    this.#items.delete(number);
+  }
+
+  /** The first that was added comes first. */
+  values(): T[] {
+    return this.#items.values();
   }
 }
