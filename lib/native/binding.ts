@@ -30,16 +30,20 @@ export interface ChangeWatch {
   changes(): [folder: number, name: string][];
 }
 
-/** The master of a pseudo-terminal in the event loop; addon/terminal.h says how it behaves. */
-export interface NativeTerminal {
+/** A pipe, or what else can be waited for, in the event loop; addon/terminal.h says how it behaves. */
+export interface WatchedDescriptor {
   watch(reads: boolean, writes: boolean): void;
   read(bytes: Uint8Array): number;
   write(bytes: Uint8Array): number;
-  resize(columns: number, rows: number): number;
-  endOfFile(): number;
   ref(): void;
   unref(): void;
   close(): void;
+}
+
+/** The same of a pseudo-terminal's master. */
+export interface NativeTerminal extends WatchedDescriptor {
+  resize(columns: number, rows: number): number;
+  endOfFile(): number;
 }
 
 /** What the addon exports. Natives return a number < 0 (-errno) when a system call failed. */

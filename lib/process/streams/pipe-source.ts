@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { EventEmitter } from 'node:events';
 import { constants } from 'node:os';
-import type { NativeTerminal } from '../../native/binding.js';
+import type { WatchedDescriptor } from '../../native/binding.js';
 import { watchDescriptor } from '../../native/load-addon.js';
 import { nativeError } from '../../native/system-errors.js';
 import type { OutletSource } from './outlet.js';
@@ -10,15 +10,25 @@ import type { OutletSource } from './outlet.js';
 const READ_SIZE = 64 * 1024;
 const { EAGAIN } = constants.errno;
 
-/** Of all sources, filled by one read at a time. */
-let buffer: Buffer | null = null;
+/** The buffer of all sources, which one read at a time fills. */
+class ReadBuffer {
+  #bytes: Buffer | null = null;
 
-/** What was read, as the listeners' own: they get a buffer that is nearly full itself, and another one takes its place. */
-function taken(filled: Buffer, size: number): Buffer {
-  if (size < READ_SIZE / 2) return Buffer.from(filled.subarray(0, size));
-  buffer = null;
-  return filled.subarray(0, size);
+  get bytes(): Buffer {
+    this.#bytes ??= Buffer.allocUnsafeSlow(READ_SIZE);
+    return this.#bytes;
+  }
+
+  /** What was read, as the listeners' own: a buffer that is nearly full is handed to them itself, and another one takes its place. */
+  take(size: number): Buffer {
+    const read = this.bytes.subarray(0, size);
+    if (size < READ_SIZE / 2) return Buffer.from(read);
+    this.#bytes = null;
+    return read;
+  }
 }
+
+const buffer = new ReadBuffer();
 
 /**
  * Reads a program's output in the event loop. A socket of Node's has two buffers, a handle and two dozen listeners, none of which an outlet needs: to make
@@ -27,7 +37,7 @@ function taken(filled: Buffer, size: number): Buffer {
  * Events are `data`, `end` and `error`. It flows from {@link resume} on.
  */
 export class PipeSource extends EventEmitter implements OutletSource {
-  readonly #pipe: NativeTerminal;
+  readonly #pipe: WatchedDescriptor;
   #hasEnded = false;
   #isClosed = false;
 
@@ -55,9 +65,8 @@ export class PipeSource extends EventEmitter implements OutletSource {
   }
 
   #read(): void {
-    buffer ??= Buffer.allocUnsafeSlow(READ_SIZE);
-    const size = this.#pipe.read(buffer);
-    if (size > 0) this.emit('data', taken(buffer, size));
+    const size = this.#pipe.read(buffer.bytes);
+    if (size > 0) this.emit('data', buffer.take(size));
     else if (size === 0) this.#end();
     else if (size !== -EAGAIN) this.#fail(nativeError('read the output', 'read', -size));
   }
