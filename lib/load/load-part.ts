@@ -2,11 +2,11 @@ import { lstatSync, mkdirSync, statSync } from 'node:fs';
 import { createRequire, Module } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import process, { env, geteuid, versions } from 'node:process';
-import { constants, Script } from 'node:vm';
+import { Script } from 'node:vm';
 import { now } from '../native/clock.js';
 import { codeKey, keepCode, keptCode } from './code-cache.js';
 import { forgetOldest } from './forget-oldest.js';
-import { wrappedText } from './wrapped-text.js';
+import { scriptOf } from './script-of.js';
 
 /** By the bundler: the SHA-256 of each file of the package that is loaded by this one, as it was bundled. */
 declare const PART_DIGESTS: Readonly<Record<string, string>>;
@@ -89,11 +89,7 @@ function compile(name: string, { file, digest, at }: { file: string; digest: str
     const key = codeKey(statSync(file), digest);
     const kept = keptCode(path, key);
     if (kept === undefined && !makeFolder(at)) return null;
-    const script = new Script(wrappedText(file), {
-      filename: file,
-      ...(kept === undefined ? {} : { cachedData: kept }),
-      importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-    });
+    const script = scriptOf(file, kept);
     // what the process has compiled until its end is kept too
     if ((kept === undefined || (script.cachedDataRejected === true && isOld(path))) && isMainThread())
       process.on('exit', () => {

@@ -5,7 +5,7 @@ const END = '\n})';
 
 /**
  * The text of a file of CommonJS as a function, which V8 can take as it is: it is read into its place between the beginning and the end. Put together of strings
- * it would be copied twice more, which takes longer than the reading.
+ * the text would be copied twice more, which takes longer than the reading.
  *
  * The bundler writes names, texts and patterns in ASCII, so that a byte is a character; comments alone have others, which nobody reads. V8 keeps this text
  * with a byte for each character. As UTF-8 it would be decoded first, and those comments would make that two bytes.

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { constants, Script } from 'node:vm';
-import { wrappedText } from '../../load/wrapped-text.js';
+import type { Script } from 'node:vm';
+import { scriptOf } from '../../load/script-of.js';
 
 /** What a file of the package has: its modules by their paths, or what a dependency exports. */
 type Part = Readonly<Record<string, () => unknown>>;
@@ -9,7 +9,7 @@ type Part = Readonly<Record<string, () => unknown>>;
 /** What a file of CommonJS is handed. */
 type Wrapped = (exports: Part, require: (id: string) => unknown, module: { exports: Part }, file: string, folder: string) => void;
 
-/** Whom the files of the library ask for one another, as they name it. */
+/** The module by which the package's files load each other, as they name it. */
 const LOADER = './load.cjs';
 /** Of the library's `api` a command has its own modules in its own file. */
 const SERVED_BY: Readonly<Record<string, string>> = { api: 'oci' };
@@ -59,11 +59,7 @@ export class CommandFiles {
 
   #compiled(name: string, file: string): Script {
     const kept = this.#kept.get(name);
-    const script = new Script(wrappedText(file), {
-      filename: file,
-      ...(kept === undefined ? {} : { cachedData: kept }),
-      importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-    });
+    const script = scriptOf(file, kept);
     this.#scripts.set(name, script);
     this.#isNew ||= kept === undefined || script.cachedDataRejected === true;
     return script;
