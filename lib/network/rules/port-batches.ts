@@ -34,9 +34,10 @@ export class PortBatches {
     const known = this.#known.get(shape);
     if (known !== undefined) return { names: known.names, messages: known.messages.fill(change) };
     const batch = this.#encode(change);
+    if (this.#known.size >= MOST_KNOWN) return batch;
     const samples = [sampleOf(change), sampleOf(change)] as const;
     const messages = Template.of({ samples, encode: (one) => this.#encode(one).messages, valuesOf });
-    if (messages !== null && this.#known.size < MOST_KNOWN) this.#known.set(shape, { names: batch.names, messages });
+    if (messages !== null) this.#known.set(shape, { names: batch.names, messages });
     return batch;
   }
 
