@@ -6,7 +6,7 @@ export type GroupPlaces = Pick<GroupPlan, 'name' | 'paths' | 'usage' | 'leaf'>;
 
 /** The same group for another container: `id`, which stands in its paths, gives way to `other`. Pure. */
 export function renamedGroup(group: GroupPlan, id: string, other: string): GroupPlan {
-  const renamed = (text: string): string => text.replace(id, () => other);
+  const renamed = renaming(id, other);
   const steps = (list: readonly Step[]): Step[] => list.map((step) => ('path' in step ? { ...step, path: renamed(step.path) } : step));
   return {
     ...group,
@@ -20,13 +20,15 @@ export function renamedGroup(group: GroupPlan, id: string, other: string): Group
 
 /** The same for whoever needs none of the steps. Pure. */
 export function renamedPlaces({ name, paths, usage, leaf }: GroupPlaces, id: string, other: string): GroupPlaces {
-  const renamed = (text: string): string => text.replace(id, () => other);
-  const places: Record<string, string> = {};
-  for (const controller of Object.keys(paths)) places[controller] = renamed(paths[controller] ?? '');
+  const renamed = renaming(id, other);
   return {
     name: renamed(name),
-    paths: places,
+    paths: Object.fromEntries(Object.entries(paths).map(([controller, path]) => [controller, renamed(path)])),
     usage: usage.map(({ controller, path, at }) => ({ controller, path, at: renamed(at) })),
     leaf,
   };
+}
+
+function renaming(id: string, other: string): (text: string) => string {
+  return (text) => text.replace(id, () => other);
 }

@@ -146,9 +146,9 @@ export function blameOom(
 export function cpuTimes(
   nanoseconds: number | null,
   shares: { readonly user: number; readonly system: number },
-  unified: (key: string) => number | undefined,
+  unifiedNumber: (key: string) => number | undefined,
 ): Pick<GroupUsage, 'cpuTimeMs' | 'userMs' | 'systemMs'> {
-  const [all, user, system] = ['usage_usec', 'user_usec', 'system_usec'].map(unified);
+  const [all, user, system] = ['usage_usec', 'user_usec', 'system_usec'].map(unifiedNumber);
   if (all !== undefined && user !== undefined && system !== undefined) {
     return { cpuTimeMs: all / 1000, userMs: user / 1000, systemMs: system / 1000 };
   }

@@ -179,7 +179,7 @@ async function attachAll(wanted: readonly WantedNetwork[], shared: readonly stri
 
 /** What a container's task does for its networks, and what of these can change afterwards. */
 function stepsOf({ attachments, internal }: Attached, { of, parts, own }: JoiningParts): Pick<JoinedNetworks, 'steps' | 'links'> {
-  const canChange = of.canChange && !of.isRun;
+  const keepsSteps = of.canChange && !of.isRun;
   let leave: (readonly Step[])[] = [];
   return {
     steps(slots) {
@@ -188,12 +188,12 @@ function stepsOf({ attachments, internal }: Attached, { of, parts, own }: Joinin
       const others = parts.steps(slots);
       return {
         prepare: [...each.flatMap(({ prepare }) => prepare), ...others.prepare],
-        undo: canChange ? changeableEnd(leave, others.undo) : [...others.undo, ...leave.toReversed().flat()],
+        undo: keepsSteps ? changeableEnd(leave, others.undo) : [...others.undo, ...leave.toReversed().flat()],
         returns: [...each.flatMap(({ returns }) => returns), ...others.returns],
       };
     },
     links() {
-      if (!canChange) return null;
+      if (!keepsSteps) return null;
       const list = attachments.filter(isMadeHere).map((one, place) => {
         const border = own.get(one.network)?.border() ?? null;
         return linkRecord(one, { place, isInternal: internal.has(one), leave: leave[place] ?? [], border });
