@@ -94,8 +94,8 @@ int copy_as_memfd(int source, unique_fd& out) {
   return result;
 }
 
-// The copy on a mount of its own that this process has made, for all shims that it starts: they share its pages in memory. Nobody can change
-// the file or its mode. The owner of a memfd may change the mode, so each shim has a memfd of its own.
+// The copy on a mount of its own that this process has made, for all shims that it starts: they share its pages in memory. Nobody can
+// change the file or its mode. The owner of a memfd may change the mode, so each shim has a memfd of its own.
 struct SharedCopy {
   std::mutex mutex;
   unique_fd file;
@@ -237,8 +237,8 @@ int add_client(int control, unique_fd& socket, std::string& what) {
 }
 
 // Whether a shim takes what a new client sends. One that is about to be gone never answers: the kernel lets go of a dead process's
-// sockets one after the other, and the one that brings clients may be the last: then the socket hangs up. A shim that says nothing counts as
-// serving, whether it is stopped or has much to do, and its answer is one that nobody asked for.
+// sockets one after the other, and the one that brings clients may be the last: then the socket hangs up. A shim that says nothing counts
+// as serving, whether it is stopped or has much to do, and its answer is one that nobody asked for.
 bool serves(int socket) {
   // in ms. Node's event loop stands still meanwhile: a shim that lives answers in less than 1 ms, and a dead one hangs up as fast
   constexpr int kPatience = 100;

@@ -154,7 +154,7 @@ export interface LiveRecord {
   current: ContainerRecord;
 }
 
-/** What a record follows from: of its group where that is, and not what makes it. */
+/** What a record follows from. Of the group it needs the places, and not the steps that make it. */
 export type Recorded = Omit<Prepared, 'group' | 'slots' | 'cpuClock'> & { readonly group: GroupPlaces };
 
 export function recordOf(prepared: Recorded, plan: Plan, detached: DetachedRecord | null = null): ContainerRecord {
@@ -185,6 +185,7 @@ export function recordOf(prepared: Recorded, plan: Plan, detached: DetachedRecor
     ports: prepared.networks.ports?.record ?? null,
     sharedNetworks: options.sharedNetworks,
     guarded: prepared.networks.guarded,
+    // at once, though few ask for them: with a getter of its own the record would be slow for V8, anew for each run
     options: resolvedOptions(prepared),
     bundle: bundleFacts(prepared),
     program,

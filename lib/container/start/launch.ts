@@ -171,6 +171,7 @@ export function factsOf(record: LiveRecord): ProgramFacts {
   return new RecordedFacts(record);
 }
 
+/** A class, since V8 is slow with an object that has getters of its own: each is made with a new shape. */
 class RecordedFacts implements ProgramFacts {
   readonly id: string;
   readonly command: readonly string[];
@@ -190,7 +191,7 @@ class RecordedFacts implements ProgramFacts {
     this.#group = group;
   }
 
-  /** As they are when the program has ended. */
+  /** The limits when they are asked for, which is when the program has ended: they change while it runs. */
   get limits(): ProgramFacts['limits'] {
     const { limits, filterKills } = this.#record.current;
     return lethalLimits(limits, filterKills);

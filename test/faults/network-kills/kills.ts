@@ -10,7 +10,8 @@ import { until } from '../../fixtures/until.js';
 import type { Failure, Victim } from '../victim.js';
 import { itOf, Victims } from '../victims.js';
 
-// Whoever is killed while containers on networks live (a file for each kind of process, which run beside each other: each waits most of its time): nothing of the dead is left, and the connections of another process go on.
+// Whoever is killed while containers on networks live: nothing of the dead is left, and the connections of another process go on. Each kind of process has
+// a file. The files run beside each other, since each waits most of its time.
 const LIFE = 'net-life';
 /** Who has the networks, by the name with which a scenario begins. */
 const USERS: Readonly<Record<string, string>> = { root: LIFE, 'an ordinary user': `user-${LIFE}` };
