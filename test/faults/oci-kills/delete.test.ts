@@ -1,0 +1,7 @@
+import { testKills } from './command-kills.js';
+
+testKills([
+  ['created', 'delete', 'one'],
+  ['running', 'delete', '--force', 'one'],
+  ['paused', 'delete', '--force', 'one'],
+]);
