@@ -9,7 +9,9 @@ export const WRONG = Symbol('wrong');
 type Read<Out> = (value: unknown) => Out | typeof WRONG;
 
 /** What is said of a value that a rule does not take, and where in it. */
-type Problem = string | { readonly path: string[]; readonly message: string };
+type Problem = string | { readonly path: (string | number)[]; readonly message: string };
+/** Says that a value is wrong. */
+export type Complain = (problem: Problem) => void;
 
 /** A check, and what it makes of what it takes. */
 export class Field<Out, In = Out> {
@@ -23,12 +25,42 @@ export class Field<Out, In = Out> {
     return new Field(passing(this.read, is), () => this.schema().refine(is, problem));
   }
 
-  transform<T>(change: (value: Out) => T): Field<T, In> {
+  /** @param change may complain of what it is given */
+  transform<T>(change: (value: Out, complain: Complain) => T): Field<T, In> {
     const read = (value: unknown): T | typeof WRONG => {
       const taken = this.read(value);
-      return taken === WRONG ? WRONG : change(taken);
+      if (taken === WRONG) return WRONG;
+      let isRight = true;
+      const changed = change(taken, () => {
+        isRight = false;
+      });
+      return isRight ? changed : WRONG;
     };
-    return new Field<T, In>(read, () => z.pipe(this.schema(), z.transform<Out, T>(change)));
+    const schema = () =>
+      z.pipe(
+        this.schema(),
+        z.transform<Out, T>((value, context) => change(value, (problem) => context.addIssue(issueOf(problem)))),
+      );
+    return new Field<T, In>(read, schema);
+  }
+
+  /** What is found by a value. @param problem of one by which nothing is found */
+  find<T extends string | number | bigint | object>(by: (value: Out) => T | undefined, problem: (value: Out) => string): Field<T, In> {
+    const read = (value: unknown): T | typeof WRONG => {
+      const taken = this.read(value);
+      return taken === WRONG ? WRONG : (by(taken) ?? WRONG);
+    };
+    const schema = () =>
+      z.pipe(
+        this.schema(),
+        z.transform<Out, T>((value, context) => {
+          const found = by(value);
+          if (found !== undefined) return found;
+          context.addIssue(problem(value));
+          return z.NEVER;
+        }),
+      );
+    return new Field<T, In>(read, schema);
   }
 
   nullish(): Field<Out | null | undefined, In | null | undefined> {
@@ -116,6 +148,13 @@ class List<Out, In> extends Field<Out[], In[]> {
       () => this.schema().min(length),
     );
   }
+
+  max(length: number): List<Out, In> {
+    return new List(
+      passing(this.read, (value) => value.length <= length),
+      () => this.schema().max(length),
+    );
+  }
 }
 
 /** What a field reads. */
@@ -152,6 +191,13 @@ export function int(): Numeral {
   );
 }
 
+export function bigint(): Field<bigint> {
+  return new Field<bigint>(
+    (value) => (typeof value === 'bigint' ? value : WRONG),
+    () => z.bigint(),
+  );
+}
+
 export function boolean(): Field<boolean> {
   return new Field<boolean>(
     (value) => (typeof value === 'boolean' ? value : WRONG),
@@ -180,13 +226,13 @@ export function oneOf<const T extends string>(names: readonly T[]): Field<T> {
   );
 }
 
-/** The first of two that takes a value. */
-export function either<A, InA, B, InB>(first: Field<A, InA>, second: Field<B, InB>): Field<A | B, InA | InB> {
+/** The first of two that takes a value. @param problem what is said where none does; else that of the one that is meant */
+export function either<A, InA, B, InB>(first: Field<A, InA>, second: Field<B, InB>, problem?: string): Field<A | B, InA | InB> {
   const read = (value: unknown) => {
     const taken = first.read(value);
     return taken === WRONG ? second.read(value) : taken;
   };
-  return new Field<A | B, InA | InB>(read, () => z.union([first.schema(), second.schema()]));
+  return new Field<A | B, InA | InB>(read, () => z.union([first.schema(), second.schema()], problem));
 }
 
 export function array<Out, In>(item: Field<Out, In>): List<Out, In> {
@@ -259,6 +305,22 @@ type Inputs<S extends Shape, O extends Shape> = { [K in keyof S]: input<S[K]> } 
 
 /** An object with these keys, and those of the second that are there. Others are passed over. */
 export function object<S extends Shape, O extends Shape = None>(shape: S, optional?: O): Field<Outputs<S, O>, Inputs<S, O>> {
+  return objectOf(shape, optional, (shapes) => z.object(shapes));
+}
+
+/** The same where others are wrong. */
+export function strictObject<S extends Shape, O extends Shape = None>(shape: S, optional?: O): Field<Outputs<S, O>, Inputs<S, O>> {
+  const { read, schema } = objectOf(shape, optional, (shapes) => z.strictObject(shapes));
+  const known = new Set([...Object.keys(shape), ...Object.keys(optional ?? {})]);
+  const strict = (value: unknown) => (isObject(value) && Object.keys(value).some((key) => !known.has(key)) ? WRONG : read(value));
+  return new Field<Outputs<S, O>, Inputs<S, O>>(strict, schema);
+}
+
+function objectOf<S extends Shape, O extends Shape>(
+  shape: S,
+  optional: O | undefined,
+  make: (shapes: Record<string, z.ZodType>) => z.ZodType,
+): Field<Outputs<S, O>, Inputs<S, O>> {
   const needed = Object.entries(shape);
   const more = Object.entries(optional ?? {});
   const read = (value: unknown) => {
@@ -275,11 +337,15 @@ export function object<S extends Shape, O extends Shape = None>(shape: S, option
     return isRight ? (taken as Outputs<S, O>) : WRONG;
   };
   const schema = () =>
-    z.object({
+    make({
       ...Object.fromEntries(needed.map(([key, field]) => [key, field.schema()])),
       ...Object.fromEntries(more.map(([key, field]) => [key, field.schema().optional()])),
     });
   return new Field<Outputs<S, O>, Inputs<S, O>>(read, schema as () => z.ZodType<Outputs<S, O>, Inputs<S, O>>);
+}
+
+function issueOf(problem: Problem) {
+  return typeof problem === 'string' ? problem : { code: 'custom' as const, ...problem };
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

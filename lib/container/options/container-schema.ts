@@ -17,7 +17,7 @@ import { sizeSchema } from '../../options/size.js';
 import { type NamespaceType, namespaceTypes } from '../../plan/namespace-types.js';
 import { processShape, terminalShape } from '../../process/options/process-options.js';
 import type { DenialListener } from '../../security/denials/denial-event.js';
-import { profileSchema } from '../../security/oci-profile/profile-schema.js';
+import { profileField } from '../../security/oci-profile/profile-field.js';
 import { CONTAINER_NAME } from './container-name.js';
 import { landlockShape } from './landlock-shape.js';
 import { lifecycleShape } from './lifecycle-options.js';
@@ -180,7 +180,7 @@ export const containerShape = {
   capAdd: z.array(word).optional(),
   capDrop: z.array(word).optional(),
   noNewPrivileges: z.boolean().optional(),
-  seccomp: z.union([word, profileSchema]).optional(),
+  seccomp: z.union([word, profileField.schema()]).optional(),
   maskedPaths: z.array(absolutePath.transform(tidied)).optional(),
   readonlyPaths: z.array(absolutePath.transform(tidied)).optional(),
   sysctls: z.record(word, text).optional(),

@@ -1,7 +1,7 @@
 import { invalidOption } from '../../errors.js';
-import { checkOptions } from '../../options/parse-options.js';
+import { checkField } from '../../oci-config/checked-json.js';
 import type { ParsedProfile } from './parsed-profile.js';
-import { profileSchema } from './profile-schema.js';
+import { profileField } from './profile-field.js';
 
 /**
  * linux.seccomp of config.json (config-linux.md, "Seccomp"). Fields that the spec does not have are passed over, as it says ("Extensibility"):
@@ -11,7 +11,7 @@ import { profileSchema } from './profile-schema.js';
  * @throws NacelleError `ERR_INVALID_OPTION`, by the path of the field
  */
 export function bundleProfile(seccomp: Readonly<Record<string, unknown>>): ParsedProfile {
-  const checked = checkOptions(profileSchema, knownOf(seccomp));
+  const checked = checkField(profileField, knownOf(seccomp));
   if (!('value' in checked)) {
     const [first] = checked.problems;
     throw invalidOption(`linux.seccomp.${first?.name ?? ''}`, first?.text ?? 'is wrong');

@@ -27,18 +27,20 @@ export interface CompiledProfile {
 const compiled = new Recent<CompiledProfile>(64);
 const MOST_UNKNOWN = 100;
 /** Of profiles that are kept, too: those of files. */
-const digests = new WeakMap<ParsedProfile, string>();
+const keys = new WeakMap<ParsedProfile, string>();
+/** That of docker has some 20 KB. */
+const LONGEST_KEY = 32 * 1024;
 
 /**
- * The filter of a profile, which is kept by the digest of all that it depends on.
+ * The filter of a profile, which is kept by all that it depends on.
  *
  * @throws NacelleError ERR_INVALID_OPTION for a profile that takes more instructions than the kernel does
  */
 export function compiledProfile(profile: ParsedProfile, subject: ProfileSubject): CompiledProfile {
-  const digest = digests.get(profile) ?? digestOf(profile);
-  digests.set(profile, digest);
+  const key = keys.get(profile) ?? keyOf(profile);
+  keys.set(profile, key);
   const { arch, capabilities, kernel } = subject;
-  return compiled.get([digest, arch, capabilities, kernel].join(' '), () => compile(profile, subject));
+  return compiled.get([key, arch, capabilities, kernel].join(' '), () => compile(profile, subject));
 }
 
 function compile(profile: ParsedProfile, subject: ProfileSubject): CompiledProfile {
@@ -62,7 +64,8 @@ function compile(profile: ParsedProfile, subject: ProfileSubject): CompiledProfi
   }
 }
 
-function digestOf(profile: ParsedProfile): string {
+/** What a profile says, where that is not too long to be kept: the first use of `node:crypto` takes longer than a command of `nacelle-oci` may. */
+function keyOf(profile: ParsedProfile): string {
   const text = JSON.stringify(profile, (_, part: unknown) => (typeof part === 'bigint' ? `${part}n` : part));
-  return createHash('sha256').update(text).digest('hex');
+  return text.length <= LONGEST_KEY ? text : createHash('sha256').update(text).digest('hex');
 }

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { codeOf, invalidOption, type NacelleError, UnsupportedError } from '../../errors.js';
+import { checkField } from '../../oci-config/checked-json.js';
 import { lineOf, readJson } from '../../oci-config/lined-json.js';
-import { checkOptions } from '../../options/parse-options.js';
 import { didYouMean } from '../did-you-mean.js';
 import type { ParsedProfile } from './parsed-profile.js';
-import { profileSchema } from './profile-schema.js';
+import { profileField } from './profile-field.js';
 import { Recent } from './recent.js';
 
 /** Profiles by the digest of their files: reading JSON and checking the whole takes longer than a container's start. */
@@ -39,7 +39,7 @@ function parseProfileText(path: string, bytes: Uint8Array): ParsedProfile {
   const text = decode(path, bytes);
   const json = readJson(text);
   if ('problem' in json) throw wrong(`${path}, line ${json.line}`, json.problem);
-  const checked = checkOptions(profileSchema, json.value);
+  const checked = checkField(profileField, json.value);
   if ('value' in checked) return refuseUnsupported(checked.value);
   // Each line is looked for in the whole text.
   const problems = checked.problems

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { parseSeccomp } from '../../../../lib/container/options/seccomp-option.js';
 import { systemCallFilter } from '../../../../lib/container/start/system-call-filter.js';
 import { parseOptions } from '../../../../lib/options/parse-options.js';
-import { profileSchema } from '../../../../lib/security/oci-profile/profile-schema.js';
+import { profileField } from '../../../../lib/security/oci-profile/profile-field.js';
 import { temporaryFolder } from '../../../fixtures/temporary.js';
 
 const silent = { capabilities: 0n, told: false };
@@ -26,7 +26,7 @@ describe('systemCallFilter', () => {
     const names = ['read', 'raed', ...start];
     const profile = { defaultAction: 'SCMP_ACT_ERRNO', syscalls: [{ names, action: 'SCMP_ACT_ALLOW' }] };
     writeFileSync(path, JSON.stringify(profile));
-    const parsed = parseSeccomp(parseOptions(profileSchema, profile, 'seccomp'));
+    const parsed = parseSeccomp(parseOptions(profileField.schema(), profile, 'seccomp'));
     const [given, read] = [await systemCallFilter(parsed, silent), await systemCallFilter({ file: path }, silent)];
     expect(read).toEqual(given);
     // what a bundle is written of
@@ -38,13 +38,13 @@ describe('systemCallFilter', () => {
     expect((await systemCallFilter({ file: path }, silent)).filter).not.toEqual(given.filter);
   });
 
-  const filterOf = (profile: unknown) => systemCallFilter(parseSeccomp(parseOptions(profileSchema, profile, 'seccomp')), silent);
+  const filterOf = (profile: unknown) => systemCallFilter(parseSeccomp(parseOptions(profileField.schema(), profile, 'seccomp')), silent);
   const allow = (names: readonly string[], more: object = {}) => ({ names, action: 'SCMP_ACT_ALLOW', ...more });
 
   it('asks a process beside the program where somebody is told, or the profile kills', async () => {
     const denials = async (seccomp: Parameters<typeof systemCallFilter>[0], told: boolean) =>
       (await systemCallFilter(seccomp, { capabilities: 0n, told })).denials;
-    const profile = (defaultAction: string) => parseOptions(profileSchema, { defaultAction, syscalls: [allow(start)] }, 'seccomp');
+    const profile = (defaultAction: string) => parseOptions(profileField.schema(), { defaultAction, syscalls: [allow(start)] }, 'seccomp');
     expect([await denials('default', false), await denials('default', true)]).toEqual([null, { told: true }]);
     expect([await denials(profile('SCMP_ACT_ERRNO'), false), await denials(profile('SCMP_ACT_ERRNO'), true)]).toEqual([
       null,

@@ -5,7 +5,7 @@ import { parseOptions } from '../../../../lib/options/parse-options.js';
 import { type CapabilityName, capabilityMask } from '../../../../lib/plan/capability-names.js';
 import { compiledProfile } from '../../../../lib/security/oci-profile/compiled-profile.js';
 import { defaultDocument } from '../../../../lib/security/oci-profile/profile-document.js';
-import { profileSchema } from '../../../../lib/security/oci-profile/profile-schema.js';
+import { profileField } from '../../../../lib/security/oci-profile/profile-field.js';
 import type { SeccompProfile, SeccompRule } from '../../../../lib/security/oci-profile/profile-types.js';
 import type { Action, Operator } from '../../../../lib/security/profile.js';
 import { compileDefault } from '../../../../lib/security/seccomp.js';
@@ -67,7 +67,7 @@ requires({ tools: ORACLE_TOOLS }).describe('libseccomp, an independent compiler 
   });
 
   const filterOf = (profile: SeccompProfile, capabilities: readonly CapabilityName[] = []): Uint8Array =>
-    compiledProfile(parseOptions(profileSchema, profile, 'seccomp'), {
+    compiledProfile(parseOptions(profileField.schema(), profile, 'seccomp'), {
       arch: 'x86_64',
       capabilities: capabilityMask(...capabilities),
       kernel: '6.1.0',

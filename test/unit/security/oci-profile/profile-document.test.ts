@@ -5,14 +5,14 @@ import { capabilityNames } from '../../../../lib/plan/capability-names.js';
 import { defaultCapabilities } from '../../../../lib/security/capabilities.js';
 import { compiledProfile } from '../../../../lib/security/oci-profile/compiled-profile.js';
 import { defaultDocument, profileDocument } from '../../../../lib/security/oci-profile/profile-document.js';
-import { profileSchema } from '../../../../lib/security/oci-profile/profile-schema.js';
+import { profileField } from '../../../../lib/security/oci-profile/profile-field.js';
 import type { SeccompProfile } from '../../../../lib/security/oci-profile/profile-types.js';
 import { compileDefault } from '../../../../lib/security/seccomp.js';
 import { type Abi, syscallTable } from '../../../../lib/security/syscalls/tables.js';
 import { audit, runFilter, x32Bit } from '../interpreter.js';
 import { calls, profileOf, word } from './profile-model.js';
 
-const parsed = (profile: SeccompProfile) => parseOptions(profileSchema, profile, 'seccomp');
+const parsed = (profile: SeccompProfile) => parseOptions(profileField.schema(), profile, 'seccomp');
 
 /** Values of an argument that the default filter's rules are about, near them, and with bits above. */
 const about = [0, 1, 2, 8, 0x80, 38, 39, 40, 41, 1023, 1024, 1025, 0x5411, 0x5412, 0x541c, 0x2_0008, 0x7e02_0000, 0x0200_0000, 0x1000_0000];

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { parseOptions } from '../../../../lib/options/parse-options.js';
 import { allCapabilities, capabilityMask } from '../../../../lib/plan/capability-names.js';
 import { compiledProfile } from '../../../../lib/security/oci-profile/compiled-profile.js';
-import { profileSchema } from '../../../../lib/security/oci-profile/profile-schema.js';
+import { profileField } from '../../../../lib/security/oci-profile/profile-field.js';
 import type { SeccompProfile, SeccompRule } from '../../../../lib/security/oci-profile/profile-types.js';
 import { type Abi, syscallTable } from '../../../../lib/security/syscalls/tables.js';
 import { rounds } from '../../../fixtures/rounds.js';
@@ -12,7 +12,7 @@ import { calls, profileOf, verdictOf, word } from './profile-model.js';
 
 const subject = { arch: 'x86_64', capabilities: 0n, kernel: '6.1.0-28-amd64' } as const;
 const compile = (profile: SeccompProfile, more: Partial<Parameters<typeof compiledProfile>[1]> = {}) =>
-  compiledProfile(parseOptions(profileSchema, profile, 'seccomp'), { ...subject, ...more });
+  compiledProfile(parseOptions(profileField.schema(), profile, 'seccomp'), { ...subject, ...more });
 
 type Entry = Abi | 'x32';
 const entries: readonly Entry[] = ['x86_64', 'x32', 'i386'];
@@ -156,6 +156,13 @@ describe('compiledProfile', () => {
     expect(compile(deny(allow('read', 'writev')))).not.toBe(first);
     for (let index = 0; index < 70; index++) compile({ ...profile, defaultErrnoRet: index + 2 });
     expect(compile(profile)).not.toBe(first);
+  });
+
+  it('compiles a long profile once, too', () => {
+    const long = (last: string) => deny(allow(...Array.from({ length: 2000 }, (_, index) => `call_of_a_later_kernel_${index}`), last));
+    const first = compile(long('read'));
+    expect(compile(long('read'))).toBe(first);
+    expect(compile(long('write'))).not.toBe(first);
   });
 
   it('refuses more than the kernel takes, soon', () => {

@@ -1,14 +1,17 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { WRONG } from '../../../../lib/oci-config/json-fields.js';
 import { parseOptions } from '../../../../lib/options/parse-options.js';
-import { profileSchema } from '../../../../lib/security/oci-profile/profile-schema.js';
+import { profileField } from '../../../../lib/security/oci-profile/profile-field.js';
 import type { SeccompProfile } from '../../../../lib/security/oci-profile/profile-types.js';
 import { refuseUnsupported } from '../../../../lib/security/oci-profile/read-profile.js';
+import { changedOften, changedOnce, expectSame, REMOVED } from '../../../fixtures/same-as-zod.js';
 
-const parse = (profile: SeccompProfile) => parseOptions(profileSchema, profile, 'seccomp');
+const parse = (profile: SeccompProfile) => parseOptions(profileField.schema(), profile, 'seccomp');
 const allow = { defaultAction: 'SCMP_ACT_ALLOW' } as const;
 const deny = { defaultAction: 'SCMP_ACT_ERRNO' } as const;
 
-describe('profileSchema', () => {
+describe('profileField', () => {
   it('takes the least', () => {
     expect(parse(allow)).toEqual({
       flags: 0,
@@ -129,10 +132,10 @@ describe('profileSchema', () => {
     ],
     ['a flag', { ...deny, flags: ['TSYNC'] }, 'flags[0]', 'must be one of'],
   ])('refuses %s', (_, profile, option, message) => {
-    expect(() => parseOptions(profileSchema, profile, 'seccomp')).toThrow(
+    expect(() => parseOptions(profileField.schema(), profile, 'seccomp')).toThrow(
       expect.objectContaining({ code: 'ERR_INVALID_OPTION', message: expect.stringContaining(`option ${option}: `) }),
     );
-    expect(() => parseOptions(profileSchema, profile, 'seccomp')).toThrow(message);
+    expect(() => parseOptions(profileField.schema(), profile, 'seccomp')).toThrow(message);
   });
 
   it('refuses to let pass what it is to refuse, under a name that is wrong', () => {
@@ -168,5 +171,56 @@ describe('what a profile asks for beside its rules', () => {
     expect(() => refuseUnsupported(parse({ ...allow, listenerPath: '/run/agent.sock' }))).toThrow(
       expect.objectContaining({ code: 'ERR_UNSUPPORTED', feature: expect.stringContaining('listenerPath') }),
     );
+  });
+});
+
+describe('a profile is read as zod reads it', () => {
+  const conditions = { caps: ['CAP_SYS_ADMIN', 'bpf'], arches: ['amd64'], minKernel: '5.11' };
+  const args = [
+    { index: 0, op: 'SCMP_CMP_MASKED_EQ', value: 0xf0, valueTwo: 0x31n },
+    { index: 5, op: 'SCMP_CMP_GE', value: 2n ** 64n - 1n, valueTwo: null },
+  ];
+  const whole = {
+    ...{ defaultAction: 'SCMP_ACT_ERRNO', defaultErrno: 'ENOSYS', defaultErrnoRet: 38, flags: ['SECCOMP_FILTER_FLAG_LOG'] },
+    archMap: [{ architecture: 'SCMP_ARCH_X86_64', subArchitectures: ['SCMP_ARCH_X86'] }],
+    syscalls: [
+      { names: ['ioctl', 'of_a_later_kernel'], action: 'SCMP_ACT_ALLOW', args, includes: conditions, excludes: conditions, comment: 'x' },
+      { name: 'read', action: 'SCMP_ACT_ERRNO', errno: 'EACCES', errnoRet: 13 },
+      { names: ['mount'], action: 'SCMP_ACT_NOTIFY', errnoRet: null },
+      { names: ['ptrace'], action: 'SCMP_ACT_TRACE', errnoRet: 0xffff },
+    ],
+    ...{ listenerPath: '/run/agent', listenerMetadata: 'm' },
+  };
+  const { archMap: _, ...rest } = whole;
+  const allowing = {
+    ...rest,
+    defaultAction: 'SCMP_ACT_ALLOW',
+    defaultErrno: null,
+    defaultErrnoRet: null,
+    architectures: ['SCMP_ARCH_X86'],
+  };
+  const others = { ...allowing, syscalls: whole.syscalls.map((rule) => ({ ...rule, names: ['read'], name: null })) };
+  const odd = fc.oneof(
+    fc.constantFrom<unknown>(REMOVED, null, true, '', 'read', 'a b', 'SCMP_ACT_ALLOW', 'SCMP_ACT_LOG', 'SCMP_ACT_ERRNO', 'ALLOW'),
+    fc.constantFrom<unknown>('EPERM', 'EPREM', 'CAP_CHOWN', 'CAP_COWN', '5', '5.1', 'SCMP_ARCH_X86', 'SCMP_CMP_EQ', 'arm64'),
+    fc.constantFrom<unknown>(0, 1, -1, 5, 6, 1.5, 4095, 4096, 0x10000, 2 ** 53, Number.NaN, 0n, -1n, 2n ** 64n, 2n ** 64n - 1n),
+    fc.constantFrom<unknown>([], {}, [{}], [null], ['read'], { more: 1 }, { action: 'SCMP_ACT_ALLOW', name: 'keyctrl' }),
+  );
+
+  it('whole, and with anything else in any place', () => {
+    const schema = profileField.schema();
+    for (const profile of [whole, others]) expect(profileField.read(profile)).not.toBe(WRONG);
+    for (const profile of [whole, allowing, others]) {
+      expectSame(profileField, profile, schema);
+      for (const changed of changedOnce(profile)) expectSame(profileField, changed, schema);
+      fc.assert(
+        fc.property(changedOften(profile, odd), (changed) => expectSame(profileField, changed, schema)),
+        { numRuns: 500 },
+      );
+    }
+    expectSame(profileField, { ...whole, more: undefined }, schema);
+    expectSame(profileField, { ...whole, syscalls: Array.from({ length: 65 }, () => whole.syscalls[0]) }, schema);
+    const many = { names: ['read'], action: 'SCMP_ACT_ALLOW', args: Array.from({ length: 65 }, () => args[0]) };
+    expectSame(profileField, { ...whole, syscalls: [many] }, schema);
   });
 });
