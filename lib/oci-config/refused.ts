@@ -26,6 +26,7 @@ export function refuseUnapplied(config: BundleConfig): void {
     const { remount, copyUp, superblock, data } = parseMountOptions(mount.options);
     if (remount && superblock.length + data.length > 0)
       refuse(`${at}.options`, `a mount that is mounted again gets other flags alone, and not ${[...superblock, ...data].join(', ')}`);
+    refuseMapsAsOption(at, data);
     if (copyUp && mount.type !== 'tmpfs') refuse(`${at}.options`, 'only a tmpfs gets what is below it (tmpcopyup)');
   }
   refuseMountData({ mounts, linux });
@@ -57,8 +58,15 @@ export function hasOwnMounts(linux: Pick<BundleLinux, 'namespaces'> | undefined)
 
 /** Maps of ids of a mount. @param at where the mount is in config.json */
 export function refuseMaps(at: string, { options, uidMappings, gidMappings }: BundleConfig['mounts'][number]): void {
-  if (parseMountOptions(options).idmap !== 'no' || uidMappings.length > 0 || gidMappings.length > 0)
-    refuse(`${at}.uidMappings`, 'ids of a mount are not mapped');
+  const { idmap, data } = parseMountOptions(options);
+  refuseMapsAsOption(at, data);
+  if (idmap !== 'no' || uidMappings.length > 0 || gidMappings.length > 0) refuse(`${at}.uidMappings`, 'ids of a mount are not mapped');
+}
+
+/** crun's way to write maps: where it were passed over, files would be shown as those of whoever has them. */
+function refuseMapsAsOption(at: string, data: readonly string[]): void {
+  const option = data.find((one) => /^r?idmap=/.test(one));
+  if (option !== undefined) refuse(`${at}.options`, `maps are not read of ${option}`, 'Give uidMappings and gidMappings.');
 }
 
 /** Names that would be the host's. runc refuses these too. */

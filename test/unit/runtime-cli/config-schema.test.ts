@@ -90,6 +90,16 @@ describe('config.json', () => {
     [['linux', 'intelRdt'], { closID: 'a' }, 'linux.intelRdt of config.json'],
     [['mounts', 0, 'options'], ['tmpcopyup'], 'mounts[0].options of config.json'],
     [
+      ['mounts', 0, 'options'],
+      ['bind', 'idmap=uids=0-1-10'],
+      'mounts[0].options of config.json is not supported here: maps are not read of idmap=',
+    ],
+    [
+      ['mounts', 0, 'options'],
+      ['rbind', 'ridmap='],
+      'mounts[0].options of config.json is not supported here: maps are not read of ridmap=',
+    ],
+    [
       ['mounts', 1, 'options'],
       ['remount', 'ro', 'size=1k', 'sync'],
       'mounts[1].options of config.json is not supported here: a mount that is',

@@ -104,6 +104,11 @@ describe('config.json as options', () => {
     ['processes that are hidden', () => withMount({ destination: '/proc', type: 'proc', options: ['hidepid=2'] }), 'mounts[0]'],
     ['a larger /dev', () => withMount({ destination: '/dev', type: 'tmpfs', options: ['size=1g'] }), 'mounts[0]'],
     ['mapped ids', () => withMount({ destination: '/x', type: 'bind', source: '/y', options: ['bind', 'idmap'] }), 'mounts[0].uidMappings'],
+    [
+      'maps in an option',
+      () => withMount({ destination: '/x', type: 'bind', source: '/y', options: ['bind', 'idmap=uids=0-1-10'] }),
+      'mounts[0].options',
+    ],
     ['another file system', () => withMount({ destination: '/x', type: 'ext4', source: '/dev/sda' }), 'mounts[0].type'],
     ['what no option says of a mount', () => withMount({ destination: '/x', type: 'tmpfs', options: ['sync'] }), 'mounts[0].options'],
     ['a copy of what is below', () => withMount({ destination: '/x', type: 'tmpfs', options: ['tmpcopyup'] }), 'mounts[0].options'],
