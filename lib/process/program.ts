@@ -15,6 +15,7 @@ import { PipeSource } from './streams/pipe-source.js';
 import type { ProgramStreams } from './streams/program-streams.js';
 import { Stdio } from './streams/stdio.js';
 import { TerminalStreams } from './streams/terminal-streams.js';
+import { cleanupMessage, undoneLater } from './undone-later.js';
 
 /** What is known of a program beside its own options. */
 export interface ProgramFacts {
@@ -35,6 +36,11 @@ export const noGroup: ProgramFacts['readGroup'] = () => ({ usage: {}, oomKills: 
 
 /** What `copyOut` brings. */
 type CopiedOut = Pick<RunResult, 'files' | 'notCopied'>;
+
+interface WaitOptions {
+  readonly readFiles?: () => Promise<CopiedOut>;
+  readonly isTidiedLater?: boolean;
+}
 
 /**
  * One program from its plan to its result: standard streams, cancel, output limit. What makes it a container is in
@@ -163,15 +169,15 @@ export class Program<E extends Encoding = Encoding> {
 
   /**
    * Waits for the program's end. Gives the result, or throws the error that `reject: true` asks for. `readFiles` runs when the tree is
-   * gone, before the result is made.
+   * gone, before the result is made. With `isTidiedLater` the result waits for nothing that is undone after the end.
    */
-  async wait(readFiles?: () => Promise<CopiedOut>): Promise<RunResult<E>> {
-    const result = await this.#result(readFiles);
+  async wait(options: WaitOptions = {}): Promise<RunResult<E>> {
+    const result = await this.#result(options);
     if (this.#options.reject && result.failed) throw new ContainerRunError<E>(result);
     return result;
   }
 
-  async #result(readFiles?: () => Promise<CopiedOut>): Promise<RunResult<E>> {
+  async #result({ readFiles, isTidiedLater = false }: WaitOptions): Promise<RunResult<E>> {
     const [task, facts] = [this.#task, this.#facts];
     if (!task || !facts) throw new TypeError('the program was not started');
     try {
@@ -182,12 +188,12 @@ export class Program<E extends Encoding = Encoding> {
         stdout: outputOf<E>(stdout, this.#encoding()),
         stderr: outputOf<E>(stderr, this.#encoding()),
       });
-      const { undoErrors, notStartedAgain } = await task.ended;
+      const { undoErrors, notStartedAgain } = await (isTidiedLater ? undoneLater(task, facts.command) : task.ended);
       const cleanupError = allOf(undoErrors);
       if (notStartedAgain) throw notStartedAgain;
       const streamError = this.#error ?? this.#copyError(end);
       if (cleanupError && !streamError) {
-        const message = `clean up after ${facts.command[0] ?? 'the program'}: ${cleanupError.message}`;
+        const message = cleanupMessage(facts.command, cleanupError);
         throw new NacelleError(message, { code: 'ERR_CLEANUP', cause: cleanupError, cleanupError });
       }
       const result = readFiles === undefined ? made : { ...made, ...(await readFiles()) };

@@ -23,12 +23,14 @@ void Task::finish() {
     const Span span(context_.trace, kInEnd, 1);
     run_.reports = read_reports(plan_.reports, slots_);
   }
-  tell_end_first();
-  if (!mounts_ || has_left_little()) return finish_undoing();
+  const bool has_little = !mounts_ || has_left_little();
+  // whoever hears of the end may start the next program, which wants the memory
+  if (has_little && !(mounts_ && supervisor_.closers().are_behind())) tell_end_first();
+  if (has_little) return finish_undoing();
   close_mounts([this] { finish_undoing(); });
 }
 
-// Node makes the result while the groups are removed. What can't be undone is told later.
+// Node makes the result, which may be there before the groups are removed. What can't be undone is told later.
 void Task::tell_end_first() {
   if (!plan_.tells_end_first || !run_.has_exit || has_failed_ || !told_started_ || plan_.is_kept || plan_.has_again) return;
   listeners_.tell(over_event(end()));

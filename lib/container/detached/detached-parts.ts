@@ -107,6 +107,7 @@ async function partsOf<E extends Encoding>(
       keepsInside: inside !== null,
       changes,
       onDenied,
+      isTidiedLater: false,
       networks: new Map(),
       release: () => undefined,
     },

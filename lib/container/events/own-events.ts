@@ -22,8 +22,10 @@ export class OwnEvents {
   #hasEnded = false;
   /** The end has been told. */
   readonly #died: Promise<void>;
+  /** What the end has left is undone. */
+  readonly #undone: Promise<unknown>;
 
-  constructor(record: LiveRecord, task: Pick<Task, 'ended' | 'watch'>) {
+  constructor(record: LiveRecord, task: Pick<Task, 'emptied' | 'ended' | 'watch'>) {
     this.#record = record;
     this.tell({ type: 'create' });
     task.watch({
@@ -33,7 +35,8 @@ export class OwnEvents {
       ran: () => void this.#starting.then(() => this.#tellNextStart()),
       health: (status) => this.tell({ type: 'health_status', status }),
     });
-    this.#died = task.ended
+    this.#undone = task.ended.catch(() => null);
+    this.#died = task.emptied
       .catch(() => null)
       .then(async (end) => {
         // a program may have ended before its start was told
@@ -60,9 +63,9 @@ export class OwnEvents {
     for (const happening of endOf(this.#record.current, end)) this.tell(happening);
   }
 
-  /** Told after the end. */
+  /** Told after the end, once nothing is left to be undone. */
   tellAtEnd(happening: ContainerHappening): void {
-    this.#died.then(() => this.tell(happening));
+    Promise.all([this.#died, this.#undone]).then(() => this.tell(happening));
   }
 
   /** Tells the start once the program runs. */

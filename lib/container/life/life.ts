@@ -77,7 +77,7 @@ export class Life<E extends Encoding = Encoding> {
       this.#learnLast();
     };
     // before whoever waits for the end, which is judged by the last limits
-    held.task.ended.then(end, end);
+    (held.isTidiedLater ? held.task.emptied : held.task.ended).then(end, end);
   }
 
   #filesIn(inside: Inside | null): ContainerFiles | null {
@@ -230,14 +230,14 @@ export class Life<E extends Encoding = Encoding> {
 
   async #finish(): Promise<RunResult<E>> {
     const { copyOut: paths, copyOutMax: max } = this.record.current;
-    const { program, keepsInside, changes, release } = this.held;
+    const { program, keepsInside, changes, release, isTidiedLater } = this.held;
     const copied = (): ReturnType<typeof copyOut> => {
       const { inside } = this;
       if (inside === null) throw new NacelleError('the container has no mounts to copy out of', { code: 'ERR_INTERNAL' });
       return copyOut(keepsInside ? { ...inside, close: () => undefined } : inside, paths, { max, ...program.cancelling });
     };
     try {
-      return await program.wait(this.inside === null || paths.length === 0 ? undefined : copied);
+      return await program.wait({ ...(this.inside === null || paths.length === 0 ? {} : { readFiles: copied }), isTidiedLater });
     } finally {
       this.state = 'stopped';
       // `changes` can be read until the container is removed, and lie on the image's layers: these are then kept as long

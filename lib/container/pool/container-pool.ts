@@ -87,8 +87,9 @@ export class ContainerPool<E extends Encoding = 'utf8'> implements AsyncDisposab
       trace?.did('check the options');
       const { process, entrypoint, command } = parsed;
       const start = (program: Program<F>): Promise<Running<F>> => {
-        const running = this.#launch(program, parsed).then((parts) => this.#begin(program, parts));
-        this.#note(running);
+        const launched = this.#launch(program, parsed);
+        const running = launched.then((parts) => this.#begin(program, parts));
+        this.#note(running, launched);
         return running;
       };
       return execute<F>(process, [...(entrypoint ?? []), ...(command ?? [])], start, trace);
@@ -98,8 +99,9 @@ export class ContainerPool<E extends Encoding = 'utf8'> implements AsyncDisposab
   }
 
   /** A run that has begun is waited for by whoever closes the pool; what comes of it is told to whoever has asked for it. */
-  #note<F extends Encoding>(running: Promise<Running<F>>): void {
-    const ended = Promise.allSettled([running.then((one) => one.wait())]).then(() => this.#runs.delete(number));
+  #note<F extends Encoding>(running: Promise<Running<F>>, launched: Promise<Parts<F>>): void {
+    const over = [running.then((one) => one.wait()), launched.then(({ held }) => held.task.ended)];
+    const ended = Promise.allSettled(over).then(() => this.#runs.delete(number));
     const number = this.#runs.add(ended);
   }
 

@@ -5,6 +5,7 @@ import type { Program } from '../../process/program.js';
 import type { Streams } from '../../process/streams/child-end.js';
 import { tellDenials } from '../../security/denials/denial-event.js';
 import { planPooledRun } from '../plan/pool-plan.js';
+import { isTidiedLater } from '../plan/tidied-later.js';
 import { recordOf } from '../start/container-record.js';
 import { begunWith, insideOf, type Parts } from '../start/launch.js';
 import type { ParkedContainer } from './parked-containers.js';
@@ -43,6 +44,7 @@ export async function launchPooled<E extends Encoding>(program: Program<E>, cont
         keepsInside: false,
         changes: null,
         onDenied: options.onDenied,
+        isTidiedLater: isTidiedLater(of.rest, options),
         networks: new Map(),
         release,
       },

@@ -95,6 +95,7 @@ async function launchPlanned<E extends Encoding>(
       networks: new Map(),
       changes: null,
       onDenied: null,
+      isTidiedLater: false,
       release: () => undefined,
     },
   };

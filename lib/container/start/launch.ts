@@ -24,6 +24,7 @@ import type { ParsedOptions } from '../options/container-options.js';
 import { isMountedOver } from '../options/mount-target.js';
 import { planContainer } from '../plan/container-plan.js';
 import { mountpointsOf } from '../plan/mount-table.js';
+import { isTidiedLater } from '../plan/tidied-later.js';
 import type { Inside } from '../result/copy-out.js';
 import { groupEvidence, lethalLimits } from '../result/group-evidence.js';
 import { type ChangedMount, RootChanges } from '../result/root-changes.js';
@@ -53,6 +54,8 @@ export interface Held<E extends Encoding> {
   readonly changes: RootChanges | null;
   /** Hears of refused calls, also of programs that join; `null`: nobody does in this process. */
   readonly onDenied: DenialListener | null;
+  /** See `isTidiedLater` of plans. */
+  readonly isTidiedLater: boolean;
   /** What this process has of each of its networks, by their names; none of a detached container. */
   readonly networks: Map<string, NetworkParts>;
   /** Releases the image's layers. */
@@ -148,6 +151,7 @@ async function launchOn<E extends Encoding>(
     keepsInside: park,
     changes: park ? changesIn(prepared, uppers, onHost.disk) : null,
     onDenied: prepared.options.onDenied,
+    isTidiedLater: isTidiedLater(plan.rest, prepared.options),
     networks,
     release() {
       releaseAll([...networks.values(), prepared], true);
