@@ -132,7 +132,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   }
 
   /**
-   * Runs a program in a container of its own and resolves when all of it is gone. What the program did is in the
+   * Runs a program in a container of its own and resolves when all of it is gone, but for its control groups where nothing else is left: these go next, while
+   * Node stays alive, and a failure of that is told by a `NacelleWarning` with the code `ERR_CLEANUP`. What the program did is in the
    * result; with `reject: true` a failure rejects.
    *
    * From the second run within a second on whose options differ in nothing but what a run of a pool may have of its own, containers are made for the next
@@ -140,7 +141,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
    * after the last run.
    *
    * @throws NacelleError `ERR_INVALID_OPTION`, UnsupportedError, ImageError, SyscallError: the sandbox could not be made, and
-   * nothing is left of it; ContainerRunError with `reject: true`
+   * nothing is left of it; `ERR_CLEANUP`: the program has run, and something that others may want again, or a group that others than the container's
+   * own use, could not be undone: `reap()` tries again when this process has ended; ContainerRunError with `reject: true`
    */
   static run<E extends Encoding = 'utf8'>(options: RunOptions<E>): Execution<E> {
     try {

@@ -188,7 +188,7 @@ export class Program<E extends Encoding = Encoding> {
         stdout: outputOf<E>(stdout, this.#encoding()),
         stderr: outputOf<E>(stderr, this.#encoding()),
       });
-      const { undoErrors, notStartedAgain } = await (isTidiedLater ? undoneLater(task, facts.command) : task.ended);
+      const { undoErrors, notStartedAgain } = await (isTidiedLater ? undoneLater(task.ended, facts.command) : task.ended);
       const cleanupError = allOf(undoErrors);
       if (notStartedAgain) throw notStartedAgain;
       const streamError = this.#error ?? this.#copyError(end);

@@ -1,6 +1,5 @@
 import { emitWarning } from 'node:process';
-import { allOf, codeOf, toError } from '../errors.js';
-import type { Task } from '../native/task.js';
+import { allOf, toError } from '../errors.js';
 
 /** What a program's end has left to be undone. */
 export interface Undone {
@@ -13,21 +12,22 @@ const MOST = 64;
 
 const NOTHING_YET: Undone = { undoErrors: [], notStartedAgain: null };
 
-let pending = 0;
+/** What is undone of programs whose results are there. */
+export const undoing = new Set<Promise<void>>();
 
 /**
  * Lets a result go ahead of what is undone: that is waited for only where it is behind, as when processes of others stay in many groups. What fails is told
  * by a warning then, and `reap()` tries again. Whoever wants to wait for it has `task.ended`.
  */
-export async function undoneLater({ ended }: Pick<Task, 'ended'>, command: readonly string[]): Promise<Undone> {
-  if (pending >= MOST) return ended;
-  pending++;
-  ended
+export async function undoneLater(ended: Promise<Undone>, command: readonly string[]): Promise<Undone> {
+  if (undoing.size >= MOST) return ended;
+  const undone = ended
     .then(({ undoErrors }) => allOf(undoErrors), toError)
     .then((failure) => {
-      pending--;
-      if (failure) emitWarning(cleanupMessage(command, failure), { type: 'NacelleWarning', code: 'ERR_CLEANUP', detail: codeOf(failure) });
+      undoing.delete(undone);
+      if (failure) emitWarning(cleanupMessage(command, failure), { type: 'NacelleWarning', code: 'ERR_CLEANUP' });
     });
+  undoing.add(undone);
   return NOTHING_YET;
 }
 
