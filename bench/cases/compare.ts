@@ -5,7 +5,7 @@ import { bwrap } from '../peers/bwrap.js';
 import { crun } from '../peers/crun.js';
 import { execaOf } from '../peers/execa.js';
 import { floor } from '../peers/floor.js';
-import { alternating, nacelle, onHost } from '../peers/nacelle.js';
+import { alternating, busyboxInFolder, busyboxOnHost, nacelle, onHost } from '../peers/nacelle.js';
 import { runc } from '../peers/runc.js';
 import { sandboxRuntime } from '../peers/sandbox-runtime.js';
 import { spawned } from '../peers/spawn.js';
@@ -86,7 +86,12 @@ export const comparisons: readonly Case[] = [
   comparison('host', {
     what: "Container.run, image 'host'",
     ours: onHost,
-    peers: [...three(0.55, 1.6, 0.95), { name: 'a folder', open: nacelle, target: 1.15 }],
+    peers: [...three(0.55, 1.6, 0.95), { name: 'a folder, where true is another program', open: nacelle }],
+  }),
+  comparison('same-program', {
+    what: "Container.run, image 'host', busybox",
+    ours: busyboxOnHost,
+    peers: [{ name: 'a folder', open: busyboxInFolder, target: 1.15 }],
   }),
   comparison('shapes', { what: 'Container.run, shapes in turns', ours: alternating, peers: three(0.6, 1.7, 1) }),
   comparison('sandbox-runtime', {

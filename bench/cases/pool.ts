@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { Container, type ContainerPool } from 'nacelle';
 import { type Case, type Context, effort } from '../case.js';
 import { interleave, type Subject, subject, summarise } from '../measure.js';
+import { compiled } from '../peers/compiled.js';
 import { floor } from '../peers/floor.js';
 import { containerOptions, nacelle } from '../peers/nacelle.js';
 import type { Line } from '../table.js';
@@ -57,12 +58,17 @@ export const pool: Case = {
       subject('pool.run, in a row', () => pool.run()),
       nacelle(context.rootfs),
       waited('first byte', pool, () => firstByte(pool)),
+      compiled('handed-over', (count) => [`${context.rootfs}/bin/true`, count]),
     ];
     const length = effort(context, { rounds: 30, batch: 16, warm: WARM }, { rounds: 10, batch: 8, warm: WARM });
-    const [bare = summarise([]), ready = bare, inRow = bare, made = bare, first = bare] = await interleave(subjects, length);
+    const [bare = summarise([]), ready = bare, inRow = bare, made = bare, first = bare, handed = bare] = await interleave(subjects, length);
     const against = { name: 'floor', measured: bare };
     return [
       { what: 'pool.run, against floor', unit: 'ms', measured: ready, against, compare: 'ratio', target: { bound: 'at most', value: 0.6 } },
+      {
+        ...{ what: 'pool.run, against a message to a waiting process and its end', unit: 'ms', measured: ready, compare: 'ratio' },
+        against: { name: 'bench/handed-over.c', measured: handed },
+      },
       { what: 'pool.run one after the other, against floor', unit: 'ms', measured: inRow, against, compare: 'ratio' },
       {
         ...{ what: 'pool.run one after the other, against Container.run', unit: 'ms', measured: inRow, compare: 'ratio' },

@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { Container, type RunOptions } from 'nacelle';
+import { NotHere } from '../case.js';
 import { type Subject, subject } from '../measure.js';
 
 /** The container of every comparison: copy-on-write over busybox, all defaults, two limits. */
@@ -39,6 +41,17 @@ export function ownRun(rootfs: string): Subject {
 /** The same on the host's own files, which is what `image` is by default. */
 export function onHost(rootfs: string): Subject {
   return subject("Container.run, image 'host'", () => Container.run({ ...containerOptions(rootfs), image: 'host' }));
+}
+
+/** The same program in both: the host's `true` is linked dynamically, which a folder's busybox is not. */
+export function busyboxOnHost(rootfs: string): Subject {
+  const busybox = ['/usr/bin/busybox', '/bin/busybox'].find(existsSync);
+  if (busybox === undefined) throw new NotHere('the host has no busybox');
+  return subject('Container.run', () => Container.run({ ...containerOptions(rootfs), image: 'host', command: [busybox, 'true'] }));
+}
+
+export function busyboxInFolder(rootfs: string): Subject {
+  return subject('Container.run', () => Container.run({ ...containerOptions(rootfs), command: ['/bin/busybox', 'true'] }));
 }
 
 /** Eight shapes in turns: both images, two limits, two users, so that no run has the shape of the one before. */
