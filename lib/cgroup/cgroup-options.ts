@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { invalidOption } from '../errors.js';
 import { abortSignal, groupName, handle, isGroupName } from '../options/common-schemas.js';
-import { limitsSchema, type ParsedLimits } from '../options/limits.js';
+import type { ParsedLimits } from '../options/limits.js';
+import { limitsSchema } from '../options/limits-schema.js';
 import { parseOptions } from '../options/parse-options.js';
 
 /** Another group, by its name or itself. */

@@ -54,7 +54,7 @@ import { parseCopyFrom, parseCopyTo } from './options/copy-options.js';
 import type { ContainerEvent, EventOptions } from './options/event-types.js';
 import { parseExec } from './options/exec-options.js';
 import type { ContainerInspect } from './options/inspect-types.js';
-import { isRunAgain } from './options/lifecycle-options.js';
+import { isRunAgain } from './options/lifecycle.js';
 import type { ContainerFilter, ContainerInfo, ContainerPruneReport, State } from './options/list-types.js';
 import type { LogOptions, LogRecord } from './options/log-types.js';
 import { parsePort, parsePublished } from './options/ports-option.js';

@@ -51,27 +51,32 @@ export function recordedNamespace(inode: number): RecordedNamespace {
   return { namespace: inode, ...ownPidNamespace() };
 }
 
-const inNamespace = { namespace: z.int().positive(), pids: z.int().positive().optional(), began: z.string().optional() };
+let schema: z.ZodType<HostRecord[]> | undefined;
 
-const schema: z.ZodType<HostRecord[]> = z.array(
-  z.discriminatedUnion('kind', [
-    z.object({ kind: z.literal('mount'), path: z.string(), source: z.string() }),
-    z.object({ kind: z.literal('folder'), path: z.string() }),
-    z.object({ kind: z.literal('tree'), path: z.string() }),
-    z.object({ kind: z.literal('file'), path: z.string() }),
-    z.object({ kind: z.literal('name'), path: z.string(), id: z.string() }),
-    z.object({ kind: z.literal('group'), path: z.string() }),
-    z.object({ kind: z.literal('links'), group: z.int().positive(), ...inNamespace }),
-    z.object({
-      kind: z.literal('use'),
-      path: z.string(),
-      text: z.string(),
-      lock: z.string(),
-      group: z.int().positive(),
-      ...inNamespace,
-    }),
-  ]),
-);
+/** Made for the first record that is read: most processes only write theirs. */
+function recordsSchema(): z.ZodType<HostRecord[]> {
+  const inNamespace = { namespace: z.int().positive(), pids: z.int().positive().optional(), began: z.string().optional() };
+  schema ??= z.array(
+    z.discriminatedUnion('kind', [
+      z.object({ kind: z.literal('mount'), path: z.string(), source: z.string() }),
+      z.object({ kind: z.literal('folder'), path: z.string() }),
+      z.object({ kind: z.literal('tree'), path: z.string() }),
+      z.object({ kind: z.literal('file'), path: z.string() }),
+      z.object({ kind: z.literal('name'), path: z.string(), id: z.string() }),
+      z.object({ kind: z.literal('group'), path: z.string() }),
+      z.object({ kind: z.literal('links'), group: z.int().positive(), ...inNamespace }),
+      z.object({
+        kind: z.literal('use'),
+        path: z.string(),
+        text: z.string(),
+        lock: z.string(),
+        group: z.int().positive(),
+        ...inNamespace,
+      }),
+    ]),
+  );
+  return schema;
+}
 
 /** How often a write is tried: each of the shims that end at the same instant may remove the folder once. */
 const ATTEMPTS = 100;
@@ -171,7 +176,7 @@ export function recordFiles(owner: string): string[] {
 /** The records in a file. A file that was cut off while it was written has none: nothing was made yet. */
 export function readRecord(file: string): HostRecord[] {
   if (!file.endsWith('.json')) return [];
-  return parseFile(file, (text) => schema.parse(JSON.parse(text))) ?? [];
+  return parseFile(file, (text) => recordsSchema().parse(JSON.parse(text))) ?? [];
 }
 
 /** Whether a record tells of trees, which processes may use. */

@@ -1,7 +1,6 @@
 import { closeSync, existsSync, openSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { emitWarning } from 'node:process';
-import * as z from 'zod';
 import { hasCode, NacelleError, SyscallError } from '../errors.js';
 import { thenEnd } from '../native/host-work.js';
 import { ownersDir, runtimeDir } from '../native/runtime-dir.js';
@@ -9,6 +8,7 @@ import { ownShim, type Shim } from '../native/shim.js';
 import { isShimLost } from '../native/shim-error.js';
 import { attempt } from '../native/system-errors.js';
 import type { Task } from '../native/task.js';
+import * as json from '../options/option-fields.js';
 import { OWN_NAME } from '../plan/constants.js';
 import { NONE, planOf, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
@@ -121,13 +121,13 @@ export function writeBases(owner: string, bases: readonly string[]): void {
 
 /** Empty for an owner that made no group. */
 function readBases(file: string): string[] {
-  return parseFile(file, (text) => (text === '' ? [] : basesSchema.parse(JSON.parse(text)))) ?? [];
+  return parseFile(file, (text) => (text === '' ? [] : basesField.parse(JSON.parse(text)))) ?? [];
 }
 
 /** The file with the evidence of a detached container's end, in its folder. The container stays then, though its shim has died. */
 export const EVIDENCE = 'exit';
 
-const basesSchema = z.array(z.string().startsWith('/'));
+const basesField = json.array(json.string().refine((path) => path.startsWith('/'), 'must be an absolute path'));
 
 /** Takes the lock of an owner; `null` when the owner is alive, or somebody else was faster. */
 async function lockOf(file: string, slots: Slots, shim: Shim): Promise<Task | null> {

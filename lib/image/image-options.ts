@@ -102,21 +102,6 @@ const listener = z.custom<ProgressListener>((value) => typeof value === 'functio
 
 const transfer = { onProgress: listener.optional(), cancelSignal: abortSignal.optional() };
 const limitOptions = z.strictObject({ limits: unpackLimits });
-const hidePath = z
-  .string()
-  .refine(
-    (path) => path.startsWith('/') && !path.includes('\0') && !path.split('/').some((part) => part === '..' || part === '.'),
-    "must be an absolute path without '.' and '..'",
-  );
-export const hostOptions = z.strictObject({ hide: z.array(hidePath).optional() });
-
-/** The option of the host's image; `undefined` for the usual list. @throws NacelleError `ERR_INVALID_OPTION`, which names the path in it */
-export function hiddenPaths(options: { readonly hide?: readonly string[] | undefined }): readonly string[] | undefined {
-  const result = hostOptions.safeParse(options);
-  if (result.success) return result.data.hide;
-  const [issue] = result.error.issues;
-  throw invalidOption(issue?.path.map(String).join('.') || 'options', issue?.message ?? 'is wrong');
-}
 
 export interface ImageMountOptions {
   /** Nothing can be written there: there is no upper folder. Default false: what is written is in memory. */

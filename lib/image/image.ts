@@ -9,6 +9,7 @@ import { load, openDockerArchive } from './archives/load.js';
 import { save } from './archives/save.js';
 import { asImageErrors } from './as-image-errors.js';
 import { commit } from './commit.js';
+import { DEFAULT_LIMITS } from './formats/default-limits.js';
 import { type ImageConfig, imageConfig } from './formats/image-config.js';
 import { type Descriptor, tagOf } from './formats/image-documents.js';
 import { type IndexInfo, indexInfo, sourceFor } from './formats/image-index.js';
@@ -16,13 +17,13 @@ import type { ImageSource } from './formats/image-source.js';
 import { type LayerInfo, layersOf } from './formats/layer-info.js';
 import type { Platform } from './formats/platform.js';
 import { formatReference, parseReference, parseRegistryName, type Reference } from './formats/reference.js';
-import { DEFAULT_LIMITS, type ParsedLimits } from './formats/unpack-limits.js';
+import type { ParsedLimits } from './formats/unpack-limits.js';
+import { hiddenPaths } from './host/hidden-paths.js';
 import { currentHostRecipe } from './host/host-image.js';
 import { folderAt, layoutImage } from './image-folder.js';
 import {
   type CommitOptions,
   commitOptions,
-  hiddenPaths,
   type ImageMountOptions,
   imageConfigSchema,
   type LoadOptions,
@@ -30,7 +31,6 @@ import {
   mountOptions,
   nameOf,
   type OpenOptions,
-  openOptions,
   type ParsedOpen,
   type PullOptions,
   type PushOptions,
@@ -42,6 +42,7 @@ import { addImage, streamFrom } from './layers/add-image.js';
 import { nameIndex } from './layers/name-index.js';
 import { kept, layered, type Use, type UsedImage, type UseOptions, useLayers } from './layers/used-layers.js';
 import { mountImage } from './mount-image.js';
+import { openSettings } from './open-settings.js';
 import { pull } from './pull.js';
 import { push } from './push.js';
 import { removeFromStore, removeNamesOf } from './remove-from-store.js';
@@ -131,7 +132,7 @@ export class Image {
    *   for `options.platform`; UnsupportedError for a platform of the host or of a folder, which are for this machine's
    */
   static async open(reference: string, options: OpenOptions = {}): Promise<Image> {
-    const settings = parseOptions(openOptions, options, 'options');
+    const settings = openSettings(options);
     const parsed = parseReference(reference, 'reference');
     const opening = async (): Promise<Image> => {
       const image = await Image.#open(parsed, reference, settings);

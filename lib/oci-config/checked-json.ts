@@ -1,7 +1,7 @@
 import type * as z from 'zod';
 import { invalidOption } from '../errors.js';
+import { type Field, WRONG } from '../options/option-fields.js';
 import { checkOptions } from '../options/parse-options.js';
-import { type Field, WRONG } from './json-fields.js';
 
 /** How many problems are told: who mends some wants to know of the next. */
 const MOST = 10;

@@ -1,5 +1,5 @@
+import * as json from '../options/option-fields.js';
 import { cpuMask } from './cpu-list.js';
-import * as json from './json-fields.js';
 import { memoryFlags, memoryModes, takesNoNodes } from './memory-policy.js';
 import { namespaceNames } from './namespace-names.js';
 import { absolute, id, list, maybe, maybeBoolean, maybeSigned, maybeText, maybeUnsigned, plain, texts, unsigned } from './nullable.js';

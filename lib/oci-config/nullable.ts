@@ -1,5 +1,5 @@
-import type { Field } from './json-fields.js';
-import * as json from './json-fields.js';
+import type { Field } from '../options/option-fields.js';
+import * as json from '../options/option-fields.js';
 
 /** A field that may be missing. Go writes null for a list, object or text that is not there. */
 export function maybe<Out, In>(field: Field<Out, In>): Field<Out | undefined, In | null | undefined> {

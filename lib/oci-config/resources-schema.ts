@@ -1,4 +1,4 @@
-import * as json from './json-fields.js';
+import * as json from '../options/option-fields.js';
 import { list, maybe, maybeBoolean, maybeSigned, maybeUnsigned, plain, unsigned } from './nullable.js';
 
 // linux.resources of config.json (config-linux.md, "Control groups").

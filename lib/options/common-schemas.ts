@@ -1,24 +1,16 @@
 import { types } from 'node:util';
 import * as z from 'zod';
+import * as fields from './common-fields.js';
 
 // What the schemas of all options share.
 
-/** A string that can be handed to the kernel: one NUL would end it early. */
-export const text = z.string().refine((value) => !value.includes('\0'), 'must not contain a NUL byte');
+export const text = fields.text.schema();
+export const word = fields.word.schema();
+export const absolutePath = fields.absolutePath.schema();
 
-/** A string that is not empty. */
-export const word = text.refine((value) => value !== '', 'must not be empty');
+export const id = fields.id.schema();
 
-/** A path from the root. PATH_MAX counts the NUL: 4,095 bytes (path_resolution(7)). */
-export const absolutePath = text
-  .refine((value) => value.startsWith('/'), "must be an absolute path: one that starts with '/'")
-  .refine((value) => Buffer.byteLength(value) < 4096, 'must be at most 4095 bytes long');
-
-/** An id of a user or group; 4,294,967,295 is the kernel's "no id" (setresuid(2)). */
-export const id = z.int().min(0).max(0xfffffffe);
-
-/** Milliseconds; 0 is no limit, as in child_process. A limit of 30 years keeps nanoseconds in 64 bits. */
-export const duration = z.number().min(0).max(1e12);
+export const duration = fields.duration.schema();
 
 /** Milliseconds that a timer of Node's waits: with a longer time it would not wait at all. */
 export const delay = z
@@ -32,16 +24,7 @@ export const bytes = z.custom<Uint8Array>((value) => types.isUint8Array(value), 
 
 export const date = z.custom<Date>((value) => types.isDate(value) && !Number.isNaN(value.getTime()), 'must be a Date');
 
-export const abortSignal = z.custom<AbortSignal>(
-  (value) =>
-    typeof value === 'object' &&
-    value !== null &&
-    'aborted' in value &&
-    'throwIfAborted' in value &&
-    'addEventListener' in value &&
-    typeof value.addEventListener === 'function',
-  'must be an AbortSignal',
-);
+export const abortSignal = fields.abortSignal.schema();
 
 /** The schema of an object of ours, known by what it has: an instance of another copy of the module (ESM beside CJS) is as good. */
 export function handle<T>(is: (value: object) => boolean, what: string): z.ZodType<T, T> {

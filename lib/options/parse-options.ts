@@ -2,6 +2,7 @@ import { closest, distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
 import { invalidOption, type NacelleError } from '../errors.js';
 import { ownNameOf } from './foreign-names.js';
+import { type Field, WRONG } from './option-fields.js';
 
 type Issue = z.core.$ZodIssue;
 type RawIssue = z.core.$ZodRawIssue;
@@ -23,6 +24,12 @@ export function parseOptions<S extends z.ZodType>(schema: S, value: unknown, wha
   const result = schema.safeParse(value, HOW);
   if (result.success) return result.data;
   throw asError(result.error.issues.map(specific), what);
+}
+
+/** The same by a field: zod is asked of a wrong value alone. */
+export function parseField<Out, In>(field: Field<Out, In>, value: unknown, what: string): Out {
+  const taken = field.read(value);
+  return taken === WRONG ? parseOptions(field.schema(), value, what) : taken;
 }
 
 /** The same for what is no option itself but, for example, the content of a file: the problems, each with its place, are for the caller. */

@@ -1,5 +1,4 @@
 import * as z from 'zod';
-import type { Step } from '../plan/steps.js';
 
 /** How a process is scheduled (sched(7)). A program under 'deadline' can't start another. */
 export interface Scheduler {
@@ -15,9 +14,6 @@ export interface Scheduler {
   /** Of 'deadline': ns. Default: the deadline. One of the two is needed. */
   period?: number | undefined;
 }
-
-/** SCHED_* of sched.h. */
-const POLICY = { other: 0, fifo: 1, rr: 2, batch: 3, idle: 5, deadline: 6 } as const;
 
 const nanoseconds = z
   .int()
@@ -59,10 +55,3 @@ export const schedulerSchema = schedulerObject.superRefine((scheduler, context) 
   else if (deadline > period) wrong('deadline', `must be at most the period (${period} ns)`);
   else if (runtime !== undefined && runtime > deadline) wrong('runtime', `must be at most the deadline (${deadline} ns)`);
 });
-
-/** The step by which the process sets its own scheduling. */
-export function schedulerSteps(scheduler: ParsedScheduler | undefined): Step[] {
-  if (scheduler === undefined) return [];
-  const { policy, priority = 0, nice = 0, runtime = 0, deadline = scheduler.period ?? 0, period = deadline } = scheduler;
-  return [{ op: 'scheduler', policy: POLICY[policy], nice: nice + 20, priority, runtime, deadline, period }];
-}

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { Field, WRONG } from './option-fields.js';
 
 /** Bytes, or a docker string: '512k', '256m', '1.5g'; units are powers of 1,024, a following 'b' or 'ib' changes nothing. */
 export type Size = number | string;
@@ -28,4 +29,13 @@ export function sizeSchema(min = 0): z.ZodType<number, Size> {
     }
     return bytes;
   });
+}
+
+/** The same as {@link sizeSchema}. */
+export function size(min = 0): Field<number, Size> {
+  const read = (value: unknown) => {
+    const bytes = typeof value === 'number' || typeof value === 'string' ? toBytes(value) : undefined;
+    return bytes === undefined || bytes < min ? WRONG : bytes;
+  };
+  return new Field<number, Size>(read, () => sizeSchema(min));
 }

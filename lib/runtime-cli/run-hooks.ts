@@ -3,7 +3,7 @@ import { start } from '../native/shim.js';
 import type { Hook, HookKind } from '../oci-config/config-schema.js';
 import { planOf, Slots } from '../plan/plan.js';
 import { execute } from '../process/execute.js';
-import { normaliseProcess } from '../process/options/process-options.js';
+import { normaliseProcess } from '../process/options/parsed-process.js';
 import { noGroup } from '../process/program.js';
 import { programSteps } from '../process/program-steps.js';
 import { noLimits } from '../process/result.js';

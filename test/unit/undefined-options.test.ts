@@ -4,9 +4,9 @@ import { parseConnect } from '../../lib/container/options/connect-options.js';
 import { parseRunOptions } from '../../lib/container/options/container-options.js';
 import { runObject } from '../../lib/container/options/container-schema.js';
 import { parseOverlayOptions } from '../../lib/filesystem/overlay-fs-options.js';
+import { hostOptions } from '../../lib/image/host/hidden-paths.js';
 import {
   commitOptions,
-  hostOptions,
   imageConfigSchema,
   loadOptions,
   openOptions,
@@ -16,7 +16,8 @@ import {
 } from '../../lib/image/image-options.js';
 import { parseCreate } from '../../lib/namespace/namespace-options.js';
 import { parseVethOptions } from '../../lib/network/veth-options.js';
-import { limitsSchema, limitsShape } from '../../lib/options/limits.js';
+import { limitsShape } from '../../lib/options/limits.js';
+import { limitsSchema } from '../../lib/options/limits-schema.js';
 import { parseProgramOptions, processShape } from '../../lib/process/options/process-options.js';
 import { pruneOptions, volumeOptions } from '../../lib/volume/volume-options.js';
 
@@ -58,7 +59,7 @@ describe('an option that is undefined is not given', () => {
     pruneOptions,
     volumeOptions,
     commitOptions,
-    hostOptions,
+    hostOptions.schema(),
     imageConfigSchema,
     loadOptions,
     openOptions,

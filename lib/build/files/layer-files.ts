@@ -1,4 +1,4 @@
-import { DEFAULT_LIMITS } from '../../image/formats/unpack-limits.js';
+import { DEFAULT_LIMITS } from '../../image/formats/default-limits.js';
 import { nextTurn } from '../../native/clock.js';
 import { InstructionProblem } from '../language/build-error.js';
 import { IgnoreRules } from '../language/ignore-file.js';

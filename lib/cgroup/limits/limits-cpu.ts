@@ -1,5 +1,6 @@
 import { UnsupportedError } from '../../errors.js';
-import { type ParsedLimits, parseNumberList } from '../../options/limits.js';
+import type { ParsedLimits } from '../../options/limits.js';
+import { parseNumberList } from '../../options/number-list.js';
 import { type Place, requireFile, requireVersion, versionOf, type Write } from './group-write.js';
 
 /** µs; as docker's. */

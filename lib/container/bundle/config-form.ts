@@ -1,5 +1,5 @@
 import type { configSchema } from '../../oci-config/config-schema.js';
-import type { input } from '../../oci-config/json-fields.js';
+import type { input } from '../../options/option-fields.js';
 
 /** What a schema takes, where a key may be missing instead of null. */
 type Form<T> = T extends readonly (infer Item)[]

@@ -1,4 +1,4 @@
-import { FORCE_KILL_AFTER } from '../../process/options/process-options.js';
+import { FORCE_KILL_AFTER } from '../../process/options/parsed-process.js';
 import type { BundleFacts } from '../start/bundle-facts.js';
 import { type ContainerRecord, portsIn } from '../start/container-record.js';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { types } from 'node:util';
 import { hasCode, NacelleError } from '../../errors.js';
 import { attempt } from '../../native/system-errors.js';
-import { FORCE_KILL_AFTER } from '../../process/options/process-options.js';
+import { FORCE_KILL_AFTER } from '../../process/options/parsed-process.js';
 import { signalName } from '../../process/options/signals.js';
 import type { ResolvedOptions } from '../options/inspect-types.js';
 import type { ProgramSpec } from '../plan/program-spec.js';

@@ -1,10 +1,10 @@
-import * as z from 'zod';
 import { isFrozen } from '../../cgroup/freezer.js';
 import { doAll, isNacelleError, NacelleError } from '../../errors.js';
 import type { Connection } from '../../native/connection.js';
 import { Numbered } from '../../native/numbered.js';
-import { abortSignal } from '../../options/common-schemas.js';
-import { parseOptions } from '../../options/parse-options.js';
+import { abortSignal } from '../../options/common-fields.js';
+import * as json from '../../options/option-fields.js';
+import { parseField } from '../../options/parse-options.js';
 import { unlessAborted } from '../../process/abort.js';
 import type { Encoding, RunResult } from '../../process/options/process-types.js';
 import { readNote, writeNote } from '../detached/note.js';
@@ -21,7 +21,7 @@ import { detachAtEnd } from './plugins.js';
 /** The containers of this environment (main thread or Worker), in the order in which they were made. */
 export const live = new Numbered<Life>();
 
-export const waitOptions = z.strictObject({ cancelSignal: abortSignal.optional() });
+const waitOptions = json.strictObject({}, { cancelSignal: abortSignal });
 
 /** A container's state and its end, which is waited for once for all who ask. What else a container can do is beside this file. */
 export class Life<E extends Encoding = Encoding> {
@@ -203,7 +203,7 @@ export class Life<E extends Encoding = Encoding> {
   }
 
   async waited(options: { cancelSignal?: AbortSignal | undefined }): Promise<RunResult<E>> {
-    const { cancelSignal = null } = parseOptions(waitOptions, options, 'options');
+    const { cancelSignal = null } = parseField(waitOptions, options, 'options');
     const ended = unlessAborted(
       cancelSignal,
       () => this.end(),

@@ -1,18 +1,19 @@
+import * as z from 'zod';
 import { toError } from '../../errors.js';
 import { clearTimeout, setTimeout } from '../../native/clock.js';
 import { Deferred } from '../../native/deferred.js';
-import { delay } from '../../options/common-schemas.js';
+import { abortSignal, delay } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
 import { unlessAborted } from '../../process/abort.js';
 import type { Encoding, RunResult } from '../../process/options/process-types.js';
 import { SIGKILL, signalNumber } from '../../process/options/signals.js';
 import { killOf } from '../events/happenings.js';
-import { type Life, waitOptions } from './life.js';
+import type { Life } from './life.js';
 import { resume } from './pause.js';
 import { tellAtEnd } from './tell.js';
 
 export const KILL_DELAY = 10_000;
-const stopOptions = waitOptions.extend({ timeout: delay.optional() });
+const stopOptions = z.strictObject({ cancelSignal: abortSignal.optional(), timeout: delay.optional() });
 
 export async function kill(life: Life, signal: NodeJS.Signals | number = 'SIGKILL'): Promise<void> {
   const number = signalNumber(signal);

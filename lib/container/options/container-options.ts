@@ -9,25 +9,30 @@ import type { AskedPort } from '../../network/ports/join-ports.js';
 import type { GuardedPort } from '../../network/rules/guarded-port.js';
 import { type ParsedBandwidth, parsedBandwidth } from '../../network/traffic/bandwidth.js';
 import type { NetworkOwner } from '../../network/veth-options.js';
-import { limitsShape, type ParsedLimits } from '../../options/limits.js';
-import { parseOptions } from '../../options/parse-options.js';
+import { isLimit } from '../../options/limit-fields.js';
+import type { ParsedLimits } from '../../options/limits.js';
 import type { ProgressEvent } from '../../options/progress.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
-import { normaliseProcess, type ParsedProcess } from '../../process/options/process-options.js';
+import { normaliseProcess } from '../../process/options/parsed-process.js';
+import type { ParsedProcess } from '../../process/options/process-options.js';
 import type { DenialListener } from '../../security/denials/denial-event.js';
 import type { TcpPorts } from '../../security/landlock-rules.js';
-import { type CheckedRun, type ParsedCopyIn, type ParsedDevice, runObject } from './container-schema.js';
-import { checkContradictions } from './contradictions.js';
-import { type GivenHealthcheck, type ParsedRestart, parseRestart } from './lifecycle-options.js';
+import type { CheckedRun, ParsedDevice } from './container-schema.js';
+import type { ParsedCopyIn } from './copy-in-option.js';
+import { type ParsedRestart, parseRestart } from './lifecycle.js';
+import type { GivenHealthcheck } from './lifecycle-options.js';
 import type { ParsedMount } from './mount-flags.js';
 import { tmpfsMount } from './mount-options.js';
 import { aboveFirst, target } from './mount-target.js';
-import { isNamespace, ownerIn, wantedIn, withNamedNetwork } from './network-option.js';
+import { isNamespace } from './network-handles.js';
 import { ParsedBefore } from './parsed-before.js';
 import { askedPorts } from './ports-option.js';
 import { MOUNT_FLAGS, type ProfileName, withProfile } from './profiles.js';
+import { parseWithSchema } from './run-schema.js';
 import { type ParsedSeccomp, parseSeccomp } from './seccomp-option.js';
 import { checkUserMaps, type ParsedUserns } from './userns-option.js';
+import { readUsual } from './usual-options.js';
+import { ownerIn, wantedIn, withNamedNetwork } from './wanted-networks.js';
 import { workingFolder } from './working-folder.js';
 
 export type { ParsedCopyIn, ParsedDevice, ParsedMount };
@@ -154,42 +159,6 @@ export interface ParsedOptions extends AskedMounts {
   readonly process: ParsedProcess;
 }
 
-type Names = { [name in keyof CheckedRun]?: true };
-
-/** Schemas by the option names that are given: a schema checks every name that it has, and a caller gives only a few of them. */
-const schemas = new Map<string, ReturnType<typeof schemaOf>>();
-const MOST_SCHEMAS = 100;
-
-function schemaOf(names: Names | null) {
-  return (names === null ? runObject : runObject.pick(names)).superRefine(checkContradictions);
-}
-
-const whole = schemaOf(null);
-const allNames = Object.keys(runObject.shape);
-
-function schemaFor(value: unknown): ReturnType<typeof schemaOf> {
-  const names = namesOf(value);
-  if (names === null) return whole;
-  const key = names.join();
-  let schema = schemas.get(key);
-  if (schema === undefined) {
-    if (schemas.size >= MOST_SCHEMAS) schemas.clear();
-    schema = schemaOf(Object.fromEntries(names.map((name) => [name, true])));
-    schemas.set(key, schema);
-  }
-  return schema;
-}
-
-/**
- * The names that are given, in the schema's order. `null` where the whole schema must look at the value: it is no plain object, or has an
- * unknown name.
- */
-function namesOf(value: unknown): string[] | null {
-  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return null;
-  if (!Object.keys(value).every((name) => Object.hasOwn(runObject.shape, name))) return null;
-  return allNames.filter((name) => Object.hasOwn(value, name));
-}
-
 const parsedBefore = new ParsedBefore<ParsedOptions>();
 
 /**
@@ -217,7 +186,7 @@ export function parseRunOptions(options: unknown): ParsedOptions {
  */
 export function parseAnew(given: unknown, isRoot = () => privilege().kind === 'root'): ParsedOptions {
   const value = withProfile(given, isRoot);
-  const options = parseOptions(schemaFor(value), value, 'options');
+  const options = readUsual(value) ?? parseWithSchema(value);
   const profile = options.profile ?? null;
   const { mounts, anonymousVolumes } = mountsOf(options);
   return {
@@ -239,7 +208,7 @@ export function parseAnew(given: unknown, isRoot = () => privilege().kind === 'r
     networks: wantedIn(options),
     pasta: options.network === 'pasta',
     bandwidth: options.bandwidth ? parsedBandwidth(options.bandwidth) : null,
-    ports: askedPorts(options.ports),
+    ports: options.ports ? askedPorts(options.ports) : [],
     sharedNetworks: [],
     sharedGuards: [],
     sharesEgress: false,
@@ -327,7 +296,7 @@ function namespacesOf({ namespaces, network, timeOffsets, userns = 'host' }: Che
 
 /** The keys of Limits alone. */
 function limitsOf(options: CheckedRun): ParsedLimits {
-  return Object.fromEntries(Object.entries(options).filter(([name, value]) => name in limitsShape && value !== undefined));
+  return Object.fromEntries(Object.entries(options).filter(([name, value]) => isLimit(name) && value !== undefined));
 }
 
 /** Leaves out the keys whose value is undefined: they count as not given. */

@@ -1,12 +1,12 @@
-import { type Complaints, checkLimits } from '../../options/limits.js';
-import { checkProcess } from '../../process/options/process-options.js';
+import { type Complaints, checkLimits } from '../../options/check-limits.js';
+import { checkProcess } from '../../process/options/parsed-process.js';
 import type { CheckedRun } from './container-schema.js';
 import { checkDetach } from './detach-checks.js';
 import { checkIsolation } from './landlock-options.js';
-import { checkLifecycle } from './lifecycle-options.js';
-import { endsAsFolder, MAKES_FILE, target } from './mount-target.js';
-import { checkHostPorts, checkNetworks, wantedIn } from './network-option.js';
+import { checkLifecycle } from './lifecycle.js';
+import { endsAsFolder, MAKES_FILE, targetOf } from './mount-target.js';
 import { numericUser } from './userns-option.js';
+import { checkHostPorts, checkNetworks, wantedIn } from './wanted-networks.js';
 
 type Wrong = (option: keyof CheckedRun, message: string, ...path: string[]) => void;
 
@@ -156,12 +156,7 @@ function checkPlaces(options: CheckedRun, wrong: Wrong): void {
     if (other) wrong(from, `has ${path}, where ${other} has a mount already`);
     seen.set(path, from);
   };
-  const key = (path: string, from: 'tmpfs' | 'copyIn'): string => {
-    const parsed = target.safeParse(path);
-    if (parsed.success) return parsed.data;
-    wrong(from, parsed.error.issues[0]?.message ?? 'is wrong', path);
-    return path;
-  };
+  const key = (path: string, from: 'tmpfs' | 'copyIn'): string => targetOf(path, (problem) => wrong(from, problem, path)) ?? path;
   for (const mount of options.mounts ?? []) place(mount.target, 'mounts');
   for (const mount of options.volumes ?? []) place(mount.target, 'volumes');
   for (const path of Object.keys(options.tmpfs ?? {})) place(key(path, 'tmpfs'), 'tmpfs');

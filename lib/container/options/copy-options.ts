@@ -4,7 +4,7 @@ import { invalidOption } from '../../errors.js';
 import { absolutePath } from '../../options/common-schemas.js';
 import { parseOptions } from '../../options/parse-options.js';
 import { sizeSchema } from '../../options/size.js';
-import { copyIn, type ParsedCopyIn } from './container-schema.js';
+import { copyIn, type ParsedCopyIn } from './copy-in-option.js';
 import { endsAsFolder, MAKES_FILE, target } from './mount-target.js';
 import { tidied } from './tidied.js';
 
@@ -29,7 +29,7 @@ export type ParsedCopyTo =
 
 const fromSchema = z.strictObject({ path: absolutePath, maxBytes: sizeSchema().optional() });
 const tarSchema = z.strictObject({ path: absolutePath.transform(tidied) });
-const fileSchema = z.strictObject({ path: target, source: copyIn });
+const fileSchema = z.strictObject({ path: target.schema(), source: copyIn.schema() });
 
 /** @throws NacelleError `ERR_INVALID_OPTION` */
 export function parseCopyFrom(path: string, options: object): ParsedCopyFrom {

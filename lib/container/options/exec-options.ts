@@ -1,14 +1,9 @@
 import * as z from 'zod';
-import { checkLimits, limitsShape, type ParsedLimits } from '../../options/limits.js';
+import { checkLimits } from '../../options/check-limits.js';
+import { limitsShape, type ParsedLimits } from '../../options/limits.js';
 import { parseOptions } from '../../options/parse-options.js';
-import {
-  checkProcess,
-  normaliseProcess,
-  type ParsedProcess,
-  processShape,
-  type StdioItem,
-  terminalShape,
-} from '../../process/options/process-options.js';
+import { checkProcess, normaliseProcess } from '../../process/options/parsed-process.js';
+import { type ParsedProcess, processShape, type StdioItem, terminalShape } from '../../process/options/process-options.js';
 import { type ProfileName, withExecProfile } from './profiles.js';
 
 /** Checked ExecOptions, defaults filled in. */

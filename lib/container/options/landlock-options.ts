@@ -1,20 +1,20 @@
-import { limitsShape } from '../../options/limits.js';
-import { processShape } from '../../process/options/process-options.js';
+import { isLimit } from '../../options/limit-fields.js';
+import { processFields } from '../../process/options/process-fields.js';
 import type { CheckedRun } from './container-schema.js';
 import type { MountFlag, ParsedMount } from './mount-flags.js';
 import { tidied } from './tidied.js';
 
 type Wrong = (option: keyof CheckedRun, message: string, ...path: string[]) => void;
 
-const { deviceRules, ...limits } = limitsShape;
-
-/** What a program under Landlock can have. All else needs a namespace, a mount, or to outlive this process. */
+/** What a program under Landlock can have beside limits and options of a process. All else needs a namespace, a mount, or to outlive this process. */
 const ALLOWED: ReadonlySet<string> = new Set([
-  ...Object.keys(limits),
-  ...Object.keys(processShape),
   ...['isolation', 'image', 'command', 'entrypoint', 'name', 'labels', 'network', 'tcpPorts', 'mounts', 'volumes', 'readOnly'],
   ...['noNewPrivileges', 'seccomp', 'cgroup', 'cgroupParent', 'oomScoreAdj', 'onUnsupported', 'onProgress'],
 ]);
+
+function isAllowed(name: string): boolean {
+  return ALLOWED.has(name) || Object.hasOwn(processFields, name) || (isLimit(name) && name !== 'deviceRules');
+}
 
 /** Why not, for those that one might try. */
 const REASONS: Readonly<Record<string, string>> = {
@@ -50,7 +50,7 @@ export function checkIsolation(options: CheckedRun, wrong: Wrong): void {
     return;
   }
   for (const name of Object.keys(options) as (keyof CheckedRun)[]) {
-    if (options[name] !== undefined && !ALLOWED.has(name)) wrong(name, `${CANT}: ${REASONS[name] ?? 'it needs namespaces'}`);
+    if (options[name] !== undefined && !isAllowed(name)) wrong(name, `${CANT}: ${REASONS[name] ?? 'it needs namespaces'}`);
   }
   const { image, network, noNewPrivileges, seccomp, tcpPorts, mounts = [], volumes = [] } = options;
   if (image !== undefined && image !== 'host') wrong('image', `${CANT}, but for 'host': it sees the host's files`);

@@ -1,4 +1,5 @@
-import { sizeSchema } from '../../options/size.js';
+import { WRONG } from '../../options/option-fields.js';
+import { size } from '../../options/size.js';
 
 /** Flags of a mount, by mount(8)'s names. */
 export const mountFlags = ['ro', 'nosuid', 'nodev', 'noexec', 'noatime', 'nodiratime', 'relatime', 'strictatime'] as const;
@@ -70,8 +71,8 @@ export function sortOptions(type: string, options: readonly string[], defaults: 
 function tmpfsOption(option: string, complain: (problem: string) => void): string {
   const [name = '', value = ''] = option.split(/=(.*)/s);
   if (name === 'size' && !/^\d{1,3}%$/.test(value)) {
-    const bytes = sizeSchema(1).safeParse(value);
-    if (bytes.success) return `size=${bytes.data}`;
+    const bytes = size(1).read(value);
+    if (bytes !== WRONG) return `size=${bytes}`;
     complain(`has a size that is none: ${JSON.stringify(value)}`);
   } else if (name !== 'size') {
     const pattern = TMPFS.get(name);

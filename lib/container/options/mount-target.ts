@@ -1,5 +1,6 @@
 import { isWithin } from '../../host/mountinfo.js';
-import { absolutePath } from '../../options/common-schemas.js';
+import { absolutePath } from '../../options/common-fields.js';
+import { WRONG } from '../../options/option-fields.js';
 import { tidied } from './tidied.js';
 
 /** Whether a path can only be that of a folder. */
@@ -27,3 +28,12 @@ export function aboveFirst<T extends { readonly target: string }>(mounts: readon
 
 /** A place in the container, tidied; not the root itself. */
 export const target = absolutePath.transform(tidied).refine((path) => path !== '/', "must not be '/': that is the image or the rootfs");
+
+/** Such a place, tidied, or `null`: `complain` is told what is wrong with it. */
+export function targetOf(path: string, complain: (problem: string) => void): string | null {
+  const taken = target.read(path);
+  if (taken !== WRONG) return taken;
+  const { error } = target.schema().safeParse(path);
+  complain(error?.issues[0]?.message ?? 'is wrong');
+  return null;
+}

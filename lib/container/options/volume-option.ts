@@ -1,17 +1,25 @@
-import * as z from 'zod';
-import { text } from '../../options/common-schemas.js';
+import { text } from '../../options/common-fields.js';
 import { problemOfName } from '../../volume/volume-options.js';
 import { defaultFlags, type MountFlag, type ParsedMount, type Propagation, propagations, sortOptions } from './mount-flags.js';
-import { target } from './mount-target.js';
+import { targetOf } from './mount-target.js';
+
+/** In the place of one that is wrong. */
+const NONE: ParsedMount = {
+  ...{ type: 'bind', source: null, target: '', recursive: true },
+  propagation: 'rprivate',
+  flags: new Set(),
+  data: [],
+  copies: false,
+};
 
 /**
  * docker's `--volume`: 'source:target' or 'source:target:options'. A source that is a name is a named volume; a target alone is an
  * anonymous one.
  */
-export const volumeSchema = text.transform((value, context): ParsedMount => {
-  const complain = (message: string): never => {
-    context.addIssue(`${message}: ${JSON.stringify(value)}`);
-    return z.NEVER;
+export const volume = text.transform((value, tell): ParsedMount => {
+  const complain = (message: string): ParsedMount => {
+    tell(`${message}: ${JSON.stringify(value)}`);
+    return NONE;
   };
   const [first = '', ...more] = value.split(':');
   const [source, path = '', options = '', ...rest] = more.length === 0 ? [null, first] : [first, ...more];
@@ -20,18 +28,18 @@ export const volumeSchema = text.transform((value, context): ParsedMount => {
   const isVolume = source === null || !source.startsWith('/');
   if (source !== null && isVolume && problemOfName(source) !== null)
     return complain('has a source that is neither an absolute path nor the name of a volume');
-  const inside = target.safeParse(path);
-  if (!inside.success) return complain(`has a target that ${inside.error.issues[0]?.message ?? 'is wrong'}`);
+  const inside = targetOf(path, (problem) => complain(`has a target that ${problem}`));
+  if (inside === null) return NONE;
 
   const words = options === '' ? [] : options.split(',');
   const propagation = propagations.find((word) => words.includes(word));
   const others = words.filter((word) => word !== propagation);
-  if (isVolume) return volumeMount({ source, target: inside.data, propagation, options: others }, complain);
+  if (isVolume) return volumeMount({ source, target: inside, propagation, options: others }, complain);
   const sorted = sortOptions('bind', others, [], complain);
   return {
     type: 'bind',
     source,
-    target: inside.data,
+    target: inside,
     recursive: true,
     propagation: propagation ?? 'rprivate',
     ...sorted,

@@ -1,5 +1,5 @@
 import type { GroupPlan } from '../../cgroup/group-plan.js';
-import { schedulerSteps } from '../../options/scheduler.js';
+import { schedulerSteps } from '../../options/scheduler-steps.js';
 import { ANYWHERE, type CpuClock, NONE, type Plan, planOf, type Slots } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import type { ParsedProcess } from '../../process/options/process-options.js';

@@ -1,4 +1,4 @@
-import { schedulerSteps } from '../../options/scheduler.js';
+import { schedulerSteps } from '../../options/scheduler-steps.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { type ProgramTail, type TailSteps, tailSteps } from '../../process/program-steps.js';
 import { resolveUlimits } from '../../security/rlimits.js';

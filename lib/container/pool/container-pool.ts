@@ -12,7 +12,8 @@ import type { Parts } from '../start/launch.js';
 import { launchIsolated } from '../start/launch-isolated.js';
 import { launchPooled } from './launch-pooled.js';
 import { ParkedContainers } from './parked-containers.js';
-import { copyOfOptions, type PoolOptions, parsePooled, poolSchema, type RUN_NAMES, runOptionsOf } from './pool-options.js';
+import { copyOfOptions, type PoolOptions, parsePooled, type RUN_NAMES, runOptionsOf } from './pool-options.js';
+import { poolSchema } from './pool-schema.js';
 
 /** What may be another in each run of a pool. What is not given is as the pool's options say. */
 export type PoolRunOptions<E extends Encoding = 'utf8'> = Pick<RunOptions<E>, (typeof RUN_NAMES)[number]>;

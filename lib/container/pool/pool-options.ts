@@ -1,5 +1,4 @@
 import { types } from 'node:util';
-import * as z from 'zod';
 import { invalidOption } from '../../errors.js';
 import { type ParsedOptions, parseRunOptions } from '../options/container-options.js';
 import type { RunOptions } from '../options/container-types.js';
@@ -38,8 +37,6 @@ export const RUN_NAMES = [
 
 /** In the place of a command that each run brings. */
 export const NO_COMMAND: readonly string[] = ['-'];
-
-export const poolSchema = z.strictObject({ ready: z.int().min(1).max(256).optional() });
 
 /**
  * Checks the options of a pool. A command may be missing, since each run may have its own.

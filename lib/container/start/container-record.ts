@@ -13,7 +13,7 @@ import type { Slot } from '../../plan/steps.js';
 import type { UserMaps } from '../../plan/userns-maps.js';
 import type { ParsedProcess } from '../../process/options/process-options.js';
 import type { ResolvedOptions } from '../options/inspect-types.js';
-import type { ParsedRestart } from '../options/lifecycle-options.js';
+import type { ParsedRestart } from '../options/lifecycle.js';
 import { mayBeRefused } from '../plan/device-nodes.js';
 import { namespacesToJoin } from '../plan/namespace-steps.js';
 import type { ExtraDevice } from '../plan/plan-input.js';

@@ -2,6 +2,7 @@ import { Transform, type TransformCallback } from 'node:stream';
 import * as z from 'zod';
 import { ImageError } from '../../errors.js';
 import { type Size, sizeSchema } from '../../options/size.js';
+import { DEFAULT_LIMITS } from './default-limits.js';
 
 /**
  * Limits of each layer, so that neither a small file nor a server without end can fill the disk. They hold while its blob comes, which may
@@ -28,17 +29,15 @@ const count = (fallback: number, most = Number.MAX_SAFE_INTEGER) => z.int().min(
 
 export const unpackLimits = z
   .strictObject({
-    maxBytes: sizeSchema(1).default(64 * 1024 ** 3),
-    maxEntries: count(5_000_000),
-    maxPathLength: count(4095, 4095),
-    maxDepth: count(512),
-    maxRatio: z.number().min(1).default(200),
+    maxBytes: sizeSchema(1).default(DEFAULT_LIMITS.maxBytes),
+    maxEntries: count(DEFAULT_LIMITS.maxEntries),
+    maxPathLength: count(DEFAULT_LIMITS.maxPathLength, 4095),
+    maxDepth: count(DEFAULT_LIMITS.maxDepth),
+    maxRatio: z.number().min(1).default(DEFAULT_LIMITS.maxRatio),
   })
   .prefault({});
 
 export type ParsedLimits = z.output<typeof unpackLimits>;
-
-export const DEFAULT_LIMITS: ParsedLimits = unpackLimits.parse({});
 
 /** Below this size the ratio is not checked: so little does no harm, and a few large files of zeros are no attack. */
 const SMALL = 64 * 1024 ** 2;

@@ -5,7 +5,7 @@ import { start } from '../../native/shim.js';
 import { planOf, Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
 import { execute } from '../../process/execute.js';
-import { normaliseProcess } from '../../process/options/process-options.js';
+import { normaliseProcess } from '../../process/options/parsed-process.js';
 import type { RunResult } from '../../process/options/process-types.js';
 import { noGroup } from '../../process/program.js';
 import { programSteps } from '../../process/program-steps.js';

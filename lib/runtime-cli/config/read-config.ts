@@ -6,7 +6,7 @@ import { checkedConfig } from '../../oci-config/checked-config.js';
 import { checkedJson } from '../../oci-config/checked-json.js';
 import { type BundleConfig, type BundleProcess, processSchema } from '../../oci-config/config-schema.js';
 import { exactJson, withNumbers } from '../../oci-config/exact-json.js';
-import type { Field } from '../../oci-config/json-fields.js';
+import type { Field } from '../../options/option-fields.js';
 
 /**
  * Reads the configuration of a bundle, once: what is kept of a container is what was checked.

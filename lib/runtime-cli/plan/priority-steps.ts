@@ -3,7 +3,7 @@ import { cpuMask } from '../../oci-config/cpu-list.js';
 import { memoryMode } from '../../oci-config/memory-policy.js';
 import { schedulerOf } from '../../oci-config/process-scheduler.js';
 import { schedulerFlagBits } from '../../oci-config/scheduler-flags.js';
-import { schedulerSteps } from '../../options/scheduler.js';
+import { schedulerSteps } from '../../options/scheduler-steps.js';
 import type { Step } from '../../plan/steps.js';
 
 /** IOPRIO_CLASS_* of ioprio.h. */

@@ -1,6 +1,6 @@
 import { parseKeyed, parseNumber, type ReadFile } from '../../cgroup/files/interface-file-formats.js';
 import { type CgroupStats, readStats } from '../../cgroup/stats/group-stats.js';
-import { parseNumberList } from '../../options/limits.js';
+import { parseNumberList } from '../../options/number-list.js';
 
 type Json = Readonly<Record<string, unknown>>;
 

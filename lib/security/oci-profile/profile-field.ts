@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { array, bigint, type Complain, either, int, number, oneOf, strictObject, string } from '../../oci-config/json-fields.js';
+import { array, bigint, type Complain, either, int, number, oneOf, strictObject, string } from '../../options/option-fields.js';
 import { capabilityNames } from '../../plan/capability-names.js';
 import { allows, precedence } from '../actions.js';
 import { didYouMean } from '../did-you-mean.js';

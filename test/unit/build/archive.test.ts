@@ -11,7 +11,7 @@ import { Landing } from '../../../lib/build/files/landing.js';
 import { padding, TAR_END, type TarEntry, tarHeader } from '../../../lib/build/files/tar-header.js';
 import { InstructionProblem } from '../../../lib/build/language/build-error.js';
 import { ImageError, isNacelleError } from '../../../lib/errors.js';
-import { DEFAULT_LIMITS } from '../../../lib/image/formats/unpack-limits.js';
+import { DEFAULT_LIMITS } from '../../../lib/image/formats/default-limits.js';
 
 const root = mkdtempSync(join(tmpdir(), 'nacelle-archive-'));
 afterAll(() => rmSync(root, { recursive: true }));

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { configSchema, processSchema } from '../../../lib/oci-config/config-schema.js';
-import { WRONG } from '../../../lib/oci-config/json-fields.js';
 import { resourcesSchema } from '../../../lib/oci-config/resources-schema.js';
+import { WRONG } from '../../../lib/options/option-fields.js';
 import { specText } from '../../../lib/runtime-cli/runtime-texts.js';
 import { changedOften, changedOnce, expectSame, REMOVED } from '../../fixtures/same-as-zod.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { limitsSchema } from '../../../lib/options/limits.js';
+import { limitsSchema } from '../../../lib/options/limits-schema.js';
 import { nearest, parseOptions } from '../../../lib/options/parse-options.js';
 
 const schema = z.strictObject({

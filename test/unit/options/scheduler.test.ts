@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { schedulerSchema, schedulerSteps } from '../../../lib/options/scheduler.js';
+import { schedulerSchema } from '../../../lib/options/scheduler.js';
+import { schedulerSteps } from '../../../lib/options/scheduler-steps.js';
 
 describe('a scheduler', () => {
   it.each([

@@ -2,7 +2,8 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { describe, expect, it } from 'vitest';
-import { Cap, DEFAULT_LIMITS, mostBytes, unpackLimits } from '../../../../lib/image/formats/unpack-limits.js';
+import { DEFAULT_LIMITS } from '../../../../lib/image/formats/default-limits.js';
+import { Cap, mostBytes, unpackLimits } from '../../../../lib/image/formats/unpack-limits.js';
 
 const MIB = 1024 ** 2;
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { WRONG } from '../../../../lib/oci-config/json-fields.js';
+import { WRONG } from '../../../../lib/options/option-fields.js';
 import { parseOptions } from '../../../../lib/options/parse-options.js';
 import { profileField } from '../../../../lib/security/oci-profile/profile-field.js';
 import type { SeccompProfile } from '../../../../lib/security/oci-profile/profile-types.js';

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 
-// Checks of JSON in the words of zod. A value that is right is read without zod: to load it, and to make its schemas, takes a command that starts a Node
-// for itself longer than all else that it does with config.json. Of a value that is wrong zod says what is wrong.
+// Checks in the words of zod. A value that is right is read without zod: to load it, and to make its schemas, takes a process that runs its first
+// container, or a command that reads a config.json, longer than all else that it does with them. Of a value that is wrong zod says what is wrong.
 
 /** What a field reads of a value that it does not take. */
 export const WRONG = Symbol('wrong');
@@ -66,6 +66,11 @@ export class Field<Out, In = Out> {
   nullish(): Field<Out | null | undefined, In | null | undefined> {
     const read = (value: unknown) => (value === null || value === undefined ? value : this.read(value));
     return new Field<Out | null | undefined, In | null | undefined>(read, () => this.schema().nullish());
+  }
+
+  optional(): Field<Out | undefined, In | undefined> {
+    const read = (value: unknown) => (value === undefined ? value : this.read(value));
+    return new Field<Out | undefined, In | undefined>(read, () => this.schema().optional());
   }
 
   nullable(): Field<Out | null, In | null> {
@@ -266,7 +271,7 @@ export function readonlyArray<Out, In>(item: Field<Out, In>): Field<readonly Out
 /** An object whose keys are all taken by the one, and whose values by the other. */
 export function record<Out, In>(key: Field<string>, value: Field<Out, In>): Field<Record<string, Out>, Record<string, In>> {
   const read = (given: unknown) => {
-    if (!isObject(given)) return WRONG;
+    if (!isPlain(given)) return WRONG;
     const taken: Record<string, Out> = {};
     for (const [name, each] of Object.entries(given)) {
       const part = value.read(each);
@@ -305,26 +310,29 @@ type Inputs<S extends Shape, O extends Shape> = { [K in keyof S]: input<S[K]> } 
 
 /** An object with these keys, and those of the second that are there. Others are passed over. */
 export function object<S extends Shape, O extends Shape = None>(shape: S, optional?: O): Field<Outputs<S, O>, Inputs<S, O>> {
-  return objectOf(shape, optional, (shapes) => z.object(shapes));
+  return new Field(objectReader<S, O>(shape, optional, isObject), () => z.object(schemasOf(shape, optional)) as ObjectSchema<S, O>);
 }
 
-/** The same where others are wrong. */
+/** The same, where there must be no others. */
 export function strictObject<S extends Shape, O extends Shape = None>(shape: S, optional?: O): Field<Outputs<S, O>, Inputs<S, O>> {
-  const { read, schema } = objectOf(shape, optional, (shapes) => z.strictObject(shapes));
-  const known = new Set([...Object.keys(shape), ...Object.keys(optional ?? {})]);
-  const strict = (value: unknown) => (isObject(value) && Object.keys(value).some((key) => !known.has(key)) ? WRONG : read(value));
-  return new Field<Outputs<S, O>, Inputs<S, O>>(strict, schema);
+  const isKnown = (value: unknown): value is Given =>
+    isPlain(value) && Object.keys(value).every((key) => Object.hasOwn(shape, key) || Object.hasOwn(optional ?? {}, key));
+  return new Field(objectReader<S, O>(shape, optional, isKnown), () => z.strictObject(schemasOf(shape, optional)) as ObjectSchema<S, O>);
 }
 
-function objectOf<S extends Shape, O extends Shape>(
+type Given = Readonly<Record<string, unknown>>;
+/** These keys are those of the shapes, each with what its field takes, which TypeScript does not know of a loop. */
+type ObjectSchema<S extends Shape, O extends Shape> = z.ZodType<Outputs<S, O>, Inputs<S, O>>;
+
+function objectReader<S extends Shape, O extends Shape>(
   shape: S,
   optional: O | undefined,
-  make: (shapes: Record<string, z.ZodType>) => z.ZodType,
-): Field<Outputs<S, O>, Inputs<S, O>> {
+  is: (value: unknown) => value is Given,
+): Read<Outputs<S, O>> {
   const needed = Object.entries(shape);
   const more = Object.entries(optional ?? {});
-  const read = (value: unknown) => {
-    if (!isObject(value)) return WRONG;
+  return (value) => {
+    if (!is(value)) return WRONG;
     const taken: Record<string, unknown> = {};
     const take = (key: string, field: Field<unknown, unknown>): boolean => {
       const part = field.read(value[key]);
@@ -336,12 +344,13 @@ function objectOf<S extends Shape, O extends Shape>(
     // these are the keys of the shapes, each with what its field reads, which TypeScript does not know of a loop
     return isRight ? (taken as Outputs<S, O>) : WRONG;
   };
-  const schema = () =>
-    make({
-      ...Object.fromEntries(needed.map(([key, field]) => [key, field.schema()])),
-      ...Object.fromEntries(more.map(([key, field]) => [key, field.schema().optional()])),
-    });
-  return new Field<Outputs<S, O>, Inputs<S, O>>(read, schema as () => z.ZodType<Outputs<S, O>, Inputs<S, O>>);
+}
+
+function schemasOf(shape: Shape, optional: Shape = {}): Record<string, z.ZodType> {
+  return {
+    ...Object.fromEntries(Object.entries(shape).map(([key, field]) => [key, field.schema()])),
+    ...Object.fromEntries(Object.entries(optional).map(([key, field]) => [key, field.schema().optional()])),
+  };
 }
 
 function issueOf(problem: Problem) {
@@ -350,4 +359,23 @@ function issueOf(problem: Problem) {
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Whether all of an object is what Object.entries has of it: zod looks at more of others. */
+function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
+  return (
+    isObject(value) && Object.getPrototypeOf(value) === Object.prototype && Reflect.ownKeys(value).length === Object.keys(value).length
+  );
+}
+
+/** Fields by the name of an option. */
+export type Fields = Readonly<Record<string, Field<unknown, unknown>>>;
+
+/** Their schemas, for a schema of an object in which each may be missing. */
+export type OptionalSchemas<F extends Fields> = { [K in keyof F]: z.ZodOptional<z.ZodType<output<F[K]>, input<F[K]>>> };
+
+export function optionalSchemas<F extends Fields>(fields: F): OptionalSchemas<F> {
+  const schemas = Object.entries(fields).map(([name, field]) => [name, field.schema().optional()]);
+  // each name has the schema of its field, which TypeScript does not know of a list of pairs
+  return Object.fromEntries(schemas) as OptionalSchemas<F>;
 }
