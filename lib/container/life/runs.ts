@@ -10,7 +10,8 @@ import { resume } from './pause.js';
 import { KILL_DELAY } from './stop.js';
 import { tell } from './tell.js';
 
-const restartOptions = z.strictObject({ timeout: delay.optional() });
+/** Made where they are needed: a first run has this module, and loads no zod. */
+const restartOptions = () => z.strictObject({ timeout: delay.optional() });
 
 /** Keeps up with a program that is started again, whoever asks for that. */
 export function followRuns(life: Life): void {
@@ -47,7 +48,7 @@ async function enterRun(life: Life): Promise<void> {
  * @throws as `Container.restart`
  */
 export async function restart(life: Life, options: { timeout?: number | undefined }): Promise<void> {
-  const { timeout = KILL_DELAY } = parseOptions(restartOptions, options, 'options');
+  const { timeout = KILL_DELAY } = parseOptions(restartOptions(), options, 'options');
   const what = `restart the container ${life.id}`;
   if (life.state === 'stopped') throw new NacelleError(`${what}: it has ended`, { code: 'ERR_STATE' });
   // a first run has its streams, whatever becomes of another

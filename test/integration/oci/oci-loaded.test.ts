@@ -1,8 +1,8 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { useLeakCheck } from '../../fixtures/leaks.js';
+import { noteLoading } from '../../fixtures/loaded-by.js';
 import { requires } from '../../fixtures/requires.js';
 import { type BundleChange, called, makeBundle, useRuntimes } from '../../fixtures/runtime-bundle.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
@@ -15,15 +15,9 @@ const COMMAND = fileURLToPath(new URL('../../../dist/nacelle-oci.cjs', import.me
 
 /** Which modules of Node's own a command loads, and which files it opens by Node. */
 async function loadedBy(...args: readonly string[]): Promise<readonly string[]> {
-  const [preload, list] = [join(folder, 'preload.cjs'), join(folder, 'loaded')];
-  const code = `const fs = require('node:fs');
-    const { openSync } = fs;
-    const opened = [];
-    fs.openSync = (file, ...rest) => (opened.push(file), openSync(file, ...rest));
-    process.on('exit', () => fs.writeFileSync(${JSON.stringify(list)}, [...process.moduleLoadList, ...opened].join('\\n')));`;
-  writeFileSync(preload, code);
-  expect(await called(process.execPath, ['--require', preload, COMMAND, '--root', states, ...args])).toMatchObject({ code: 0 });
-  return readFileSync(list, 'utf8').split('\n');
+  const { nodeOptions, loaded } = noteLoading(folder);
+  expect(await called(process.execPath, [...nodeOptions, COMMAND, '--root', states, ...args])).toMatchObject({ code: 0 });
+  return loaded();
 }
 
 /** As engines do, with every kind of field that the spec has. */
