@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -113,6 +114,15 @@ bool is_same_file(const struct stat& one, const struct stat& other) {
          one.st_ctim.tv_sec == other.st_ctim.tv_sec && one.st_ctim.tv_nsec == other.st_ctim.tv_nsec;
 }
 
+// Whether a change from now on will show in the file's times, which are those of a clock that ticks some hundred times a second.
+bool is_settled(const struct stat& file) {
+  constexpr long kTick = 20'000'000;
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  const long apart = now.tv_nsec - file.st_ctim.tv_nsec;
+  return now.tv_sec - file.st_ctim.tv_sec > 1 || (now.tv_sec - file.st_ctim.tv_sec) * 1'000'000'000L + apart > kTick;
+}
+
 int share_copy(int source, unique_fd& out) {
   struct stat now {};
   if (fstat(source, &now) < 0) return -errno;
@@ -122,7 +132,10 @@ int share_copy(int source, unique_fd& out) {
     shared.file.reset();
     const int result = copy_on_own_mount(source, shared.file);
     if (result < 0) return result;
-    shared.of = now;
+    struct stat after {};
+    if (fstat(source, &after) < 0) return -errno;
+    // of a file that changes meanwhile the next shim has another copy
+    shared.of = is_same_file(now, after) && is_settled(now) ? now : decltype(now){};
   }
   return opened(checked_int(fcntl(shared.file.get(), F_DUPFD_CLOEXEC, 3)), out);
 }

@@ -1,4 +1,5 @@
-import { existsSync, linkSync, lstatSync, unlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, linkSync, lstatSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { hasCode } from '../../errors.js';
 import { readIfThere } from '../../native/read-if-there.js';
 import { attempt } from '../../native/system-errors.js';
@@ -17,26 +18,33 @@ export interface Offer {
  * bridge: so it is made by one system call, whole or not at all, whenever this process dies, and only one can make it.
  */
 export class Offers {
-  readonly #name: string;
   /** What all are links to. */
   readonly #file: string;
+  /** Open, so that no other file gets its inode. `null` once the bridge is kept no more, and nothing is left to be taken back. */
+  #descriptor: number | null;
   readonly #inode: number;
+  #isClosed = false;
   /** By their paths: after a lease has come and gone, the address may be offered to another. */
   readonly #made = new Map<string, Offer>();
 
   /** @param keeper the use by which this process keeps the bridge. @throws SyscallError */
   constructor(name: string, keeper: string) {
-    this.#name = name;
     this.#file = keeperFile(name, keeper);
-    this.#inode = attempt(`write ${this.#file}`, () => {
-      writeFileSync(this.#file, JSON.stringify({ keeper }), { mode: 0o600 });
-      return lstatSync(this.#file).ino;
-    });
+    const descriptor = attempt(`write ${this.#file}`, () => openSync(this.#file, 'w', 0o600));
+    try {
+      attempt(`write ${this.#file}`, () => writeFileSync(descriptor, JSON.stringify({ keeper })));
+      this.#inode = fstatSync(descriptor).ino;
+    } catch (error) {
+      closeSync(descriptor);
+      throw error;
+    }
+    this.#descriptor = descriptor;
   }
 
   /** @returns `null` where there is an offer of the address already. @throws SyscallError */
   make(address: string): Offer | null {
-    const path = offerPath(this.#name, address);
+    // beside the file: a user's networks may have come to be in another network namespace meanwhile, and so in another folder
+    const path = join(dirname(this.#file), address);
     return attempt(`write ${path}`, () => {
       try {
         linkSync(this.#file, path);
@@ -58,11 +66,20 @@ export class Offers {
       if (lstatSync(path, { throwIfNoEntry: false })?.ino === this.#inode) unlinkIfThere(path);
     });
     this.#made.delete(path);
+    this.#letGo();
   }
 
   /** The bridge is kept no more. @throws SyscallError */
   close(): void {
+    this.#isClosed = true;
+    this.#letGo();
     attempt(`remove ${this.#file}`, () => unlinkIfThere(this.#file));
+  }
+
+  #letGo(): void {
+    if (!this.#isClosed || this.#made.size > 0 || this.#descriptor === null) return;
+    closeSync(this.#descriptor);
+    this.#descriptor = null;
   }
 }
 
