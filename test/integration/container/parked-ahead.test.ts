@@ -36,9 +36,26 @@ async function options(more: ContainerOptions = {}): Promise<RunOptions> {
 
 /** Runs two of a shape. @returns the process of the container that is parked then */
 async function twice(given: RunOptions): Promise<number> {
-  for (let i = 0; i < 2; i++) expect(await Container.run(given)).toMatchObject({ status: 'ok' });
-  const [pid] = await until('one waits', () => (parked().length === 1 ? parked() : null));
+  await runTwice(given);
+  const [pid] = await untilParked(given, (pids) => pids.length === 1);
   return pidOf({ pid });
+}
+
+async function runTwice(given: RunOptions): Promise<void> {
+  for (let i = 0; i < 2; i++) expect(await Container.run(given)).toMatchObject({ status: 'ok' });
+}
+
+/** On a busy machine a run may take too long for another container to be parked: then there are more runs of the shape. */
+function untilParked(given: RunOptions, isEnough: (pids: ReturnType<typeof parked>) => boolean): Promise<ReturnType<typeof parked>> {
+  let last = Date.now();
+  return until('one waits', async () => {
+    if (Date.now() - last > 2000) {
+      await runTwice(given);
+      last = Date.now();
+    }
+    const pids = parked();
+    return isEnough(pids) ? pids : null;
+  });
 }
 
 /** A folder of the test's own as an image. */
@@ -69,7 +86,7 @@ describe('a container that is parked ahead', () => {
     await twice(await options());
     const seen = new Set<number>();
     for (let i = 0; i < 10; i++) {
-      const waiting = await until('one waits', () => (parked().length > 0 ? parked() : null));
+      const waiting = await untilParked(await options(), (pids) => pids.length > 0);
       const run = Container.run({ ...(await options()), ...sh('cat /mine; echo x > /mine') });
       expect(waiting).toContain(await run.pid);
       expect(seen).not.toContain(await run.pid);
