@@ -41,7 +41,7 @@ echo == ps; ctr task ps two | wc -l
 echo == pause; ctr task pause two; ctr task ls | tail -1 | grep -o '[A-Z]*$'; ctr task resume two; ctr task ls | tail -1 | grep -o '[A-Z]*$'
 echo == metrics; ctr task metrics two | grep -c -E 'memory|pids'
 echo == killed; ctr task kill --signal KILL two; while ctr task ls | grep RUNNING > /dev/null; do :; done; ctr task delete two 2>&1 | grep -o 'exit code [0-9]*'
-echo == removed; ctr container delete two; ctr container ls -q; find '${folder}' -path '*/states/*/*'`,
+echo == removed; ctr container delete two; ctr container ls -q; find '${folder}' -path '*/states/*/*' 2>/dev/null || true`, // containerd removes folders of its own meanwhile
     );
     expect(scriptParts(printed)).toEqual({
       run: 'out\n5\n',
