@@ -1,23 +1,12 @@
+import { COMMON_CASES } from './common-cases.js';
 import type { EngineCase } from './engine-case.js';
 
 /** What is asked of docker. `run` and `start` name the runtime, have no network, and call the container `one` by `start`. */
 export const DOCKER_CASES: readonly EngineCase[] = [
-  ['run, and the status of its program', `run base sh -c 'echo hello; exit 5'; echo $?`],
-  ['a program that is not there', `run base nowhere >/dev/null 2>&1; echo $?`],
-  ['a program that may not be started', `run base /etc/passwd >/dev/null 2>&1; echo $?`],
+  ...COMMON_CASES,
   ['a signal that ends the program', `run base sh -c 'kill -9 $$'; echo $?`],
   ['standard input', `echo typed | run -i base cat; echo $?`],
   ['a terminal', `run -t base sh -c 'tty; test -t 0 && test -t 1 && echo both; ls -l /dev/console | cut -c1'`],
-  ['an init', `run --init base sh -c 'tr "\\0" " " </proc/1/cmdline | cut -d" " -f1; echo'`],
-  ['a user with groups', `run --user 1000:33 --group-add 7 base id; run --user app base id`],
-  [
-    'capabilities',
-    `for flags in '' --cap-drop=ALL '--cap-drop=ALL --cap-add=CHOWN' --privileged; do run $flags base grep Cap /proc/self/status; done`,
-  ],
-  [
-    'no new privileges and a filter',
-    `run --security-opt no-new-privileges base grep -E 'NoNewPrivs|^Seccomp:' /proc/self/status; run --security-opt seccomp=unconfined base grep ^Seccomp: /proc/self/status`,
-  ],
   [
     'what the filter refuses',
     `run base sh -c 'unshare -U true 2>&1; mount -t tmpfs none /tmp 2>&1; date -s 2000-01-01 >/dev/null 2>&1; echo $?'`,
