@@ -47,7 +47,7 @@ import { pull } from './pull.js';
 import { push } from './push.js';
 import { removeFromStore, removeNamesOf } from './remove-from-store.js';
 import { type ImagePruneReport, prune } from './store/prune.js';
-import { findByDigest, findEntry, findStored, type ImageInfo, listStored } from './store/stored-images.js';
+import { findEntry, findReferred, type ImageInfo, listStored } from './store/stored-images.js';
 
 interface Parts {
   readonly reference: string | null;
@@ -153,7 +153,7 @@ export class Image {
         return Image.#of(await openDockerArchive(parsed.path, limits), limits);
       case 'digest':
       case 'registry': {
-        const stored = await (parsed.kind === 'digest' ? findByDigest(parsed.digest) : findStored(parsed));
+        const stored = await findReferred(parsed);
         if (stored) return Image.#of(stored, limits);
         const name = formatReference(parsed);
         throw new ImageError(`${name} is not in the store ${storeRoot()}: pull or load it first`, {

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { parseReference } from '../../image/formats/reference.js';
 import type { ParsedProcess } from '../../process/options/process-options.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { isPoolable, NO_COMMAND } from './pool-options.js';
@@ -8,8 +9,8 @@ type Rule = 'own' | 'shape' | ((options: ParsedOptions) => boolean);
 
 /**
  * All options, so that nobody adds one without a word on it here. A container that is parked though nobody has asked for it shows nothing of the
- * caller's but its root, by which it would hold a file system for a while, has nothing for itself alone, which others would miss or see, and nothing that is
- * looked up at the time of the run.
+ * caller's but its root, by which it would hold a file system or layers for a while, has nothing for itself alone, which others would miss or see, and nothing
+ * that is looked up at the time of the run but the name of an image.
  */
 const RULES: Readonly<Record<keyof ParsedOptions, Rule>> = {
   alike: 'own',
@@ -19,7 +20,7 @@ const RULES: Readonly<Record<keyof ParsedOptions, Rule>> = {
   copyOut: 'own',
   copyOutMax: 'own',
   process: 'shape',
-  root: isOfOthersFiles,
+  root: isUnwritten,
   mounts: ({ mounts }) => mounts.every(({ type }) => type === 'tmpfs'),
   anonymousVolumes: ({ anonymousVolumes }) => anonymousVolumes.length === 0,
   devices: ({ devices }) => devices.length === 0,
@@ -110,9 +111,17 @@ export function isParkable(options: ParsedOptions): boolean {
   return isPoolable(shape) && Object.values(RULES).every((rule) => typeof rule === 'string' || rule(shape));
 }
 
-/** The folders to be mounted on are made in a `rootfs` itself, which may be removed when the last run is over. */
-function isOfOthersFiles({ root }: ParsedOptions): boolean {
-  return root.type === 'image' && typeof root.image === 'string' && (root.image === 'host' || root.image.startsWith('dir:'));
+/**
+ * The folders to be mounted on are made in a `rootfs` itself, which may be removed when the last run is over. A layout or an archive would have to be read
+ * again for each run.
+ */
+function isUnwritten({ root }: ParsedOptions): boolean {
+  if (root.type !== 'image') return false;
+  const { image, pull } = root;
+  // one of the host's files is not known by what it was opened with
+  if (typeof image !== 'string') return image.digest !== '';
+  const { kind } = parseReference(image);
+  return kind === 'registry' ? pull !== 'always' : kind === 'host' || kind === 'dir' || kind === 'digest';
 }
 
 /** No one else knows them. */

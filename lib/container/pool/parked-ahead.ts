@@ -1,4 +1,5 @@
 import { monotonicMs } from '../../native/clock.js';
+import { addSpareUses } from '../../store/spare-uses.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { workingFolder } from '../options/working-folder.js';
 import { NewestShapes } from '../start/newest-shapes.js';
@@ -80,3 +81,6 @@ export class ParkedAhead {
 
 /** The containers that are parked ahead in this environment (main thread or Worker). */
 export const parkedAhead = new ParkedAhead();
+
+// the layers below these may be what is removed
+addSpareUses(() => parkedAhead.undo());

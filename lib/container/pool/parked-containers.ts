@@ -3,6 +3,8 @@ import { renamedGroup, renamedPlaces } from '../../cgroup/renamed-group.js';
 import { UnsupportedError } from '../../errors.js';
 import { containerShim } from '../../host/container-shim.js';
 import { networkNamespaceOf } from '../../host/locate.js';
+import { parseReference } from '../../image/formats/reference.js';
+import { findReferred } from '../../image/store/stored-images.js';
 import type { Shim } from '../../native/shim.js';
 import type { Parked } from '../../native/shim-pool.js';
 import type { CpuClock } from '../../plan/plan.js';
@@ -136,6 +138,11 @@ export class SharedContainers extends ParkedContainers {
     return this.canHave(options) ? parkedFor(await this.#part.takeNext(options.process.cancelSignal), options) : null;
   }
 
+  /** The same; and the image is what its name is of now. @throws ImageError */
+  override async isCurrent(): Promise<boolean> {
+    return (await super.isCurrent()) && isNamedStill(this.#part.sample);
+  }
+
   /** One could not be made, or has died while it waited, and none was asked for since by who takes one. */
   get hasFailed(): boolean {
     return this.#part.hasFailed;
@@ -145,6 +152,13 @@ export class SharedContainers extends ParkedContainers {
   want(count: number): void {
     this.#part.want(count);
   }
+}
+
+async function isNamedStill({ image, options: { root } }: Prepared): Promise<boolean> {
+  if (root.type !== 'image' || typeof root.image !== 'string') return true;
+  const reference = parseReference(root.image);
+  if (reference.kind !== 'registry' && reference.kind !== 'digest') return true;
+  return (await findReferred(reference))?.descriptor.digest === image?.digest;
 }
 
 /** What containers are begun with, and what they show of the host at this time: what changes while they are begun is another then. */

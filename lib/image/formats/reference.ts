@@ -12,9 +12,14 @@ export type Reference =
    */
   | { readonly kind: 'oci'; readonly location: string }
   | { readonly kind: 'docker-archive'; readonly path: string }
-  /** An image in the store, by its own or its config's digest. */
-  | { readonly kind: 'digest'; readonly digest: string }
+  | DigestReference
   | RegistryReference;
+
+/** An image in the store, by its own or its config's digest. */
+export interface DigestReference {
+  readonly kind: 'digest';
+  readonly digest: string;
+}
 
 export interface RegistryReference {
   readonly kind: 'registry';

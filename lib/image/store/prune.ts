@@ -5,6 +5,7 @@ import { storeRoot } from '../../host/store-path.js';
 import { type Hold, hold, livingLeases } from '../../store/lease.js';
 import { deadFiles } from '../../store/leavings.js';
 import { removeTrees } from '../../store/remove-tree.js';
+import { endSpareUses } from '../../store/spare-uses.js';
 import { withLock } from '../../store/store-lock.js';
 import { listFolder } from '../../store/store-root.js';
 import {
@@ -43,6 +44,7 @@ export interface ImagePruneReport {
  * @param options.afterRemoval keeps what nobody asked to remove: images without a reference, and blobs that were cut off
  */
 export async function prune({ afterRemoval = false } = {}, root = storeRoot()): Promise<ImagePruneReport> {
+  await endSpareUses();
   const held = await hold([], root);
   const trash: string[] = [];
   try {

@@ -6,7 +6,7 @@ import { chainIds, type Descriptor, isIndex, tagOf, withName } from '../formats/
 import type { ImageSource } from '../formats/image-source.js';
 import { OciLayout, openBlobIn } from '../formats/oci-layout.js';
 import { canonicalPlatform, platformName, selectPlatform } from '../formats/platform.js';
-import { formatReference, parseReference, type RegistryReference } from '../formats/reference.js';
+import { type DigestReference, formatReference, parseReference, type RegistryReference } from '../formats/reference.js';
 import { lastUse } from './layer-folders.js';
 
 /** What `Image.list()` tells of an image in the store. */
@@ -70,6 +70,11 @@ export async function findStored(reference: RegistryReference, root = storeRoot(
     same[0];
   if (entry) return open(now, entry);
   return reference.digest === null ? null : findInIndexes(reference.digest, root);
+}
+
+/** An image of the store by a name or a digest; `null` when it is not there. @throws as {@link findStored} */
+export function findReferred(reference: RegistryReference | DigestReference, root = storeRoot()): Promise<ImageSource | null> {
+  return reference.kind === 'digest' ? findByDigest(reference.digest, root) : findStored(reference, root);
 }
 
 /** An image of the store by the digest of its manifest or its index, or by its config's: what docker calls its id. */
