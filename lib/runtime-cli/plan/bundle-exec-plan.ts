@@ -5,7 +5,7 @@ import { ANYWHERE, type Plan, planOf, type Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
 import type { ProgramLabels } from '../config/security-labels.js';
 import { affinitySteps } from './affinity-steps.js';
-import type { GroupFolder } from './bundle-groups.js';
+import { type GroupFolder, joinStep } from './bundle-groups.js';
 import {
   type BundleProgram,
   bundleProgramSteps,
@@ -71,7 +71,7 @@ export function planBundleExec(input: BundleExecInput): Plan {
   const join: Step[] = [
     { op: 'umask', mask: 0 },
     { op: 'dumpable', value: 0 },
-    ...groups.filter(({ version }) => version === 1).map(({ slot }): Step => ({ op: 'join_group', group: slot, file: 'cgroup.procs' })),
+    ...groups.filter(({ version }) => version === 1).map(({ slot }) => joinStep(slot)),
     ...affinity.after,
     ...(process.oomScoreAdj === undefined ? [] : [{ op: 'oom_score_adj', value: String(process.oomScoreAdj) } as const]),
     ...prioritySteps(process),

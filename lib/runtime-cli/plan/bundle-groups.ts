@@ -152,12 +152,17 @@ export function planBundleGroups(request: GroupsRequest): BundleGroups {
       ...(isConfined ? [] : deviceLimits(resources, { members, unified, canFilterDevices, slots })),
       ...ofUnified.map(({ file, value }) => put(requireUnified(file, layout, unified).slot, file, value)),
     ],
-    join: members.filter(({ version }) => version === 1).map(({ slot }): Step => ({ op: 'join_group', group: slot, file: 'cgroup.procs' })),
+    join: members.filter(({ version }) => version === 1).map(({ slot }) => joinStep(slot)),
     unified: unified?.slot,
     killGroup: home === undefined ? undefined : { at: home.slot, path: '.' },
     undo: keep ? [] : folders.map(({ path }): Step => ({ op: 'remove_group', host: true, at: NONE, path })),
     limits: [...writes, ...ofUnified.map((write) => ({ ...write, controller: 'unified' }))],
   };
+}
+
+/** A thread that moves itself by `tasks` takes no lock; `cgroup.procs` may wait for a grace period of RCU, 10 ms and more. A process has no other threads yet. */
+export function joinStep(group: Slot): Step {
+  return { op: 'join_group', group, file: 'tasks' };
 }
 
 function controllerOf(file: string): string {
