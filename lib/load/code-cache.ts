@@ -1,5 +1,17 @@
-import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, renameSync, rmSync, type Stats, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { arch, geteuid, pid, version } from 'node:process';
 import { paddedLength } from './code-segments.js';
 
@@ -40,11 +52,19 @@ export function keptCode(path: string, key: string): Buffer | undefined {
   }
 }
 
-/** Keeps code for the next command, as a whole or not at all, where the folder is there and this user's alone. It is only for speed: no failure is told. */
+/** How the name ends of code that does not have its own name yet. */
+export const UNFINISHED = /\.\d+$/;
+
+/**
+ * Keeps code for the next command, as a whole or not at all, where the folder is there and this user's alone. What processes have left that were killed while they
+ * wrote goes. It is only for speed: no failure is told.
+ */
 export function keepCode(path: string, key: string, makeCode: () => Buffer): void {
-  const unfinished = `${path}.${pid}`;
+  // a process of this number in another pid namespace has another name
+  const unfinished = `${path}.${pid}.${Math.floor(Math.random() * 2 ** 52)}`;
   try {
     if (!isOwn(lstatSync(dirname(path)))) return;
+    removeUnfinished(path);
     try {
       writeFileSync(unfinished, Buffer.concat([Buffer.from(key, 'latin1'), makeCode()]), { flag: 'wx', mode: 0o600 });
       renameSync(unfinished, path);
@@ -54,6 +74,14 @@ export function keepCode(path: string, key: string, makeCode: () => Buffer): voi
   } catch {
     return;
   }
+}
+
+/** Of one that writes just now, too, which then keeps nothing: this process keeps as much. */
+function removeUnfinished(path: string): void {
+  const folder = dirname(path);
+  const beginning = `${basename(path)}.`;
+  for (const name of readdirSync(folder))
+    if (name.startsWith(beginning) && UNFINISHED.test(name)) rmSync(join(folder, name), { force: true });
 }
 
 function isOwn({ uid, mode }: Stats): boolean {

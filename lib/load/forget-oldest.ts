@@ -1,10 +1,9 @@
 import { lstatSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { now } from '../native/clock.js';
+import { UNFINISHED } from './code-cache.js';
 
 const MOST_KEPT = 4;
-/** What `keepCode` writes before it gets its name. */
-const UNFINISHED = /\.\d+$/;
 /** A process writes its code in some ms: what is older, in ms, is of one that was killed. */
 const LONGEST_WRITTEN = 60_000;
 

@@ -92,6 +92,24 @@ describe('code that is kept', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
+  it('leaves nothing of processes that were killed while they wrote', () => {
+    const others = ['@code-run.7', '@planner.7', '@code.so'];
+    for (const name of ['@code.1', '@code.7.123456789', ...others]) writeFileSync(join(folder, name), 'half');
+    keepCode(path, key, () => code);
+    expect(readdirSync(folder).toSorted()).toEqual(['@code', ...others].toSorted());
+    expect(keptCode(path, key)).toEqual(code);
+  });
+
+  it('is whole where another process writes it meanwhile', () => {
+    const other = Buffer.from('code of another');
+    keepCode(path, key, () => {
+      keepCode(path, key, () => other);
+      return code;
+    });
+    expect(keptCode(path, key)).toEqual(code);
+    expect(readdirSync(folder)).toEqual(['@code']);
+  });
+
   it('replaces what was there, and a link instead of what it names', () => {
     const other = join(folder, 'other');
     writeFileSync(other, 'theirs');
