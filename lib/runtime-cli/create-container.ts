@@ -170,7 +170,7 @@ function planInput(
     ...{ ...facts, slots, config, process: program, joined, runtimes: ownTypes(joined), folder: folder.path, newKeyring, noPivot },
     maps: rights.isUser ? null : facts.maps,
     ...{ bindsDevices: rights.isConfined || facts.maps !== null, isInUsers: rights.isUser },
-    keepsGroups: keepsGroups(config, rights) || needsSetgroupsDenied(rights, facts.maps),
+    keepsGroups: keepsGroups(config) || needsSetgroupsDenied(rights, facts.maps),
     pidfdSocket: pidfdSocket === null ? null : caller.absolute(pidfdSocket),
     groups: planBundleGroups({ ...groups, slots, folders, keep, resources: linux?.resources }),
     mounts: {
