@@ -77,8 +77,8 @@ export interface CreateFacts extends Pick<BundleProgram, 'capabilities' | 'limit
   readonly rootfs: string;
   readonly netDevices: readonly NetDevice[];
   readonly console: ConsoleRequest | null;
-  /** The runtime's own descriptors that the program gets from 3 on. */
-  readonly preserved: readonly number[];
+  /** The runtime's own descriptors that the program gets from 3 on; `null`: it has none of that number. */
+  readonly preserved: readonly (number | null)[];
   readonly sources: MountFacts['sources'];
   /** Maps of the ids of binds, by the mount's number. */
   readonly mountMaps: ReturnType<typeof mountMapsOf>;

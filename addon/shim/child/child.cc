@@ -165,7 +165,12 @@ class Child {
     }
     int number = kFirst;
     for (const int32_t slot : a.slots) {
-      if (dup2(context_.slots.get(slot), number++) < 0) return -errno;
+      // what is open at the number of one that is missing is not the program's
+      if (slot < 0) {
+        close(number++);
+      } else if (dup2(context_.slots.get(slot), number++) < 0) {
+        return -errno;
+      }
     }
     context_.passed = static_cast<unsigned>(a.slots.size());
     return 0;

@@ -13,7 +13,7 @@ export interface Caller {
   readonly hasOwnStreams: boolean;
   /** A path as seen from the caller's working folder, which may have been removed: an absolute one needs none. */
   absolute(path: string): string;
-  /** This process's descriptor for one of the caller's; `null`: the caller has none of that number. */
+  /** This process's descriptor for one of the caller's; `null`: the caller has none of that number, or that can't be told. */
   descriptor(number: number): number | null;
   /** Writes a line to standard error. */
   tell(text: string): void;
@@ -32,14 +32,27 @@ export const ownCaller = (): Caller => ({
   forwardSignals,
 });
 
-/** Node takes the lowest numbers that its caller has left free, the very first for an epoll: so where one is missing, there is that. */
-function ownDescriptor(number: number): number | null {
-  // whoever has no standard streams gets some from Node
-  if (number < 3) return number;
+/** Whoever has no standard streams gets some from Node. */
+const ownDescriptor = (number: number): number | null => (number < 3 || number < firstMissing() ? number : null);
+
+let missing: number | undefined;
+
+/**
+ * Node takes the lowest numbers that its caller has left free, the very first for an epoll: so where one is missing, there is that, and what comes after it may be
+ * Node's own.
+ */
+function firstMissing(): number {
+  if (missing !== undefined) return missing;
+  missing = 3;
+  while (isGiven(missing)) ++missing;
+  return missing;
+}
+
+function isGiven(number: number): boolean {
   try {
-    return readlinkSync(`/proc/self/fd/${number}`) === 'anon_inode:[eventpoll]' ? null : number;
+    return readlinkSync(`/proc/self/fd/${number}`) !== 'anon_inode:[eventpoll]';
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) return null;
+    if (hasCode(error, 'ENOENT')) return false;
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 import { planTerminal } from '../../container/plan/terminal-steps.js';
 import type { BundleProcess } from '../../oci-config/config-schema.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
-import { ANYWHERE, type Plan, planOf, type Slots } from '../../plan/plan.js';
+import { ANYWHERE, NONE, type Plan, planOf, type Slots } from '../../plan/plan.js';
 import type { Step } from '../../plan/steps.js';
 import type { ProgramLabels } from '../config/security-labels.js';
 import { affinitySteps } from './affinity-steps.js';
@@ -37,8 +37,8 @@ export interface BundleExecInput extends Pick<BundleProgram, 'linux' | 'capabili
   readonly hasOwnUsers: boolean;
   /** The process keeps the runtime's groups: the kernel refuses any change in the container's user namespace, or an annotation asks for that. */
   readonly keepsGroups: boolean;
-  /** The runtime's own descriptors that the program gets from 3 on. */
-  readonly preserved: readonly number[];
+  /** The runtime's own descriptors that the program gets from 3 on; `null`: it has none of that number. */
+  readonly preserved: readonly (number | null)[];
   readonly streams: readonly [number, number, number] | null;
   readonly console: ConsoleRequest | null;
   /** An absolute path of a socket that gets a pidfd of the process; `null`: none does. */
@@ -57,7 +57,7 @@ export function planBundleExec(input: BundleExecInput): Plan {
   const [one, two, three] = input.streams ?? [0, 1, 2];
   const streams = terminal === null ? ([slots.give(one), slots.give(two), slots.give(three)] as const) : null;
   const used = streams ?? ([terminal?.slave ?? 0, terminal?.slave ?? 0, terminal?.slave ?? 0] as const);
-  const passed = input.preserved.map((fd) => slots.give(fd));
+  const passed = input.preserved.map((fd) => (fd === null ? NONE : slots.give(fd)));
   const groups = input.groups.map(({ fd, version }) => ({ version, slot: slots.give(fd) }));
   const unified = groups.find(({ version }) => version === 2);
   const { detached } = input;

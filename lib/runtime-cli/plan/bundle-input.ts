@@ -25,8 +25,8 @@ export interface BundleInput extends Pick<BundleProgram, 'capabilities' | 'limit
   readonly runtimes: ReadonlySet<NamespaceType>;
   /** The folder with the container's state, in which the named pipes are made. */
   readonly folder: string;
-  /** The runtime's own descriptors that the program gets from 3 on. */
-  readonly preserved: readonly number[];
+  /** The runtime's own descriptors that the program gets from 3 on; `null`: it has none of that number. */
+  readonly preserved: readonly (number | null)[];
   /** The runtime's own 0, 1 and 2 where the program has no terminal. */
   readonly streams: readonly [number, number, number] | null;
   readonly console: ConsoleRequest | null;

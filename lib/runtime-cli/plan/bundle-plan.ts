@@ -45,7 +45,7 @@ export function planBundle(input: BundleInput): Plan {
   });
   const terminal = input.console === null ? null : planTerminal(input.console, slots, input.console);
   const streams = terminal === null ? givenStreams(input) : ([terminal.slave, terminal.slave, terminal.slave] as const);
-  const passed = input.preserved.map((fd) => slots.give(fd));
+  const passed = input.preserved.map((fd) => (fd === null ? NONE : slots.give(fd)));
   const [creating, created] = [slots.take(), slots.take()];
   const ofCreation = hookSteps('createContainer', config.hooks?.createContainer, creating, input.states.creating);
   const ofStart = hookSteps('startContainer', withEnvironment(config.hooks?.startContainer, process), created, input.states.created);

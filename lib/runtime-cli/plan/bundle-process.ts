@@ -37,7 +37,7 @@ export interface BundleProgram {
   readonly streams: readonly [Slot, Slot, Slot];
   /** The first of the streams is a terminal. */
   readonly hasTerminal: boolean;
-  /** The slots that become 3 and those after it. */
+  /** The slots that become 3 and those after it; NONE: the program has none of that number. */
   readonly passed: readonly Slot[];
   /** The process still has the right to choose its scheduler when it confines itself: not in a user namespace of its own. */
   readonly maySchedule: boolean;

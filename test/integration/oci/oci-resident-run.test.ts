@@ -87,6 +87,18 @@ describe('run by a resident planner', () => {
     config.hooks = Object.fromEntries(kinds.map((kind) => [kind, [hookOf(`echo ${kind} >> ${join(folder, 'hooks')}`)]]));
   }
 
+  it('passes over descriptors that are not open, and has nothing else in their place', async () => {
+    writeFileSync(join(folder, 'five'), 'from five\n');
+    const line = 'for f in /proc/self/fd/*; do busybox readlink $f > /dev/null && echo "fd $(busybox basename $f)"; done; cat <&5';
+    const bundle = makeBundle(folder, ['busybox', 'sh', '-c', line]);
+    await resident();
+    const { code, stdout, stderr } = await calledWith('', front, `run --bundle '${bundle}' --preserve-fds 60 one 3<&- 4<&- 5<'${folder}/five'`);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    // a shell has its own from 10 on
+    expect(stdout.split('\n').filter((text) => !/^fd (?:[012]|1\d)$/.test(text))).toEqual(['fd 5', 'from five', '']);
+    expect(started()).toEqual([]);
+  });
+
   it('leaves the record of a container that has ended with --keep', async () => {
     const bundle = makeBundle(folder, ['busybox', 'true']);
     const kept = await bothWays(async (file) => {
