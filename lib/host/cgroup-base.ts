@@ -203,8 +203,8 @@ function unifiedBase(
   const { mountPoint, ownPath, readOnly, controllers } = unified;
   const ownIsTop = ownPath !== null && isTop(ownPath);
   const type = ownPath === null || ownIsTop ? 'domain' : readFileSync(join(ownPath, 'cgroup.type'), 'utf8').trim();
-  // the kernel doesn't list the processes of a threaded group
-  const inside = ownPath === null || type === 'threaded' ? [] : processesIn(ownPath);
+  // the kernel doesn't list the processes of a threaded group, and those of the top, which are all of the machine's, hinder nothing
+  const inside = ownPath === null || ownIsTop || type === 'threaded' ? [] : processesIn(ownPath);
   const choice = chooseUnifiedBase({
     mode,
     mountPoint,
