@@ -2,7 +2,7 @@ import { oneOf, toError, withCleanupError } from '../errors.js';
 import type { Descriptors, Plan } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import { closeDescriptor } from './load-addon.js';
-import { ownShim, type Shim } from './shim.js';
+import { ownShim, readyShim, type Shim } from './shim.js';
 import type { Task, TaskOutput } from './task.js';
 
 // Work on the host that a task does, and then ends: something is made, held or removed. Every failure is told: the first is the error, with
@@ -11,8 +11,9 @@ import type { Task, TaskOutput } from './task.js';
 const none: Descriptors = new Map();
 
 /** Carries out a plan without a program, and ends its task. @throws the failure of the plan, or of its undo */
-export async function carryOut(plan: Plan, descriptors: Descriptors = none, on: Shim = ownShim()): Promise<TaskOutput> {
-  const task = await on.startPlan(plan, descriptors);
+export async function carryOut(plan: Plan, descriptors: Descriptors = none, on?: Shim): Promise<TaskOutput> {
+  const shim = on ?? (await readyShim());
+  const task = await shim.startPlan(plan, descriptors);
   const failure = await endOf(task);
   if (!failure) return task.started;
   for (const fd of task.started.descriptors.values()) closeDescriptor(fd);
@@ -21,7 +22,8 @@ export async function carryOut(plan: Plan, descriptors: Descriptors = none, on: 
 
 /** Does some work while a plan is held, and ends its task in any case. @throws the first failure: of the plan, the work or the undo */
 export async function during<T>(plan: Plan, descriptors: Descriptors, work: (task: Task) => Promise<T>): Promise<T> {
-  return thenEnd(await ownShim().startPlan(plan, descriptors), work);
+  const shim = await readyShim();
+  return thenEnd(await shim.startPlan(plan, descriptors), work);
 }
 
 /** Does some work with a task, and ends the task in any case. @throws as {@link during} */

@@ -12,7 +12,7 @@ let connection: Connection | undefined;
 
 /** The shim that carries out the plans of whoever this process plans for. */
 export interface CallersShim {
-  /** @throws ShimError where it has gone: nothing is done in its place */
+  /** @throws ShimError where it has gone, or {@link ensureShim} was not waited for: nothing is done in its place */
   connection(): Connection;
   /** As {@link endShim}. */
   end(): Promise<void>;
@@ -59,6 +59,12 @@ export function ownShim(): Shim {
   return connected();
 }
 
+/** The same, or that of whoever this process plans for, once it is there. @throws ShimError; SyscallError */
+export async function readyShim(): Promise<Shim> {
+  await ensureShim();
+  return connected();
+}
+
 export const start: StartPlan = (plan, descriptors, cancelSignal = null) => connected().startPlan(plan, descriptors, cancelSignal);
 
 /**
@@ -75,7 +81,12 @@ export async function endShim(): Promise<void> {
   loadNative().addon.endShim();
 }
 
-/** Has a shim there once more after {@link endShim}: this process starts its own where it needs one, another process is asked for it. @throws ShimError */
+/**
+ * Waits until the shim is there of whoever this process plans for: before that nothing may be made for them. After {@link endShim} they are asked for another one.
+ * This process's own is started where it is needed.
+ *
+ * @throws ShimError
+ */
 export async function ensureShim(): Promise<void> {
   await callersShim()?.ensureShim();
 }

@@ -7,6 +7,7 @@ import { carryOut } from '../native/host-work.js';
 import { readIfThere } from '../native/read-if-there.js';
 import { signalProcesses } from '../native/signal-process.js';
 import { attempt } from '../native/system-errors.js';
+import type { BundleConfig } from '../oci-config/config-schema.js';
 import { SIGKILL } from '../plan/constants.js';
 import { NONE, planOf } from '../plan/plan.js';
 import { checkSignal } from '../process/options/signals.js';
@@ -30,9 +31,11 @@ import {
   isFrozen,
   madeRecord,
   notedGroups,
+  type RecordSeen,
   readRecord,
   removeStateFolder,
   type StateFolder,
+  seenRecord,
   stateOf,
   statusOf,
 } from './state/container-state.js';
@@ -159,11 +162,39 @@ export async function deleteContainer(
     if (force && !existsSync(folder.path)) return;
     throw error;
   }
-  if (removed === null) return;
-  const { hooks } = configOf(removed);
-  // their failures are told, and change nothing (runtime.md, "Lifecycle")
-  const given = { state: JSON.stringify(stateOf(removed, 'stopped')), env: caller.env, cwd: '/' };
-  for (const { message } of await runEachHook('poststop', hooks?.poststop ?? [], given)) caller.tell(message);
+  if (removed !== null) await runPoststop(removed, configOf(removed), caller);
+}
+
+/**
+ * Removes what is left of a container that has ended with its shim, which has removed its groups. Somebody may have deleted it before, and made another one of
+ * this id.
+ */
+export async function deleteEnded({ folder, record, seen, config }: EndedContainer, caller: Caller): Promise<void> {
+  const isRemoved = await inTurn(folder, () => {
+    const there = seenRecord(folder);
+    const isSame = there?.ino === seen.ino && there.mtimeNs === seen.mtimeNs;
+    if (isSame) removeStateFolder(folder);
+    return Promise.resolve(isSame);
+  }).catch((error: unknown) => {
+    if (!existsSync(folder.path)) return false;
+    throw error;
+  });
+  if (isRemoved) await runPoststop(record, config, caller);
+}
+
+/** A container that this process has made. */
+interface EndedContainer {
+  readonly folder: StateFolder;
+  readonly record: ContainerRecord;
+  /** The file of the record. */
+  readonly seen: RecordSeen;
+  readonly config: BundleConfig;
+}
+
+/** The failures of these hooks are told, and change nothing (runtime.md, "Lifecycle"). */
+async function runPoststop(record: ContainerRecord, { hooks }: BundleConfig, { env, tell }: Caller): Promise<void> {
+  const given = { state: JSON.stringify(stateOf(record, 'stopped')), env, cwd: '/' };
+  for (const { message } of await runEachHook('poststop', hooks?.poststop ?? [], given)) tell(message);
 }
 
 /** @returns the record; `null` where there is none that can be read */

@@ -1,12 +1,15 @@
 import { doAll } from '../errors.js';
 import { processSeen } from '../host/process-identity.js';
 import { carryOut } from '../native/host-work.js';
+import { ensureShim } from '../native/shim.js';
 import type { Task, TaskOutput } from '../native/task.js';
+import type { BundleConfig } from '../oci-config/config-schema.js';
 import type { NamespaceType } from '../plan/namespace-types.js';
-import { NONE, planOf, Slots } from '../plan/plan.js';
+import { NONE, type Plan, planOf, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import type { Caller } from './caller/caller.js';
 import { keepsGroups } from './config/process-facts.js';
+import { NO_CONTAINER, refusal } from './config/runtime-error.js';
 import { type CreateFacts, type CreateRequest, createFacts, type KnownBefore, needsSetgroupsDenied } from './create-facts.js';
 import { IS_THERE, SETTING_UP, WAITS } from './debug-words.js';
 import { writePlans } from './front/write-plans.js';
@@ -26,8 +29,11 @@ import {
   type ContainerStatus,
   makeStateFolder,
   noteGroups,
+  type RecordSeen,
   removeStateFolder,
   type StateFolder,
+  seenRecord,
+  stateFolder,
   stateOf,
   writeRecord,
   writeWhole,
@@ -37,9 +43,12 @@ import { inScope, stopUnits } from './systemd-scopes.js';
 import { hasLostShim, undoneAfter } from './undone-after.js';
 
 /** A container that waits for its start. */
-interface MadeContainer {
+export interface MadeContainer extends Pick<MakingShim, 'endLast'> {
   readonly folder: StateFolder;
   readonly record: ContainerRecord;
+  /** The file of the record. */
+  readonly seen: RecordSeen;
+  readonly config: BundleConfig;
   readonly task: Task;
   /** The program's terminal, where it is shown at the caller's own. */
   readonly terminal: number | null;
@@ -47,13 +56,25 @@ interface MadeContainer {
   letGo(): Promise<void>;
 }
 
+/** A container, and what was done with it. */
+interface Begun<T> {
+  readonly made: MadeContainer;
+  readonly begun: T;
+}
+
+/** Leaves beside the record what the front does for later commands. They are done by Node as long as there is nothing. @throws SyscallError */
+export function leavePlans({ folder, record, seen, config }: MadeContainer): void {
+  writePlans(folder, record, seen, config);
+}
+
 /**
  * Makes a container, whose process then waits for `start`: it is nobody's child but the runtime's, until the runtime has ended. When a step fails nothing
  * is left, but for the folder of its state where the shim has gone.
  *
+ * @param begin what is done with it before other commands have their turn: see {@link leavePlans}
  * @throws NacelleError, with the field of config.json or the step that failed
  */
-export async function createContainer(request: CreateRequest): Promise<MadeContainer> {
+export async function createContainer<T>(request: CreateRequest, begin: (made: MadeContainer) => Promise<T> | T): Promise<Begun<T>> {
   const facts = await createFacts(request);
   const joined = openShared(facts.config.linux, (type) => type !== 'user' || !request.rights.isUser);
   let procs: ReadonlyMap<number, number> = new Map();
@@ -62,6 +83,8 @@ export async function createContainer(request: CreateRequest): Promise<MadeConta
   try {
     procs = await procsOf(facts.config, joined.get('pid'));
     mapped = await openMountMaps(facts.mountMaps);
+    const planned = plannedContainer(request, facts, { joined, procs, mapped });
+    await ensureShim();
     const making = await makingShim(request.rights.isUser ? facts.maps : null, facts.config.linux);
     shim = making;
     const folder = makeStateFolder(request.root, request.id);
@@ -73,7 +96,7 @@ export async function createContainer(request: CreateRequest): Promise<MadeConta
       try {
         noteGroups(folder, facts.folders);
         if (facts.known.notifies) makeNotifyFolder(folder);
-        return await makeContainer(request, facts, { folder, joined, procs, mapped, shim: making, hasSent });
+        return await makeContainer(request, facts, { folder, planned, shim: making, hasSent, begin });
       } catch (error) {
         // nobody hears what a shim that was lost has undone: `delete --force` looks, by what is noted here
         if (hasLostShim(error)) throw error;
@@ -94,24 +117,41 @@ export async function createContainer(request: CreateRequest): Promise<MadeConta
   }
 }
 
-/** What is there for one container alone. */
-interface Making {
-  readonly folder: StateFolder;
+/** What is opened for one container alone. */
+interface Opened {
   readonly joined: ReadonlyMap<NamespaceType, number>;
   readonly procs: ReadonlyMap<number, number>;
   readonly mapped: MountFacts['mapped'];
+}
+
+/** What is to be carried out, and the descriptors that it takes. */
+interface PlannedContainer {
+  readonly plan: Plan;
+  readonly slots: Slots;
+  readonly limits: BundleInput['groups']['limits'];
+}
+
+function plannedContainer(request: CreateRequest, facts: CreateFacts, opened: Opened): PlannedContainer {
+  const slots = new Slots();
+  const input = planInput(request, facts, { ...opened, slots });
+  return { plan: planBundle(input), slots, limits: input.groups.limits };
+}
+
+/** What is there for one container alone. */
+interface Making<T> {
+  readonly folder: StateFolder;
+  readonly planned: PlannedContainer;
   readonly shim: MakingShim;
   /** Called when the plan is sent. */
   readonly hasSent: () => void;
+  readonly begin: (made: MadeContainer) => Promise<T> | T;
 }
 
 /** Carries the plan out. When a step fails, nothing is left but the folder. */
-async function makeContainer(request: CreateRequest, facts: CreateFacts, making: Making): Promise<MadeContainer> {
+async function makeContainer<T>(request: CreateRequest, facts: CreateFacts, making: Making<T>): Promise<Begun<T>> {
   const { folder, shim } = making;
+  const { plan, slots, limits } = making.planned;
   const { config, folders } = facts;
-  const slots = new Slots();
-  const input = planInput(request, facts, { ...making, slots });
-  const plan = planBundle(input);
   // once the process waits for its start, the shim knows of it no more, and it goes with its group
   let isShims = !request.detach || hasRuntimeHooks(config);
   const undo = (task: Task): Promise<void> => (isShims ? endTask(task, folders, request.caller) : removeGroups(folders, request.caller));
@@ -120,7 +160,7 @@ async function makeContainer(request: CreateRequest, facts: CreateFacts, making:
     making.hasSent();
     return shim.start(plan, slots.descriptors);
   };
-  const task = await inScope({ name: facts.scope, id: request.id, limits: input.groups.limits, caller: request.caller }, { make, undo });
+  const task = await inScope({ name: facts.scope, id: request.id, limits, caller: request.caller }, { make, undo });
   try {
     const record = (): ContainerRecord => ({ ...facts.known, pid: task.pid, startTime: processSeen(task.pid)?.startTime ?? '' });
     let given: TaskOutput = task.started;
@@ -137,10 +177,12 @@ async function makeContainer(request: CreateRequest, facts: CreateFacts, making:
     const noted = record();
     if (request.pidFile !== null) writeWhole(request.caller.absolute(request.pidFile), String(noted.pid));
     writeRecord(folder, noted);
-    writePlans(folder, noted, config);
+    const seen = seenRecord(folder);
+    if (seen === null) throw refusal(NO_CONTAINER);
     request.debug(`${IS_THERE}: ${noted.pid}`);
     request.debug(WAITS);
-    return { folder, record: noted, task, terminal: terminalOf(given), letGo: shim.end };
+    const made = { folder, record: noted, seen, config, task, terminal: terminalOf(given), letGo: shim.end, endLast: shim.endLast };
+    return { made, begun: await making.begin(made) };
   } catch (error) {
     throw await undoneAfter(error, () => undo(task));
   }
@@ -158,16 +200,17 @@ async function endTask(task: Task, folders: readonly GroupFolder[], caller: Pick
 }
 
 function planInput(
-  { newKeyring, noPivot, pidfdSocket, detach, keep, caller, rights }: CreateRequest,
+  { root, id, newKeyring, noPivot, pidfdSocket, detach, keep, caller, rights }: CreateRequest,
   { config, program, groups, folders, shown, sources, known, mountLabel, scope: _, mountMaps: __, ...facts }: CreateFacts,
-  { folder, joined, procs, mapped, slots }: Making & { readonly slots: Slots },
+  { joined, procs, mapped, slots }: Opened & { readonly slots: Slots },
 ): BundleInput {
   const { linux } = config;
   const creating = stateAround(known, 'creating');
   const listener = facts.filter?.listener ?? null;
   const hasCgroupNamespace = linux?.namespaces.some(({ type, path }) => type === 'cgroup' && !path) ?? false;
   return {
-    ...{ ...facts, slots, config, process: program, joined, runtimes: ownTypes(joined), folder: folder.path, newKeyring, noPivot },
+    ...{ ...facts, slots, config, process: program, joined, runtimes: ownTypes(joined), newKeyring, noPivot },
+    folder: stateFolder(root, id).path,
     maps: rights.isUser ? null : facts.maps,
     ...{ bindsDevices: rights.isConfined || facts.maps !== null, isInUsers: rights.isUser },
     keepsGroups: keepsGroups(config) || needsSetgroupsDenied(rights, facts.maps),

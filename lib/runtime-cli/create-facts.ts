@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { getegid } from 'node:process';
 import { hasCode, invalidOption, NacelleError, UnsupportedError } from '../errors.js';
@@ -218,5 +219,6 @@ function ownGroup({ unified, controllers }: GroupLayout, { mountPoint }: GroupFo
 
 /** Two containers in one group would stand still, and be killed, together. @throws NacelleError */
 function refuseUsedGroup({ path }: GroupFolder): void {
-  if (processesIn(path).length > 0) throw new NacelleError(`container's cgroup is not empty: ${path}`, { code: 'ERR_STATE' });
+  if (existsSync(path) && processesIn(path).length > 0)
+    throw new NacelleError(`container's cgroup is not empty: ${path}`, { code: 'ERR_STATE' });
 }

@@ -6,7 +6,7 @@ import { securityModules } from '../host/security-modules.js';
 import { clearTimeout, setTimeout } from '../native/clock.js';
 import { hearPipe } from '../native/heard-pipe.js';
 import { binding, closeDescriptor, streamedPipe } from '../native/load-addon.js';
-import { endShim, start } from '../native/shim.js';
+import { endShim, ensureShim, start } from '../native/shim.js';
 import { signalProcesses } from '../native/signal-process.js';
 import type { Task } from '../native/task.js';
 import type { BundleProcess } from '../oci-config/config-schema.js';
@@ -186,6 +186,7 @@ function waitingPipes() {
 
 async function startedBy(plan: Plan, slots: Slots, pipes: Pipes | null): Promise<Task> {
   try {
+    await ensureShim();
     return await start(plan, slots.descriptors);
   } catch (error) {
     pipes?.go.stream.destroy();

@@ -17,10 +17,12 @@ export interface MakingShim {
   readonly start: StartPlan;
   /** Ends it: the container that it has handed over then belongs to whoever is the subreaper above. */
   end(): Promise<void>;
+  /** The same where nothing of the command comes after it. */
+  endLast(): Promise<void>;
 }
 
-/** This process's own shim. */
-const own: MakingShim = { start, end: endShim };
+/** This process's own shim, with which every command ends. */
+const own: MakingShim = { start, end: endShim, endLast: () => Promise.resolve() };
 
 /**
  * The shim that makes a container: for an ordinary user one that is root of the container's user namespace, which is made, or joined, for that.
@@ -36,7 +38,8 @@ export async function makingShim(maps: UserMaps | null, linux: BundleLinux | und
   try {
     const shim = await launchInUsers({ ...(joined === undefined ? {} : { joined }), writeMaps: (pid) => writeAnyMaps(pid, maps, user) });
     const startTime = processSeen(shim.pid)?.startTime ?? '';
-    return { start: shim.startPlan, end: () => ended(shim, startTime) };
+    const end = (): Promise<void> => ended(shim, startTime);
+    return { start: shim.startPlan, end, endLast: end };
   } finally {
     if (joined !== undefined) closeSync(joined);
   }

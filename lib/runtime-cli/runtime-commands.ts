@@ -13,7 +13,7 @@ import { type Flags, type FlagTable, parseFlags } from './command-line.js';
 import { NO_GROUPS, refusal, usageError } from './config/runtime-error.js';
 import { statsEvent } from './container-stats.js';
 import { listContainers } from './containers-table.js';
-import { createContainer } from './create-container.js';
+import { createContainer, leavePlans } from './create-container.js';
 import type { CreateRequest } from './create-facts.js';
 import { type ExecRequest, execInContainer } from './exec-container.js';
 import { subGroupsOf } from './plan/exec-groups.js';
@@ -141,7 +141,8 @@ export const commands: Readonly<Record<CommandName, Command>> = {
     short: { b: 'bundle' },
     words: [1, 1],
     run: async (called) => {
-      await (await createContainer(createRequest(called, { detach: true, keep: false }))).letGo();
+      const { made } = await createContainer(createRequest(called, { detach: true, keep: false }), leavePlans);
+      await made.endLast();
       return 0;
     },
   },

@@ -42,10 +42,19 @@ nacelle-oci COMMAND --help and docs/oci.md say what each takes.
  * The command `nacelle-oci`. What fails is told on standard error, and in the file of `--log`.
  *
  * @param args without the interpreter and the script
- * @param caller whose command it is
  * @returns the exit status: 1 for a failure, 255 for one of `exec`
  */
-export async function main(args: readonly string[], version: string, caller: Caller = ownCaller()): Promise<number> {
+export async function main(args: readonly string[], version: string): Promise<number> {
+  try {
+    return await doCommand(args, version, ownCaller());
+  } finally {
+    // the container's process belongs to the caller's reaper only when the shim has gone
+    await endShim();
+  }
+}
+
+/** Does a command, but for the end of the shim that it was done with. @param caller whose command it is @returns the exit status */
+async function doCommand(args: readonly string[], version: string, caller: Caller): Promise<number> {
   let log: RuntimeLog | null = null;
   let name = '';
   try {
@@ -59,11 +68,8 @@ export async function main(args: readonly string[], version: string, caller: Cal
     // callers read the last line
     if (isNacelleError(error) && error.cleanupError) caller.tell(`while this was undone: ${error.cleanupError.message}`);
     caller.tell(message);
-    log?.error(message);
+    if (!caller.hasGone()) log?.error(message);
     return name === 'exec' ? 255 : 1;
-  } finally {
-    // the container's process belongs to the caller's reaper only when the shim has gone
-    await endShim();
   }
 }
 
@@ -118,7 +124,7 @@ function secondsOf(text: string | undefined): number {
 async function planner(words: readonly string[], flags: Flags, version: string): Promise<number> {
   const root = flags.value('root') ?? DEFAULT_ROOT;
   const options = { root, idleMs: secondsOf(words[0]) * 1000, cleared: CLEARED };
-  await servePlanner(options, (args, caller) => main(args, version, caller));
+  await servePlanner(options, (args, caller) => doCommand(args, version, caller));
   return 0;
 }
 

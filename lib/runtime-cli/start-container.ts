@@ -21,25 +21,53 @@ import { undoneAfter } from './undone-after.js';
 /**
  * Lets the process of a created container run its program. Of two at once, one does.
  *
- * @param isAttached the runtime stays until the container's end
  * @returns who hears when the container is ready; `null`: nobody waits for that
  * @throws NacelleError when the container is not created, or its program could not be run, in the words of the step; when a poststart hook fails, and then
  * the container has been killed
  */
-export async function startContainer(
+export async function startContainer(folder: StateFolder, caller: StartCaller): Promise<Notifier | null> {
+  return untilRunning(folder, await inTurn(folder, () => sendOn(folder, madeRecord(folder), { caller, isAttached: false })), caller);
+}
+
+type StartCaller = Pick<Caller, 'env' | 'pid'>;
+
+/** A container whose process goes on to its program. */
+export interface SentOn {
+  readonly record: ContainerRecord;
+  /** The descriptor by which the process tells of a failure. */
+  readonly told: number;
+  /** Who hears when the container is ready; `null`: nobody waits for that. */
+  readonly notifier: Notifier | null;
+}
+
+/**
+ * Lets the process of a created container go on, in the turn of whoever has the container's lock.
+ *
+ * @param isAttached the runtime stays until the container's end
+ * @throws NacelleError when the container is not created
+ */
+export async function sendOn(
   folder: StateFolder,
-  caller: Pick<Caller, 'env' | 'pid'>,
-  { isAttached = false }: { readonly isAttached?: boolean } = {},
+  record: ContainerRecord,
+  { caller, isAttached }: { readonly caller: StartCaller; readonly isAttached: boolean },
+): Promise<SentOn> {
+  const status = statusOf(folder, record);
+  if (status === 'stopped') throw refusal(CANNOT_START_STOPPED);
+  if (status !== 'created') throw refusal(CANNOT_START_RUNNING);
+  const notifier = await beginNotifying(folder, record, { caller, isAttached });
+  try {
+    return { record, told: begin(folder), notifier };
+  } catch (error) {
+    throw await undoneAfter(error, () => notifier?.end());
+  }
+}
+
+/** Waits until the program runs, and then does what hooks ask for. @throws as {@link startContainer} */
+export async function untilRunning(
+  folder: StateFolder,
+  { record, told, notifier }: SentOn,
+  caller: Pick<Caller, 'env'>,
 ): Promise<Notifier | null> {
-  const { record, told, notifier } = await inTurn(folder, async () => {
-    const created = madeRecord(folder);
-    const listening = statusOf(folder, created) === 'created' ? await beginNotifying(folder, created, { caller, isAttached }) : null;
-    try {
-      return { ...begin(folder), notifier: listening };
-    } catch (error) {
-      throw await undoneAfter(error, () => listening?.end());
-    }
-  });
   try {
     const failure = await hearPipe(adoptDescriptor(told)).text;
     if (failure !== '') throw startFailure(failure);
@@ -62,18 +90,14 @@ async function runPoststart(folder: StateFolder, record: ContainerRecord, { env 
 }
 
 /** As {@link startContainer}, for a runtime that does not stay: it waits until the container is ready, where somebody wants to know. @throws NacelleError */
-export async function startDetached(folder: StateFolder, caller: Pick<Caller, 'env' | 'pid'>): Promise<void> {
+export async function startDetached(folder: StateFolder, caller: StartCaller): Promise<void> {
   const notifier = await startContainer(folder, caller);
   const failure = await notifier?.told;
   if (failure) throw failure;
 }
 
 /** Sends the process on. @returns the descriptor by which it tells of a failure */
-function begin(folder: StateFolder): { readonly record: ContainerRecord; readonly told: number } {
-  const record = madeRecord(folder);
-  const status = statusOf(folder, record);
-  if (status === 'stopped') throw refusal(CANNOT_START_STOPPED);
-  if (status !== 'created') throw refusal(CANNOT_START_RUNNING);
+function begin(folder: StateFolder): number {
   const told = openPipe(join(folder.path, TOLD), constants.O_RDONLY);
   try {
     sendByte(folder);
@@ -81,7 +105,7 @@ function begin(folder: StateFolder): { readonly record: ContainerRecord; readonl
     closeSync(told);
     throw error;
   }
-  return { record, told };
+  return told;
 }
 
 /** Of two that send the process on, one renames the pipe. One without a reader is that of a process that has ended. */

@@ -5,6 +5,7 @@ import { writeAll } from '../cgroup/update-limits.js';
 import { UnsupportedError } from '../errors.js';
 import { inspectGroups } from '../host/cgroup-base.js';
 import { setUnitProperties, withSystemd } from '../host/systemd-units.js';
+import { ensureShim } from '../native/shim.js';
 import { attempt } from '../native/system-errors.js';
 import { type Resources, resourcesSchema } from '../oci-config/resources-schema.js';
 import type { Caller } from './caller/caller.js';
@@ -68,6 +69,7 @@ export async function updateContainer(folder: StateFolder, resources: Resources,
     return { ...write, folder: path };
   });
   const write = () => writeAll(`of the container ${record.id}`, placed);
+  await ensureShim();
   const units = record.groups.flatMap(({ unit }) => unit ?? []);
   if (units.length === 0) {
     write();

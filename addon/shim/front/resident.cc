@@ -96,6 +96,8 @@ bool notifies(const PlannedCall& call) {
 bool receive(int socket, Answer& packet, ResidentMessage& type, std::string& body) {
   static char bytes[sizeof(Header) + kInlineBody];
   packet = receive_packet<2>(socket, bytes, sizeof bytes, 0);
+  // a planner that ends the connection with a message of this process unread may have said something before
+  if (packet.size == -ECONNRESET) packet = receive_packet<2>(socket, bytes, sizeof bytes, 0);
   Header header{};
   if (packet.size < static_cast<ssize_t>(sizeof header) || packet.is_cut || packet.lacks_fds) return false;
   std::memcpy(&header, bytes, sizeof header);
@@ -249,7 +251,7 @@ bool ask_resident(const FrontFile& file, const PlannedCall& call, int argc, char
   if (shim.start(packet, body) < 0) return false;
   // the other end of the control socket is the shim's alone: where the shim dies the planner hears of that
   packet = Answer();
-  // The planner waits for the shim on its only thread. So it begins when there is one, which this process does not keep from serving.
+  // The planner waits for the shim on its only thread. So it asks for it when there is one, which this process does not keep from serving.
   if (send_message(socket.get(), ResidentMessage::kGo) < 0) {
     // the planner has gone, or lets go of the shim when it sees that this process has: nothing was made
     socket.reset();

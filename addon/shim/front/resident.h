@@ -13,11 +13,12 @@
 //
 //   front → planner                                             planner → front
 //   kAsk    what the package's files are, the working folder,   kSpawn    where the shim keeps its files, its name; its executable and
-//           the numbers of the descriptors beside it, the                 its control socket. Nothing was done before the
-//           count of the arguments, these, the environment                first; another one comes where the first has ended
+//           the numbers of the descriptors beside it, the                 its control socket; another one comes where the
+//           count of the arguments, these, the environment                first has ended
 //                                                               kDecline  the command is none for the planner, which has done nothing
-//   kGo     the shim was started                                kWait     until the shim has ended
-//   kEnded  it has                                              kDone     the exit status, and what is to be told on standard error
+//   kGo     the shim was started: nothing was made before       kWait     until the shim has ended
+//   kEnded  it has                                              kDone     the exit status, once the shim has ended, and what is to be
+//                                                                         told on standard error
 //   kSignal the number of one that has come                     kForward  the numbers of the signals that are for the program
 namespace nacelle {
 

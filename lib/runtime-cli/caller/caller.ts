@@ -19,6 +19,8 @@ export interface Caller {
   tell(text: string): void;
   /** Sends on the signals that the caller hears. @returns a function that ends this */
   forwardSignals(send: SignalSender): () => void;
+  /** Nobody hears any more of what is told, and the caller may do the command by itself. */
+  hasGone(): boolean;
 }
 
 /** This process itself. */
@@ -30,6 +32,7 @@ export const ownCaller = (): Caller => ({
   descriptor: ownDescriptor,
   tell: (text) => void process.stderr.write(`${text}\n`),
   forwardSignals,
+  hasGone: () => false,
 });
 
 /** Whoever has no standard streams gets some from Node. */

@@ -37,6 +37,8 @@ function closeFds(fds: readonly number[]): void {
 interface Shim {
   readonly control: number;
   readonly owner: string;
+  /** Whether the front has it as its child, when that is known. */
+  readonly begun: Promise<boolean>;
 }
 
 /** The front of a command, which has the shim as its child. */
@@ -46,6 +48,8 @@ export class FrontConnection implements CallersShim {
   readonly #came: FrontMessage[] = [];
   #shim: Shim | null = null;
   #connection: Connection | null = null;
+  /** The front has the shim as its child. */
+  #isBegun = false;
   /** Sends the front's signals to the program. */
   #sendOn: SignalSender | null = null;
   /** The signals that the front was asked for. */
@@ -87,30 +91,51 @@ export class FrontConnection implements CallersShim {
     };
   }
 
-  /** Has the front start the shim. @returns whether it has: nothing may be made before. @throws SyscallError */
-  async startShim(): Promise<boolean> {
+  /** Asks the front to start the shim, and waits for nothing: see {@link ensureShim}. @throws SyscallError */
+  askForShim(): void {
     const ends = loadNative().addon.socketPair();
     if (typeof ends === 'number') throw nativeError('make a socket', 'socketpair', -ends);
     const [control, theirs] = ends;
     const owner = newId();
-    this.#shim = { control, owner };
     try {
       this.send(Message.spawn, encodeStrings(runtimeDir(), owner), [shimCopy(), theirs]);
+    } catch (error) {
+      closeDescriptor(control);
+      throw error;
     } finally {
       closeDescriptor(theirs);
     }
-    // a front that has gone since has taken its shim with it
-    return (await this.next())?.type === Message.go && !this.gone;
+    this.#isBegun = false;
+    this.#shim = { control, owner, begun: this.#begun() };
+  }
+
+  /** A front that has gone since has taken its shim with it. One that has none can't go on with this process. */
+  async #begun(): Promise<boolean> {
+    const message = await this.next();
+    if (message?.type !== Message.go) this.close();
+    this.#isBegun = !this.gone;
+    return this.#isBegun;
+  }
+
+  /**
+   * Waits until the front has the shim as its child: before that nothing may be made, since the front may do the command by itself. One that has gone by itself
+   * has ended what it did: nothing takes its place. After {@link end} the front is asked for another one.
+   *
+   * @throws ShimError: the front has none; SyscallError
+   */
+  async ensureShim(): Promise<void> {
+    if (this.#shim === null && !this.gone) this.askForShim();
+    if (this.#shim === null || !(await this.#shim.begun)) throw new ShimError();
   }
 
   /** No shim of this process takes the place of one that has gone: what it would make, or end, is not the front's. @throws ShimError; SyscallError */
   connection(): Connection {
-    if (this.#shim === null) throw new ShimError();
+    if (this.#shim === null || !this.#isBegun) throw new ShimError();
     this.#connection ??= this.#connected(this.#shim);
     return this.#connection;
   }
 
-  #connected({ control, owner }: Shim): Connection {
+  #connected({ control, owner }: Pick<Shim, 'control' | 'owner'>): Connection {
     try {
       return connectByControl(control, owner);
     } catch (error) {
@@ -127,9 +152,11 @@ export class FrontConnection implements CallersShim {
     await this.next();
   }
 
-  /** One that has gone by itself has ended what it did: nothing takes its place. @throws ShimError; SyscallError */
-  async ensureShim(): Promise<void> {
-    if (this.#shim === null && !(await this.startShim())) throw new ShimError();
+  /** Has the front end with this status when its shim has ended, and tell these words. It hears of nothing before it has started one. */
+  async done(status: number, told: string): Promise<void> {
+    await this.#shim?.begun;
+    this.#letGo();
+    this.send(Message.done, encodeStrings(String(status), told.replaceAll('\0', '')));
   }
 
   close(): void {

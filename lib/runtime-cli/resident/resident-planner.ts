@@ -16,7 +16,7 @@ import type { Caller } from '../caller/caller.js';
 import { FrontConnection } from './front-connection.js';
 import { packageFiles } from './package-files.js';
 import { pathOfCaller } from './path-of-caller.js';
-import { type Ask, decodeAsk, encodeStrings, Message } from './resident-messages.js';
+import { type Ask, decodeAsk, Message } from './resident-messages.js';
 
 /** The socket in the folder of all states; as addon/shim/front/resident.h has it. */
 export const RESIDENT_SOCKET = '@planner';
@@ -89,7 +89,7 @@ async function serve(front: FrontConnection, { own, cleared, command }: Serving)
   try {
     const ask = message.type === Message.ask ? understood(message.body) : null;
     const isOther = ask !== null && ask.package !== own;
-    if (ask === null || isOther || ask.numbers.length !== message.fds.length || isForThisLibrary(ask) || !(await hasShim(front))) {
+    if (ask === null || isOther || ask.numbers.length !== message.fds.length || isForThisLibrary(ask) || !hasAskedForShim(front)) {
       front.send(Message.decline);
       return isOther;
     }
@@ -101,18 +101,23 @@ async function serve(front: FrontConnection, { own, cleared, command }: Serving)
       descriptor: (number) => fds.get(number) ?? null,
       tell: (text) => void told.push(`${text}\n`),
       forwardSignals: (send) => front.forwardSignals(send),
+      hasGone: () => front.gone,
     });
-    front.send(Message.done, encodeStrings(String(status), told.join('').replaceAll('\0', '')));
+    await front.done(status, told.join(''));
     return false;
   } finally {
     for (const fd of message.fds) closeDescriptor(fd);
   }
 }
 
-/** Nothing was made where it has none: the front does the command by a Node of its own, which tells why, where that fails too. */
-async function hasShim(front: FrontConnection): Promise<boolean> {
+/**
+ * The shim starts while this thread reads and plans. Without it nothing is made: the front does the command by a Node of its own, which tells why, where that
+ * fails too.
+ */
+function hasAskedForShim(front: FrontConnection): boolean {
   try {
-    return await front.startShim();
+    front.askForShim();
+    return true;
   } catch {
     return false;
   }

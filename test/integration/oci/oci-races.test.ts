@@ -11,6 +11,7 @@ import { programFile } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
 import { bundleGroups, makeBundle, useRuntimes } from '../../fixtures/runtime-bundle.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
+import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['busybox', 'runc'] });
@@ -31,6 +32,27 @@ function left(): string[] {
 function creating(bundle: string, id: string): ChildProcess {
   return spawn(process.execPath, [programFile('nacelle-oci'), '--root', states, 'create', '--bundle', bundle, id], { stdio: 'ignore' });
 }
+
+describe('a run in the foreground', () => {
+  it('leaves another container of its id alone that was made since somebody deleted its own', async () => {
+    const bundle = makeBundle(folder, ['busybox', 'sleep', '1000']);
+    const child = spawn(process.execPath, [programFile('nacelle-oci'), '--root', states, 'run', '--bundle', bundle, 'one'], {
+      stdio: 'ignore',
+    });
+    const ended = once(child, 'exit');
+    await until('it runs', async () => (await oci('state', 'one')).stdout.includes('"running"'));
+    child.kill('SIGSTOP');
+    try {
+      expect(await oci('delete', '--force', 'one')).toMatchObject({ code: 0, stderr: '' });
+      expect(await oci('create', '--bundle', bundle, 'one')).toMatchObject({ code: 0, stderr: '' });
+    } finally {
+      child.kill('SIGCONT');
+    }
+    expect(await ended).toEqual([137, null]);
+    expect(await oci('state', 'one')).toMatchObject({ code: 0, stdout: expect.stringContaining('"created"') });
+    expect(await oci('delete', '--force', 'one')).toMatchObject({ code: 0, stderr: '' });
+  });
+});
 
 describe('a create that was killed', () => {
   it(`leaves nothing that delete --force does not remove, at ${kills} moments`, async () => {

@@ -92,7 +92,11 @@ describe('run by a resident planner', () => {
     const line = 'for f in /proc/self/fd/*; do busybox readlink $f > /dev/null && echo "fd $(busybox basename $f)"; done; cat <&5';
     const bundle = makeBundle(folder, ['busybox', 'sh', '-c', line]);
     await resident();
-    const { code, stdout, stderr } = await calledWith('', front, `run --bundle '${bundle}' --preserve-fds 60 one 3<&- 4<&- 5<'${folder}/five'`);
+    const { code, stdout, stderr } = await calledWith(
+      '',
+      front,
+      `run --bundle '${bundle}' --preserve-fds 60 one 3<&- 4<&- 5<'${folder}/five'`,
+    );
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     // a shell has its own from 10 on
     expect(stdout.split('\n').filter((text) => !/^fd (?:[012]|1\d)$/.test(text))).toEqual(['fd 5', 'from five', '']);

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { ownCaller } from '../../../lib/runtime-cli/caller/caller.js';
-import { createContainer } from '../../../lib/runtime-cli/create-container.js';
+import { createContainer, leavePlans } from '../../../lib/runtime-cli/create-container.js';
 import { bundleOf, orRefused, ROOT_RIGHTS, statesFolder } from '../../fixtures/bundle-container.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { requires } from '../../fixtures/requires.js';
@@ -39,13 +39,25 @@ describe('the systemd of a user', () => {
     };
     try {
       const answer = await orRefused(async () => {
-        await createContainer({
-          ...{ ...request, pidfdSocket: null, newKeyring: true, noPivot: false, detach: true, preservedFds: 0, systemd: true, keep: false },
-          // the socket of a systemd in XDG_RUNTIME_DIR comes first, and without the variable in /run/user
-          caller: { ...ownCaller(), env: { XDG_RUNTIME_DIR: join(folder, 'none'), [name]: value } },
-          debug: () => undefined,
-          rights: { ...ROOT_RIGHTS, isConfined: true },
-        });
+        await createContainer(
+          {
+            ...{
+              ...request,
+              pidfdSocket: null,
+              newKeyring: true,
+              noPivot: false,
+              detach: true,
+              preservedFds: 0,
+              systemd: true,
+              keep: false,
+            },
+            // the socket of a systemd in XDG_RUNTIME_DIR comes first, and without the variable in /run/user
+            caller: { ...ownCaller(), env: { XDG_RUNTIME_DIR: join(folder, 'none'), [name]: value } },
+            debug: () => undefined,
+            rights: { ...ROOT_RIGHTS, isConfined: true },
+          },
+          leavePlans,
+        );
         return 'made';
       });
       expect([answer, asked]).toEqual(['refused: ERR_UNSUPPORTED', 1]);

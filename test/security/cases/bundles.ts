@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { processSeen } from '../../../lib/host/process-identity.js';
 import { ownCaller } from '../../../lib/runtime-cli/caller/caller.js';
 import { deleteContainer } from '../../../lib/runtime-cli/change-container.js';
-import { createContainer } from '../../../lib/runtime-cli/create-container.js';
+import { createContainer, leavePlans } from '../../../lib/runtime-cli/create-container.js';
 import { type StateFolder, stateFolder } from '../../../lib/runtime-cli/state/container-state.js';
 import {
   besideBundle,
@@ -74,18 +74,9 @@ async function createdBundle<T>(use: (pid: number) => Promise<T>): Promise<T> {
     consoleSocket: null,
     pidfdSocket: null,
   };
-  const { folder, record, task } = await createContainer({
-    ...request,
-    caller: ownCaller(),
-    debug: () => undefined,
-    rights: ROOT_RIGHTS,
-    newKeyring: true,
-    noPivot: false,
-    detach: false,
-    keep: false,
-    preservedFds: 0,
-    systemd: false,
-  });
+  const more = { caller: ownCaller(), debug: () => undefined, rights: ROOT_RIGHTS, newKeyring: true, noPivot: false, detach: false };
+  const { made } = await createContainer({ ...request, ...more, keep: false, preservedFds: 0, systemd: false }, leavePlans);
+  const { folder, record, task } = made;
   try {
     return await use(record.pid);
   } finally {
@@ -311,20 +302,31 @@ export const bundles = [
     tries: async () => {
       const root = statesFolder();
       const answer = await orRefused(async () => {
-        await createContainer({
-          ...{ root, id: '../out', bundle: bundleOf('true'), config: 'config.json', pidFile: null, consoleSocket: null, pidfdSocket: null },
-          ...{
-            newKeyring: true,
-            noPivot: false,
-            detach: true,
-            keep: false,
-            preservedFds: 0,
-            systemd: false,
-            caller: ownCaller(),
-            debug: () => undefined,
-            rights: ROOT_RIGHTS,
+        await createContainer(
+          {
+            ...{
+              root,
+              id: '../out',
+              bundle: bundleOf('true'),
+              config: 'config.json',
+              pidFile: null,
+              consoleSocket: null,
+              pidfdSocket: null,
+            },
+            ...{
+              newKeyring: true,
+              noPivot: false,
+              detach: true,
+              keep: false,
+              preservedFds: 0,
+              systemd: false,
+              caller: ownCaller(),
+              debug: () => undefined,
+              rights: ROOT_RIGHTS,
+            },
           },
-        });
+          leavePlans,
+        );
         return 'created';
       });
       return statSync(join(root, '../out'), { throwIfNoEntry: false }) ? 'made outside' : answer;

@@ -68,9 +68,10 @@ describe('the connection of a front', () => {
 
   it('asks for another shim once the first has ended, and for none before', async () => {
     const { front, sent, says } = connected();
-    const begun = front.startShim();
+    front.askForShim();
+    const begun = front.ensureShim();
     says(Message.go);
-    expect(await begun).toBe(true);
+    await begun;
     await front.ensureShim();
     const ended = front.end();
     says(Message.ended);
@@ -79,6 +80,26 @@ describe('the connection of a front', () => {
     says(Message.go);
     await ensured;
     expect(sent.map(([type]) => type)).toEqual([Message.spawn, Message.wait, Message.spawn]);
+    front.close();
+  });
+
+  it('lets nothing be done by a shim that the front has not started', async () => {
+    const { front, says, isClosed } = connected();
+    front.askForShim();
+    expect(() => front.connection()).toThrow(expect.objectContaining({ code: 'ERR_SHIM_DIED' }));
+    says(Message.ended);
+    await expect(front.ensureShim()).rejects.toMatchObject({ code: 'ERR_SHIM_DIED' });
+    expect([isClosed(), front.gone]).toEqual([true, true]);
+  });
+
+  it('lets go of the shim before it has the front end', async () => {
+    const { front, sent, says } = connected();
+    front.askForShim();
+    says(Message.go);
+    await front.ensureShim();
+    await front.done(3, 'words\n\0');
+    expect(sent.slice(1)).toEqual([[Message.done, '3\0words\n\0']]);
+    expect(() => front.connection()).toThrow(expect.objectContaining({ code: 'ERR_SHIM_DIED' }));
     front.close();
   });
 
