@@ -15,6 +15,8 @@
 namespace nacelle::layer {
 namespace {
 
+constexpr mode_t kPermissions = 0777;
+constexpr mode_t kOfNewFolder = kPermissions | S_ISVTX;                       // what mkdir(2) takes of a mode
 constexpr uint32_t kMostMajor = (1U << 12) - 1, kMostMinor = (1U << 20) - 1;  // the kernel's dev_t
 
 int failed(const TarEntry& entry, int error, const char* what, Failure& why) {
@@ -26,6 +28,8 @@ int own_failed(const TarEntry& entry, int error, Failure& why) {
   if (error != EINVAL) return failed(entry, error, "setting its owner", why);
   return fail(why, kNobodys, "entry %s: its owner, %u:%u, is none here", shown(entry.name).c_str(), entry.uid, entry.gid);
 }
+
+bool owns(const Owner& owner, const TarEntry& entry) { return owner.uid == entry.uid && owner.gid == entry.gid; }
 
 // Calls `make` (0 or more, or -errno). Where something is in the way, this clears it and calls `make` again, a bounded number of times, as
 // somebody else may keep making it.
@@ -44,37 +48,43 @@ int replacing(Unpacking& work, int parent, const char* name, Make make, bool& hi
 
 int make_file(Unpacking& work, const TarEntry& entry, const std::string& path, int parent, const char* name, Failure& why) {
   bool hid = false;
+  // Mostly the file has its mode from the beginning, for the umask is 0. Set-id bits come at the end, since a change of owner clears them,
+  // and an ACL, inherited or the entry's own, changes the mode.
+  const bool has_mode = (entry.mode & ~kPermissions) == 0 && entry.xattrs.empty() && !work.tree.inherits();
   const auto make = [&] {
-    const int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    const int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, has_mode ? entry.mode : 0600);
     return fd < 0 ? -errno : fd;
   };
   const int made = replacing(work, parent, name, make, hid);
   if (made < 0) return failed(entry, made, "making it", why);
   const unique_fd file(made);
   if (const int result = write_data(file.get(), work.reader, entry, why); result < 0) return result;
-  struct stat status;
-  if (fstat(file.get(), &status) < 0) return failed(entry, errno, "stat", why);
-  work.tree.made(status);
-  // The owner comes first, since a change of owner clears set-id bits and capabilities. Mostly there is nothing to change.
-  const bool ours = status.st_uid == entry.uid && status.st_gid == entry.gid;
-  if (!ours && fchown(file.get(), entry.uid, entry.gid) < 0) return own_failed(entry, errno, why);
+  Owner owner;
+  if (const int result = work.tree.made_file(file.get(), owner); result < 0) return failed(entry, result, "stat", why);
+  // The owner comes before mode and attributes, since a change of owner clears set-id bits and capabilities. Mostly there is nothing to
+  // change.
+  if (!owns(owner, entry) && fchown(file.get(), entry.uid, entry.gid) < 0) return own_failed(entry, errno, why);
   if (const int result = set_xattrs(file.get(), entry.xattrs, !work.tree.inherits(), path, why); result < 0) return result;
-  if (fchmod(file.get(), entry.mode) < 0) return failed(entry, errno, "setting its mode", why);
+  if (!has_mode && fchmod(file.get(), entry.mode) < 0) return failed(entry, errno, "setting its mode", why);
   const struct timespec times[2] = {entry.mtime, entry.mtime};
   if (futimens(file.get(), times) < 0) return failed(entry, errno, "setting its time", why);
   return 0;
 }
 
-// Opens the folder, and makes it when it isn't there. `fresh` tells whether it was made.
-int open_or_make(Unpacking& work, int parent, const char* name, unique_fd& folder, bool& fresh) {
-  struct stat status;
-  fresh = false;
-  if (status_of(parent, name, status) == 0 && S_ISDIR(status.st_mode)) return open_folder(parent, name, folder);
+// Makes the folder with `mode`, or opens the one that is there. `fresh` tells whether it was made.
+int make_or_open(Unpacking& work, int parent, const char* name, mode_t mode, unique_fd& folder, bool& fresh) {
   bool hid = false;
-  const auto make = [&] { return mkdirat(parent, name, 0700) < 0 ? -errno : 0; };
-  if (const int result = replacing(work, parent, name, make, hid); result < 0) return result;
-  fresh = true;
-  if (const int result = open_folder(parent, name, folder); result < 0) return result;
+  const auto make = [&] { return mkdirat(parent, name, mode) < 0 ? -errno : 0; };
+  int result = make();
+  fresh = result == 0;
+  if (result == -EEXIST) {
+    struct stat status;
+    if (status_of(parent, name, status) == 0 && S_ISDIR(status.st_mode)) return open_folder(parent, name, folder);
+    result = replacing(work, parent, name, make, hid);
+    fresh = true;
+  }
+  if (result < 0) return result;
+  if (result = open_folder(parent, name, folder); result < 0) return result;
   return hid ? work.tree.hide_below(folder.get()) : 0;
 }
 
@@ -83,7 +93,8 @@ template <typename Make>
 int make_node(Unpacking& work, const TarEntry& entry, const std::string& path, int parent, const char* name, Make make, Failure& why) {
   bool hid = false;
   if (const int result = replacing(work, parent, name, make, hid); result < 0) return failed(entry, result, "making it", why);
-  if (fchownat(parent, name, entry.uid, entry.gid, AT_SYMLINK_NOFOLLOW) < 0) return own_failed(entry, errno, why);
+  const bool ours = work.tree.owner() && owns(*work.tree.owner(), entry);
+  if (!ours && fchownat(parent, name, entry.uid, entry.gid, AT_SYMLINK_NOFOLLOW) < 0) return own_failed(entry, errno, why);
   if (const int result = set_xattrs_at(parent, name, entry.xattrs, !work.tree.inherits(), path, why); result < 0) return result;
   const struct timespec times[2] = {entry.mtime, entry.mtime};
   if (utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW) < 0) return failed(entry, errno, "setting its time", why);
@@ -150,10 +161,16 @@ int make_folder(Unpacking& work, const TarEntry& entry, const std::string& path,
   unique_fd folder;
   bool fresh = false;
   struct stat status;
+  // Until all content is there, this process must be able to write into the folder.
+  const mode_t mode = entry.mode | 0700;
   // The archive's own top folder is the target, which is there.
-  const int result = path.empty() ? open_folder(work.tree.root(), ".", folder) : open_or_make(work, parent, name, folder, fresh);
+  const int result =
+      path.empty() ? open_folder(work.tree.root(), ".", folder) : make_or_open(work, parent, name, mode & kOfNewFolder, folder, fresh);
   if (result < 0) return failed(entry, result, "making the folder", why);
-  if (fchown(folder.get(), entry.uid, entry.gid) < 0) return own_failed(entry, errno, why);
+  if (fstat(folder.get(), &status) < 0) return failed(entry, errno, "stat", why);
+  if (!owns({status.st_uid, status.st_gid}, entry) && fchown(folder.get(), entry.uid, entry.gid) < 0) {
+    return own_failed(entry, errno, why);
+  }
   std::vector<Xattr> now;
   std::string_view acl;  // set at the end, since children would inherit it
   for (const Xattr& xattr : entry.xattrs) {
@@ -164,9 +181,9 @@ int make_folder(Unpacking& work, const TarEntry& entry, const std::string& path,
   }
   fresh = fresh && !work.tree.inherits();
   if (const int set = set_xattrs(folder.get(), now, fresh, path, why); set < 0) return set;
-  // Until all content is there, this process must be able to write into the folder.
-  if (fchmod(folder.get(), entry.mode | 0700) < 0) return failed(entry, errno, "setting its mode", why);
-  if (fstat(folder.get(), &status) < 0) return failed(entry, errno, "stat", why);
+  // an ACL that was set or removed changes the mode
+  const bool has_mode = fresh && now.empty() && (status.st_mode & 07777) == mode;
+  if (!has_mode && fchmod(folder.get(), mode) < 0) return failed(entry, errno, "setting its mode", why);
   work.tree.made(status);
   const int kept = work.times.add(work.tree.root(), path, status, entry.mode, entry.mtime, acl);
   if (kept < 0) return failed(entry, kept, "keeping its time until its content is there", why);

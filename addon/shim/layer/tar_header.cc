@@ -1,5 +1,6 @@
 #include "tar_header.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -26,17 +27,32 @@ bool parse_base256(std::string_view field, int64_t& value) {
   return (value < 0) == negative;
 }
 
-// Both sums are accepted, since old archives were written with signed bytes.
-bool has_checksum(const char* block) {
-  int64_t wanted;
-  if (!parse_tar_number(field(block, 148, 8), wanted)) return false;
-  int64_t plain = 0, with_sign = 0;
-  for (size_t i = 0; i < kBlockSize; ++i) {
-    const char byte = i >= 148 && i < 156 ? ' ' : block[i];
-    plain += static_cast<unsigned char>(byte);
-    with_sign += static_cast<signed char>(byte);
+// The sum of a block's bytes, eight at a time.
+int64_t sum_of(const char* block) {
+  constexpr uint64_t kEveryOther = 0x00ff00ff00ff00ff;
+  uint64_t sums = 0;  // four of 16 bits, each of 128 bytes
+  for (size_t i = 0; i < kBlockSize; i += sizeof(uint64_t)) {
+    uint64_t word;
+    std::memcpy(&word, block + i, sizeof word);
+    sums += (word & kEveryOther) + (word >> 8 & kEveryOther);
   }
-  return wanted == plain || wanted == with_sign;
+  int64_t sum = 0;
+  for (; sums != 0; sums >>= 16) sum += static_cast<int64_t>(sums & 0xffff);
+  return sum;
+}
+
+// Both sums are accepted, since old archives were written with signed bytes: each byte from 128 on counts 256 less then.
+bool has_checksum(const char* block) {
+  constexpr size_t kAt = 148, kSize = 8;
+  int64_t wanted;
+  if (!parse_tar_number(field(block, kAt, kSize), wanted)) return false;
+  char counted[kBlockSize];
+  std::memcpy(counted, block, kBlockSize);
+  std::memset(counted + kAt, ' ', kSize);  // the sum's own field counts as blanks
+  const int64_t plain = sum_of(counted);
+  if (wanted == plain) return true;
+  const auto high = std::count_if(counted, counted + kBlockSize, [](char byte) { return (byte & 0x80) != 0; });
+  return wanted == plain - 256 * int64_t{high};
 }
 
 std::string full_name(const char* block) {

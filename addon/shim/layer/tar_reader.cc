@@ -129,22 +129,22 @@ int TarReader::complete(const char* block, TarEntry& entry, Failure& why) {
   if (pax_.sparse.name) entry.name = *pax_.sparse.name;
   entry.xattrs = std::move(pax_.xattrs);
   name_ = entry.name;
-  const std::string name = shown(entry.name);
+  const auto refused = [&](const char* reason) { return fail(why, EBADMSG, "entry %s: %s", shown(entry.name).c_str(), reason); };
 
-  if (entry.size > INT64_MAX - kBlockSize) return fail(why, EBADMSG, "entry %s: its size is impossible", name.c_str());
+  if (entry.size > INT64_MAX - kBlockSize) return refused("its size is impossible");
   if (entry.type == tar::kContiguous) entry.type = tar::kFile;
   // before there was a type for folders, a slash at the end marked them
   if (entry.type == tar::kFile && !entry.name.empty() && entry.name.back() == '/') entry.type = tar::kDirectory;
   const bool file = entry.type == tar::kFile || entry.type == tar::kGnuSparse;
   if (!file && (entry.type < tar::kHardLink || entry.type > tar::kFifo)) {
-    return fail(why, EBADMSG, "entry %s: its type %s is unknown", name.c_str(), shown({&entry.type, 1}).c_str());
+    return refused(("its type " + shown({&entry.type, 1}) + " is unknown").c_str());
   }
   // Readers disagree on whether data follows other types, so an archive could hide entries from one of them.
-  if (!file && entry.size != 0) return fail(why, EBADMSG, "entry %s: only a file can have a size", name.c_str());
+  if (!file && entry.size != 0) return refused("only a file can have a size");
   left_ = entry.size;
   padding_ = padding_of(entry.size);
   if (entry.type != tar::kGnuSparse && !pax_.sparse.used()) return 0;
-  if (!file) return fail(why, EBADMSG, "entry %s: only a file can have holes", name.c_str());
+  if (!file) return refused("only a file can have holes");
   return read_sparse(block, entry, why);
 }
 

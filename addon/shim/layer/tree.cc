@@ -48,6 +48,7 @@ void Tree::remember(std::string_view path, unique_fd folder) {
   last_path_ = path;
   last_ = std::move(folder);
   inherits_ = false;
+  owner_.reset();
 }
 
 int Tree::clear(int parent, const char* name, bool& hid) {
@@ -70,6 +71,17 @@ int Tree::made(int parent, const char* name) {
 
 void Tree::made(const struct stat& status) {
   if (!overlay_) ours_.add(status);
+}
+
+int Tree::made_file(int file, Owner& owner) {
+  if (!overlay_ || !owner_) {
+    struct stat status;
+    if (fstat(file, &status) < 0) return -errno;
+    made(status);
+    owner_ = Owner{status.st_uid, status.st_gid};
+  }
+  owner = *owner_;
+  return 0;
 }
 
 int Tree::count() {

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -24,6 +25,11 @@ class Inodes {
     return static_cast<uint64_t>(status.st_ino) ^ static_cast<uint64_t>(status.st_dev) << 48;
   }
   std::unordered_set<uint64_t> known_;
+};
+
+struct Owner {
+  uid_t uid;
+  gid_t gid;
 };
 
 struct TreeOptions {
@@ -51,6 +57,11 @@ class Tree {
   // For each thing that an entry made: remembers it, so that whiteouts of this layer spare it.
   int made(int parent, const char* name);
   void made(const struct stat& status);
+  // The same for an open file that was made in the last folder. `owner`: whose it is. 0 or -errno.
+  int made_file(int file, Owner& owner);
+  // Whose a thing is that was made in the last folder, where that is known: the kernel gives all that one process makes in one folder to
+  // the same owner, who is that of the first file that it made there.
+  const std::optional<Owner>& owner() const { return owner_; }
   // Counts one more entry or folder. -kBeyondLimit when there are too many.
   int count();
   // Makes the folder hide what lower layers have in it: marks it as opaque, or removes what this layer has not made.
@@ -74,6 +85,7 @@ class Tree {
   std::string last_path_;
   unique_fd last_;
   bool inherits_ = false;
+  std::optional<Owner> owner_;
 };
 
 }  // namespace nacelle::layer

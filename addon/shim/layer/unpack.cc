@@ -1,6 +1,7 @@
 #include "unpack.h"
 
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -56,14 +57,26 @@ int unpack_entry(Unpacking& work, TarEntry& entry, Failure& why) {
   return make_entry(work, entry, path, why);
 }
 
+// Takes from the layer's top the ACLs that it has of the folder in which it was made: each file in it would inherit them.
+int forget_acls(int top) {
+  for (const char* name : {kDefaultAcl, kAccessAcl}) {
+    if (fremovexattr(top, name) < 0 && errno != ENODATA && errno != EOPNOTSUPP) return -errno;
+  }
+  return 0;
+}
+
 // Gives the layer's top the owner and mode of the one below, until an entry './' says something else.
-int begin_as_below(const Unpacking& work, Failure& why) {
-  if (work.lower.folders.empty()) return 0;
-  struct stat below;
-  unique_fd top;
-  int result = fstat(work.lower.folders.front().get(), &below) < 0 ? -errno : open_folder(work.tree.root(), ".", top);
-  if (result == 0 && (fchown(top.get(), below.st_uid, below.st_gid) < 0 || fchmod(top.get(), below.st_mode & 07777) < 0)) result = -errno;
-  return result < 0 ? fail(why, -result, "making the layer's top as the one below") : 0;
+int begin_layer(const Unpacking& work, Failure& why) {
+  unique_fd top;  // the root may be open by O_PATH
+  int result = open_folder(work.tree.root(), ".", top);
+  if (result == 0 && work.tree.overlay()) result = forget_acls(top.get());
+  if (result == 0 && !work.lower.folders.empty()) {
+    struct stat below;
+    const bool done = fstat(work.lower.folders.front().get(), &below) == 0 && fchown(top.get(), below.st_uid, below.st_gid) == 0 &&
+                      fchmod(top.get(), below.st_mode & 07777) == 0;
+    if (!done) result = -errno;
+  }
+  return result < 0 ? fail(why, -result, "making the layer's top") : 0;
 }
 
 // Writes all files to the disk by one call, which also reports a write that failed late (Linux 5.8).
@@ -99,7 +112,7 @@ int unpack_layer(int input_fd, int root_fd, const int* lower_fds, size_t lower_c
   const int opened = open_layers(lower_fds, lower_count, options.by_user ? MarkNames::kUser : MarkNames::kTrusted, work.lower);
   if (opened < 0) return fail(why, -opened, "opening the lower layers");
   TarEntry entry;
-  int result = begin_as_below(work, why);
+  int result = begin_layer(work, why);
   if (result < 0) return result;
   while ((result = work.reader.next(entry, why)) > 0) {
     if (result = unpack_entry(work, entry, why); result < 0) return result;

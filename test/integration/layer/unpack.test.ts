@@ -8,7 +8,7 @@ import { paxRecord, type TarEntry, tarArchive, tarEntry } from '../../fixtures/t
 import { temporaryFolder } from '../../fixtures/temporary.js';
 import { differences, inventory } from '../../fixtures/tree.js';
 
-const { describe, it } = requires({ root: true, tools: [LAYER_COMPILER, 'bash', 'tar', 'getfattr', 'setfattr'] });
+const { describe, it } = requires({ root: true, tools: [LAYER_COMPILER, 'bash', 'tar', 'getfattr', 'setfattr', 'strace'] });
 
 let driver = '';
 let root = '';
@@ -202,6 +202,58 @@ describe('metadata', () => {
     expect(Object.entries(found).filter(([path, facts]) => path !== '/d' && facts.includes('acl'))).toEqual([]);
   });
 
+  it('nothing in a layer inherits an ACL from where the layer is made', () => {
+    for (const kind of ['access', 'default']) {
+      const acl = '0x0200000001000700ffffffff02000700e803000004000500ffffffff10000500ffffffff20000000ffffffff';
+      execFileSync('setfattr', ['-n', `system.posix_acl_${kind}`, '-v', acl, root]);
+    }
+    const made: TarEntry[] = [
+      { ...plain('f'), mode: 0o777 },
+      { name: 'e', type: '5' },
+      { name: 'p', type: '6' },
+      plain('e/f'),
+      plain('i/f'),
+    ];
+    expect(unpack(tarArchive(...made), 'whiteouts=overlay')).toBe('');
+    const found = inventory(root);
+    expect(Object.entries(found).filter(([, facts]) => facts.includes('acl'))).toEqual([]);
+    expect([found['/f'], found['/e'], found['/e/f']].map((facts) => facts?.split(',')[0])).toEqual([
+      'mode 100777',
+      'mode 40755',
+      'mode 100644',
+    ]);
+  });
+
+  it.each([[], ['whiteouts=overlay']])('owners and modes in a folder that gives its group to what is made in it (%s)', (...options) => {
+    const folder = (name: string, mode: number, gid: number): TarEntry => ({ name, type: '5', mode, gid });
+    const file = (name: string, mode: number, uid: number, gid: number): TarEntry => ({ ...plain(name, 'x'), mode, uid, gid });
+    const archive = tarArchive(
+      file('before', 0o600, 0, 0),
+      folder('s', 0o2775, 7),
+      file('s/ours', 0o644, 0, 0),
+      file('s/its', 0o664, 0, 7),
+      file('s/other', 0o4750, 5, 6),
+      file('s/set', 0o6711, 0, 0),
+      file('s/closed', 0, 0, 0),
+      file('s/all', 0o1777, 0, 7),
+      { name: 's/link', type: '2', link: 'ours', gid: 0 },
+      { name: 's/its-link', type: '2', link: 'its', gid: 7 },
+      folder('s/plain', 0o755, 0),
+      file('s/plain/ours', 0o444, 0, 0),
+      folder('s/kept', 0o3777, 7),
+      file('s/kept/its', 0o755, 0, 7),
+      file('after', 0o777, 0, 0),
+      // the same folder gives another group from here on
+      folder('s', 0o2775, 9),
+      file('s/ours-too', 0o644, 0, 0),
+      file('s/its-too', 0o644, 0, 9),
+      folder('s', 0o755, 9),
+      file('s/last', 0o640, 0, 0),
+    );
+    expect(unpack(archive, ...options)).toBe('');
+    expect(differences(inventory(root), inventory(gnu(archive)))).toEqual([]);
+  });
+
   it('the last word on a folder that has several entries, of its ACL too', () => {
     const acl = Buffer.from('0200000001000700ffffffff04000500ffffffff080005000500000010000500ffffffff20000500ffffffff', 'hex');
     const withAcl: Partial<TarEntry> = { pax: { 'SCHILY.xattr.system.posix_acl_default': acl } };
@@ -253,6 +305,32 @@ describe('metadata', () => {
       { mtimeMs: 8000, uid: 6 },
     ]);
   });
+});
+
+it('makes a file of a layer by no more system calls than it needs', () => {
+  const trace = join(newFolder(parent), 'trace');
+  /** How often each call is made for files like this one, beyond what the same archive without them takes. */
+  const calls = (make: (name: string) => TarEntry): Record<string, number> => {
+    const counts = [0, 50].map((files) => {
+      const archive = tarArchive(
+        { name: 'd', type: '5' },
+        make('d/first'),
+        ...Array.from({ length: files }, (_, index) => make(`d/${index}`)),
+      );
+      feed('strace', ['-f', '-o', trace, driver, 'unpack', newFolder(parent), 'devices=1', 'whiteouts=overlay'], archive);
+      const names = readFileSync(trace, 'utf8').matchAll(/^\d+ +(\w+)\(/gm);
+      return [...names].reduce((sum, [, name = '']) => sum.set(name, (sum.get(name) ?? 0) + 1), new Map<string, number>());
+    });
+    const [none, all] = counts;
+    const more = [...(all ?? [])].map(([name, count]) => [name, (count - (none?.get(name) ?? 0)) / 50] as const);
+    // the archive is read in pieces that are larger than a file, and kept in memory
+    return Object.fromEntries(more.filter(([, count]) => count >= 0.5));
+  };
+  const made = { openat: 1, utimensat: 1, close: 1 };
+  expect(calls((name) => plain(name))).toEqual(made);
+  expect(calls((name) => plain(name, 'x'.repeat(3000)))).toEqual({ ...made, pwrite64: 1 });
+  expect(calls((name) => ({ ...plain(name), uid: 5 }))).toEqual({ ...made, fchown: 1 });
+  expect(calls((name) => ({ ...plain(name), mode: 0o4755 }))).toEqual({ ...made, fchmod: 1 });
 });
 
 it('reads a large sparse archive without filling the holes', () => {
