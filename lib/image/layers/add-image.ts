@@ -7,7 +7,8 @@ import { chainIds, type Descriptor, type Manifest, type OciConfig } from '../for
 import { openBlobIn } from '../formats/oci-layout.js';
 import { blobCap, type ParsedLimits } from '../formats/unpack-limits.js';
 import { mayPass } from '../registry/retry.js';
-import { addBlob, discardDamaged, discardPart, hasBlob } from '../store/blobs.js';
+import { Arrival } from '../store/arrival.js';
+import { type AddBlobOptions, addBlob, discardDamaged, discardPart, hasBlob } from '../store/blobs.js';
 import { setReference } from '../store/index-file.js';
 import { inParallel, settled } from './in-parallel.js';
 import { unpackedLayers } from './unpacked-layers.js';
@@ -48,24 +49,32 @@ export async function addImage(reference: string | null, image: NewImage, option
   const held = await hold([...blobs.map(({ digest }) => digest), ...chainIds(config.rootfs.diff_ids)]);
   const stop = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
-  const add = (blob: Descriptor, onBytes?: (bytes: number) => void) =>
+  const add = (blob: Descriptor, told: Pick<AddBlobOptions, 'onBytes' | 'arrival'> = {}) =>
     addBlob(
       { digest: blob.digest, size: blob.size, open: (from) => openBlob(blob, from, signal), mistrust: () => mistrust(blob) },
-      { signal, onBytes },
+      { signal, ...told },
     );
   try {
     if (limits) await checkSizes(manifest.layers, limits);
-    const arriving = inParallel(manifest.layers, parallel, async (layer) => {
+    const isUnpacked = limits !== undefined && unpack;
+    const arrivals = manifest.layers.map(() => new Arrival());
+    const adding = inParallel(manifest.layers, parallel, async (layer, index) => {
       const { digest, size: total } = layer;
       const report = (status: 'downloading' | 'downloaded' | 'exists', bytes: number) =>
         onProgress?.({ type: 'layer', status, digest, bytes, total });
-      const done = await add(layer, (bytes) => report('downloading', bytes));
+      const arrival = isUnpacked ? arrivals[index] : undefined;
+      const done = await add(layer, { onBytes: (bytes) => report('downloading', bytes), arrival });
       report(done === 'exists' ? 'exists' : 'downloaded', total);
       signal.throwIfAborted();
     });
+    // of a layer too that was not begun after the failure of another one
+    const arriving = arrivals.map((arrival, index) => ({
+      arrival,
+      whole: (adding[index] ?? Promise.resolve()).finally(() => arrival.end()),
+    }));
     const stored = { manifest, config, openBlob: (blob: Descriptor) => openBlobIn(storeRoot(), blob) };
-    const unpacking = limits && unpack ? [unpackedLayers(stored, { limits, onProgress, signal }, async (index) => arriving[index])] : [];
-    const all: readonly Promise<unknown>[] = [...arriving, ...unpacking];
+    const unpacking = isUnpacked ? [unpackedLayers(stored, { limits, onProgress, signal }, arriving)] : [];
+    const all: readonly Promise<unknown>[] = [...arriving.map(({ whole }) => whole), ...unpacking];
     // what is left is of no use without the one that failed
     for (const work of all) work.catch((error: unknown) => stop.abort(error));
     await settled(all);

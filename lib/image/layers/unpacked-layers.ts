@@ -8,18 +8,21 @@ import { closeDescriptor, streamedPipe } from '../../native/load-addon.js';
 import { wordsOf } from '../../native/system-errors.js';
 import type { ProgressListener } from '../../options/progress.js';
 import { deathOf, unpackPlan } from '../../plan/unpack-plan.js';
-import { compressionIn, decompression } from '../formats/decompress.js';
+import { decompression } from '../formats/decompress.js';
 import { Verifier } from '../formats/digest.js';
 import { chainIds, type Descriptor } from '../formats/image-documents.js';
 import type { ImageSource } from '../formats/image-source.js';
 import { Cap, limitError, mostBytes, type ParsedLimits } from '../formats/unpack-limits.js';
 import { addLayer, findLayer } from '../store/layer-folders.js';
+import { type ArrivingBlob, arrivingBytes, type LayerBytes, storedBytes } from './layer-bytes.js';
 import { SingleFlight } from './single-flight.js';
 
 /** A layer to be unpacked: how its blob is opened, and what must come out of it. */
 interface LayerSource {
-  /** Opens the blob at its first byte; the reader closes it. What is in it need not be trusted: digest and size are checked. */
+  /** Opens the blob, once it is there; the reader closes it. What is in it need not be trusted: digest and size are checked. */
   readonly open: () => Promise<FileHandle>;
+  /** The blob, when it is only coming. */
+  readonly arriving: ArrivingBlob | undefined;
   readonly descriptor: Descriptor;
   readonly diffId: string;
   readonly chainId: string;
@@ -38,21 +41,21 @@ export interface UnpackOptions {
  * The root folders of an image's layers, the topmost first: from the store when they are there, else unpacked one on the other. The caller
  * must hold the chain ids before.
  *
- * @param arrived resolves when a layer's blob can be opened
+ * @param arriving the layers' blobs, when they are only coming: they are unpacked while they come
  * @throws ImageError when bytes, sizes or digests are not what the manifest and config promise; nothing of that layer is kept then
  */
 export async function unpackedLayers(
   { manifest, config, openBlob }: Pick<ImageSource, 'manifest' | 'config' | 'openBlob'>,
   options: UnpackOptions,
-  arrived: (index: number) => Promise<unknown> = () => Promise.resolve(),
+  arriving: readonly ArrivingBlob[] = [],
 ): Promise<readonly string[]> {
   const chain = chainIds(config.rootfs.diff_ids);
   let lower: readonly string[] = [];
   for (const [index, descriptor] of manifest.layers.entries()) {
-    await arrived(index);
     const diffId = config.rootfs.diff_ids[index] ?? '';
     const chainId = chain[index] ?? '';
-    lower = [await unpackedLayer({ open: () => openBlob(descriptor), descriptor, diffId, chainId, lower }, options), ...lower];
+    const source = { open: () => openBlob(descriptor), arriving: arriving[index], descriptor, diffId, chainId, lower };
+    lower = [await unpackedLayer(source, options), ...lower];
   }
   return lower;
 }
@@ -60,30 +63,93 @@ export async function unpackedLayers(
 /** Layers that this copy of the module is unpacking: a second caller waits for the first. */
 const underWay = new SingleFlight<string>();
 
-async function unpackedLayer(source: LayerSource, { signal, ...options }: UnpackOptions): Promise<string> {
+/** A blob can't be had any more from the caller who was bringing it. */
+class NotArrived extends Error {
+  readonly source: LayerSource;
+
+  constructor(source: LayerSource, cause: unknown) {
+    super('the blob has not come', { cause });
+    this.source = source;
+  }
+}
+
+async function unpackedLayer(source: LayerSource, options: UnpackOptions): Promise<string> {
+  // of callers who want the same blob one brings it, and has the file; for the others the blob is there afterwards
+  const file = (await source.arriving?.arrival.take()) ?? null;
+  try {
+    for (;;) {
+      try {
+        return await foundOrUnpacked(source, file, options);
+      } catch (error) {
+        if (!(error instanceof NotArrived)) throw error;
+        if (error.source === source) throw error.cause;
+        // another caller was bringing it, whom this one has joined
+      }
+    }
+  } finally {
+    await file?.close();
+  }
+}
+
+async function foundOrUnpacked(source: LayerSource, file: FileHandle | null, { signal, ...options }: UnpackOptions): Promise<string> {
   const { digest, size: total } = source.descriptor;
-  const there = findLayer(source.chainId);
+  const { arriving, chainId } = source;
+  if (file === null) await arriving?.whole;
+  const there = findLayer(chainId);
   if (there !== null) {
+    await arriving?.whole;
     options.onProgress?.({ type: 'layer', status: 'exists', digest, bytes: total, total });
     return there;
   }
   const add = async (stop: AbortSignal): Promise<string> => {
     try {
-      return await addLayer(source.chainId, (folder) => unpack(source, folder, { ...options, signal: stop }));
+      return await added(source, file, { ...options, signal: stop });
     } catch (error) {
       stop.throwIfAborted();
-      if (error instanceof NacelleError) throw error;
+      if (error instanceof NacelleError || error instanceof NotArrived) throw error;
       throw new ImageError(`store layer ${digest}: ${wordsOf(error)}`, { digest, cause: error });
     }
   };
-  return underWay.run(JSON.stringify([storeRoot(), source.chainId, options.limits]), add, signal);
+  // whoever has the blob does not wait for one who only gets it
+  const key = [storeRoot(), chainId, options.limits, ...(arriving ? [digest] : [])];
+  return underWay.run(JSON.stringify(key), add, signal);
 }
 
-async function unpack(source: LayerSource, folder: string, { limits, onProgress, signal }: UnpackOptions): Promise<void> {
-  const { digest, size: total } = source.descriptor;
+/** Unpacks a layer. @param file the blob that is coming; `null`: it is there */
+async function added(source: LayerSource, file: FileHandle | null, options: UnpackOptions): Promise<string> {
+  const { arriving, chainId, descriptor } = source;
+  const from = (open: (onBytes: (bytes: number) => void) => Promise<LayerBytes>) =>
+    addLayer(chainId, (folder) => unpack(source, open, folder, options));
+  if (arriving && file) {
+    try {
+      return await from((onBytes) => arrivingBytes(file, arriving, onBytes));
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      // what is wrong with the blob says more than what came of it
+      await arriving.whole.catch((cause: unknown) => {
+        throw new NotArrived(source, cause);
+      });
+      if (!arriving.arrival.isReplaced) throw error;
+    }
+  }
   const blob = await source.open();
   try {
-    const stages = await decompression(await compressionIn(blob));
+    return await from((onBytes) => storedBytes(blob, descriptor, onBytes));
+  } finally {
+    await blob.close();
+  }
+}
+
+async function unpack(
+  source: LayerSource,
+  open: (onBytes: (bytes: number) => void) => Promise<LayerBytes>,
+  folder: string,
+  { limits, onProgress, signal }: UnpackOptions,
+): Promise<void> {
+  const { digest, size: total } = source.descriptor;
+  const blob = await open((bytes) => onProgress?.({ type: 'layer', status: 'unpacking', digest, bytes, total }));
+  try {
+    const stages = await decompression(blob.compression);
     const { stream: sink, other: output } = streamedPipe('write');
     try {
       const { plan, slots } = unpackPlan({
@@ -97,13 +163,9 @@ async function unpack(source: LayerSource, folder: string, { limits, onProgress,
       const task = await containerShim()
         .then((shim) => shim.startPlan(plan, slots.descriptors))
         .finally(() => closeDescriptor(output));
-      const compressed = new Verifier({ digest, size: total, what: 'layer' }, (bytes) =>
-        onProgress?.({ type: 'layer', status: 'unpacking', digest, bytes, total }),
-      );
       const cap = new Cap(() => mostBytes(limits, total), { what: `layer ${digest}, uncompressed,`, digest });
       const plain = new Verifier({ digest: source.diffId, what: `the uncompressed layer ${digest}` });
-      const bytes = blob.createReadStream({ start: 0, autoClose: false, highWaterMark: 256 * 1024 });
-      const fed = pipeline([bytes, compressed, ...stages, cap, plain, sink], signal ? { signal } : {});
+      const fed = pipeline([...blob.stages, ...stages, cap, plain, sink], signal ? { signal } : {});
       // A layer that is not what it should be ends the child, and a child that refuses the layer breaks the pipe.
       const stopped = fed.catch(async (error: unknown) => {
         // a failure of `close` is ignored: a child that had failed by then tells it by `ended`, and it must not hide what was wrong with

@@ -11,6 +11,7 @@ import { makeFolder, publish } from '../../store/store-root.js';
 import { type Compression, compressionOf, MAGIC_BYTES } from '../formats/decompress.js';
 import { digestOf, parseDigest } from '../formats/digest.js';
 import { type Descriptor, MAX_JSON } from '../formats/image-documents.js';
+import type { Arrival } from './arrival.js';
 import { blobPath } from './image-paths.js';
 
 /** A layer whose blob is in the store. */
@@ -39,6 +40,11 @@ export interface AddOptions {
   readonly onBytes?: ((bytes: number) => void) | undefined;
 }
 
+export interface AddBlobOptions extends AddOptions {
+  /** Told of the bytes while they come. */
+  readonly arrival?: Arrival | undefined;
+}
+
 /** Whether a blob of the right size is there: it was verified before it got its name. */
 export async function hasBlob({ digest, size }: Pick<Descriptor, 'digest' | 'size'>, root = storeRoot()): Promise<boolean> {
   try {
@@ -57,8 +63,16 @@ export async function hasBlob({ digest, size }: Pick<Descriptor, 'digest' | 'siz
  * @returns whether anything had to be read
  * @throws ImageError when the bytes are not what the digest and size say
  */
-export async function addBlob(source: BlobSource, { signal, onBytes }: AddOptions = {}, root = storeRoot()): Promise<'exists' | 'added'> {
+export async function addBlob(
+  source: BlobSource,
+  { signal, onBytes, arrival }: AddBlobOptions = {},
+  root = storeRoot(),
+): Promise<'exists' | 'added'> {
   const { digest } = source;
+  const told = (bytes: number): void => {
+    arrival?.grown(bytes);
+    onBytes?.(bytes);
+  };
   const target = blobPath(root, digest);
   const ingest = join(await makeFolder(join(root, 'ingest')), digest.replace(':', '-'));
   for (;;) {
@@ -73,7 +87,8 @@ export async function addBlob(source: BlobSource, { signal, onBytes }: AddOption
         await unlink(ingest);
         return 'exists';
       }
-      const wrong = await receive(source, { file, path: ingest, signal, onBytes });
+      await arrival?.begin(file);
+      const wrong = await receive(source, { file, path: ingest, signal, onBytes: told });
       if (wrong !== null) {
         if (!source.mistrust?.()) throw new ImageError(wrong, { digest });
         await file.truncate(0);
