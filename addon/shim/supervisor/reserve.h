@@ -13,7 +13,7 @@ class Reserve {
   // 0 or -errno.
   int fill();
 
-  // While a loan exists, a few descriptors can be opened.
+  // While a loan exists, a few descriptors can be opened. One inside another costs nothing: it has what that one has found or was given.
   class Loan {
    public:
     explicit Loan(Reserve& reserve);
@@ -23,6 +23,7 @@ class Reserve {
 
    private:
     Reserve& reserve_;
+    const bool is_inner_;
     bool is_taken_ = false;
   };
 
@@ -31,6 +32,7 @@ class Reserve {
   static constexpr size_t kNeeded = 4;
   static constexpr size_t kKept = 2 * kNeeded;
   std::array<unique_fd, kKept> kept_;
+  bool is_lent_ = false;
 };
 
 }  // namespace nacelle
