@@ -1,6 +1,6 @@
 // The bare system calls of one container, again and again: what no library can be faster than.
 //
-//   floor ROOTFS COUNT v1 MEMORY CPUACCT PIDS DEVICES UNIFIED    (folders below which the groups are made)
+//   floor ROOTFS COUNT v1 MEMORY PIDS DEVICES UNIFIED    (folders below which the groups are made)
 //   floor ROOTFS COUNT v2 UNIFIED
 //
 // Prints the nanoseconds of each run, one a line: make the groups, clone, mount, pivot, execve of /bin/true, wait,
@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_GROUPS 5
+#define MAX_GROUPS 4
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 static const char *const masked[] = {
@@ -204,15 +204,15 @@ static uint64_t run(struct groups *groups, const char *rootfs) {
 }
 
 int main(int argc, char **argv) {
-  const int v1 = argc == 9 && strcmp(argv[3], "v1") == 0;
+  const int v1 = argc == 8 && strcmp(argv[3], "v1") == 0;
   if (!v1 && !(argc == 5 && strcmp(argv[3], "v2") == 0)) {
-    fprintf(stderr, "usage: floor ROOTFS COUNT v1 MEMORY CPUACCT PIDS DEVICES UNIFIED | floor ROOTFS COUNT v2 UNIFIED\n");
+    fprintf(stderr, "usage: floor ROOTFS COUNT v1 MEMORY PIDS DEVICES UNIFIED | floor ROOTFS COUNT v2 UNIFIED\n");
     return 2;
   }
   static struct groups groups;
   groups.count = argc - 4;
   groups.memory = 0;
-  groups.pids = v1 ? 2 : 0;
+  groups.pids = v1 ? 1 : 0;
   groups.memory_file = v1 ? "memory.limit_in_bytes" : "memory.max";
   for (int i = 0; i < groups.count; ++i) {
     snprintf(groups.path[i], sizeof groups.path[i], "%s/nacelle-bench-floor-%d", argv[4 + i], (int)getpid());

@@ -21,5 +21,5 @@ function groupArguments(): string[] {
   const unified = base('the unified tree', layout.unified);
   const memory = layout.controllers.get('memory');
   if (memory && memory === layout.unified) return ['v2', unified];
-  return ['v1', ...['memory', 'cpuacct', 'pids', 'devices'].map((name) => base(name, layout.controllers.get(name))), unified];
+  return ['v1', ...['memory', 'pids', 'devices'].map((name) => base(name, layout.controllers.get(name))), unified];
 }

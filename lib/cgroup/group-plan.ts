@@ -15,6 +15,9 @@ import { type PlacedUsageFile, usageFiles } from './stats/usage.js';
 /** What a container's group counts and limits, where the machine has it. */
 export const containerControllers = ['memory', 'cpuacct', 'pids', 'devices'] as const;
 
+/** The same where the unified tree counts processor time, and nobody looks into the groups. */
+export const runControllers = ['memory', 'pids', 'devices'] as const;
+
 /** What a group that is asked for by name counts and limits, where the machine has it. */
 export const groupControllers = ['memory', 'cpu', 'cpuacct', 'pids', 'blkio', 'io', 'perf_event'] as const;
 

@@ -1,5 +1,5 @@
 import { devicesAbove } from '../../cgroup/devices-above.js';
-import { containerControllers, foldersAbove, type GroupPlan } from '../../cgroup/group-plan.js';
+import { containerControllers, foldersAbove, type GroupPlan, runControllers } from '../../cgroup/group-plan.js';
 import { findDisks, groupFiles } from '../../cgroup/group-probe.js';
 import { recordsOf } from '../../cgroup/group-records.js';
 import { GroupShapes } from '../../cgroup/group-shapes.js';
@@ -37,6 +37,8 @@ interface Place {
   readonly devices: readonly ExtraDevice[];
   /** Other programs will come beside the container's own: see {@link MAIN}. */
   readonly park: boolean;
+  /** It runs once, and nobody gets it who could change its limits, or look into its groups. Default: false. */
+  readonly isRun?: boolean;
   /** The program can do without a group. Default: false. */
   readonly isOptional?: boolean;
 }
@@ -53,7 +55,7 @@ const shapes = new GroupShapes();
  * @throws UnsupportedError for a limit that can't be kept
  */
 export async function planContainerGroup(options: ParsedOptions, place: Place): Promise<PlannedGroup> {
-  const { slots, layout, owner, id, devices, park, isOptional = false } = place;
+  const { slots, layout, owner, id, devices, park, isRun = false, isOptional = false } = place;
   const parent = options.cgroup ?? options.cgroupParent;
   const parentName = parent === null ? owner : typeof parent === 'string' ? parent : parent.name;
   const name = `${parentName}/${id}`;
@@ -69,7 +71,8 @@ export async function planContainerGroup(options: ParsedOptions, place: Place): 
       limits,
       files,
       above: realTimeAbove(layout, name, limits),
-      controllers: containerControllers,
+      controllers: isRun && countsEverywhere(layout) ? runControllers : containerControllers,
+      isFixed: isRun,
       ...(parent === null ? {} : { within: parentName }),
       ...(park ? { leaf: MAIN } : {}),
       isOptional,
@@ -88,6 +91,11 @@ export async function planContainerGroup(options: ParsedOptions, place: Place): 
   const made = above.filter(isOnTheWay);
   const undo = [...group.undo, ...made.map(removeStep)];
   return { group: { ...group, undo }, limits, notEnforced, records: parent === null ? [] : [...recordsOf(undo), ...roots(group)] };
+}
+
+/** Whether each group has a folder on a unified tree, where it counts processor time whatever its controllers are. */
+function countsEverywhere({ unified, bases }: GroupLayout): boolean {
+  return unified !== null && bases.get(unified.mountPoint)?.path != null;
 }
 
 /** The clock of CPU time; with `onUnsupported: 'report'` why there is none. @throws UnsupportedError */

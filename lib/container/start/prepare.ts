@@ -207,6 +207,7 @@ async function groupOf(
     owner: layout === undefined ? await owner(own, shim) : shim.owner,
     devices,
     park,
+    isRun: !park,
     isOptional: privilege().kind === 'user' && options.namespaces.pid === 'new',
   });
   return { bases: basesOf(own), ...planned };

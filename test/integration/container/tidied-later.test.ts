@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
 import { Container, type ContainerPool, type Execution, reap } from '../../../lib/index.js';
-import { cgroupFolders, pidOf, shimOf } from '../../fixtures/host.js';
+import { cgroupFolders, pidOf, readText, shimOf } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { forgetMadeAhead } from '../../fixtures/made-ahead.js';
 import { requires } from '../../fixtures/requires.js';
@@ -35,7 +35,8 @@ async function kept(start: () => Execution): Promise<Kept> {
   return { run, group, sleeper };
 }
 
-const isIn = (group: string, pid: number): boolean => readFileSync(join(group, 'cgroup.procs'), 'utf8').split('\n').includes(String(pid));
+/** Groups of others may go meanwhile. */
+const isIn = (group: string, pid: number): boolean => (readText(join(group, 'cgroup.procs')) ?? '').split('\n').includes(String(pid));
 
 async function gone(sleeper: ChildProcess): Promise<void> {
   const ended = once(sleeper, 'exit');
