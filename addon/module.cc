@@ -9,6 +9,7 @@
 #include "local_stream.h"
 #include "own_sockets.h"
 #include "pidfds.h"
+#include "seen_files.h"
 #include "shim_start.h"
 #include "socket.h"
 #include "terminal.h"
@@ -36,6 +37,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("duplicateDescriptor", Napi::Function::New<nacelle::DuplicateDescriptor>(env, "duplicateDescriptor"));
   exports.Set("tryLock", Napi::Function::New<nacelle::TryLock>(env, "tryLock"));
   exports.Set("readFiles", Napi::Function::New<nacelle::ReadFiles>(env, "readFiles"));
+  exports.Set("areAsSeen", Napi::Function::New<nacelle::AreAsSeen>(env, "areAsSeen"));
   exports.Set("fileAttributes", Napi::Function::New<nacelle::FileAttributes>(env, "fileAttributes"));
   exports.Set("listFolder", Napi::Function::New<nacelle::ListFolder>(env, "listFolder"));
   exports.Set("readContents", Napi::Function::New<nacelle::ReadContents>(env, "readContents"));

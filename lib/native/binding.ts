@@ -92,6 +92,8 @@ export interface Binding {
   tryLock(fd: number, exclusive: boolean): number;
   /** The text of each file, or -errno. */
   readFiles(paths: readonly string[]): (string | number)[];
+  /** Whether at each path there is what was there; see addon/seen_files.h. */
+  areAsSeen(paths: Uint8Array, seen: BigInt64Array): boolean;
   /**
    * Extended attributes of files in a folder, of at most `most` bytes in all: three values for each, the file's place in `names`, the attribute's name and
    * its value; or -errno. See addon/attributes.h.

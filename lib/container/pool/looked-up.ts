@@ -1,6 +1,7 @@
-import { lstatSync, readlinkSync, type Stats, statSync } from 'node:fs';
+import { lstatSync, readlinkSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path/posix';
 import { errnoOf } from '../../errors.js';
+import { type KnownFiles, knownFiles, type SeenFile } from '../../native/seen-files.js';
 import type { CoverEntry, OverlayRecipe, RootRecipe } from '../../plan/recipe.js';
 
 /** As many links as the kernel follows in one path. */
@@ -14,16 +15,17 @@ const MOST_PATHS = 1000;
  * it shows as it is. The time of the newest change is compared too: a folder may have been elsewhere and come back.
  */
 export class LookedUp {
-  readonly #seen: readonly Seen[] | null;
+  readonly #known: KnownFiles | null;
 
   /** @param targets absolute, inside */
-  constructor(recipe: RootRecipe, targets: readonly string[]) {
-    this.#seen = new Look(recipe).along(targets);
+  constructor(recipe: RootRecipe, targets: readonly string[], know: (seen: readonly SeenFile[]) => KnownFiles = knownFiles) {
+    const seen = new Look(recipe).along(targets);
+    this.#known = seen === null ? null : know(seen);
   }
 
   /** Whether all of them could be looked at. Else changes may be missed. */
   get isWhole(): boolean {
-    return this.#seen !== null;
+    return this.#known !== null;
   }
 
   /**
@@ -31,30 +33,8 @@ export class LookedUp {
    * again, and nothing is worked out anew: a link leads elsewhere only when it is another one.
    */
   isCurrent(): boolean {
-    return this.#seen === null || this.#seen.every(isThereStill);
+    return this.#known === null || this.#known.areAsSeen();
   }
-}
-
-type Status = Pick<Stats, 'dev' | 'ino' | 'ctimeMs'>;
-
-/** What was at a path of the host. */
-interface Seen {
-  readonly path: string;
-  readonly stat: typeof lstatSync;
-  /** `undefined`: nothing. */
-  readonly status: Status | undefined;
-}
-
-function isThereStill({ path, stat, status }: Seen): boolean {
-  let now: Status | undefined;
-  try {
-    now = stat(path, { throwIfNoEntry: false });
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
-    return false;
-  }
-  if (status === undefined || now === undefined) return status === now;
-  return status.ino === now.ino && status.ctimeMs === now.ctimeMs && status.dev === now.dev;
 }
 
 /** What is at a path inside. */
@@ -74,7 +54,7 @@ const NOTHING: Entry = { folders: [], link: null };
 class Look {
   readonly #recipe: RootRecipe;
   readonly #entries = new Map<string, Entry>();
-  readonly #seen: Seen[] = [];
+  readonly #seen: SeenFile[] = [];
   #isWhole = true;
 
   constructor(recipe: RootRecipe) {
@@ -82,7 +62,7 @@ class Look {
   }
 
   /** All that is on the way to these paths; `null`: it can't all be looked at. */
-  along(targets: readonly string[]): readonly Seen[] | null {
+  along(targets: readonly string[]): readonly SeenFile[] | null {
     for (const target of targets) this.#follow(target);
     return this.#isWhole ? this.#seen : null;
   }
@@ -119,7 +99,7 @@ class Look {
   #look(path: string): Entry {
     const mount = this.#recipe.mounts.findLast(({ target }) => target === path);
     // where that is of the host is the host's to say, and a link there leads to what is mounted
-    if (mount !== undefined) return this.#merged(mount.lower, statSync);
+    if (mount !== undefined) return this.#merged(mount.lower, { follows: true });
     const cover = this.#coverAt(path);
     if (cover?.kind === 'link') return { ...NOTHING, link: cover.target };
     if (cover !== undefined && hides(cover)) return NOTHING;
@@ -135,11 +115,12 @@ class Look {
   }
 
   /** What the overlay makes of the same entry of its layers, the topmost first: what is no folder hides what is below it. */
-  #merged(paths: readonly string[], stat: typeof lstatSync = lstatSync): Entry {
+  #merged(paths: readonly string[], { follows } = { follows: false }): Entry {
+    const stat = follows ? statSync : lstatSync;
     const folders: string[] = [];
     for (const path of paths) {
-      const status = this.#orUnseen(() => stat(path, { throwIfNoEntry: false }));
-      this.#seen.push({ path, stat, status: status && { dev: status.dev, ino: status.ino, ctimeMs: status.ctimeMs } });
+      const status = this.#orUnseen(() => stat(path, { throwIfNoEntry: false, bigint: true }));
+      this.#seen.push({ path, follows, status, by: 'change' });
       if (status === undefined) continue;
       if (!status.isDirectory()) {
         const link = status.isSymbolicLink() && folders.length === 0 ? this.#orUnseen(() => readlinkSync(path)) : undefined;

@@ -1,22 +1,22 @@
-import { readFileSync, type Stats, statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { mountChanges } from '../../host/kernel-changes.js';
 import { isWithin, parseMountInfo } from '../../host/mountinfo.js';
+import { type KnownFiles, knownFiles, type SeenFile } from '../../native/seen-files.js';
 import { attempt } from '../../native/system-errors.js';
 
 /** Files whose contents are copied when a container is planned. */
 const COPIED = ['/etc/resolv.conf', '/etc/hosts'];
 
-const OR_NOTHING = { throwIfNoEntry: false } as const;
-
-/** `undefined`: nothing is there. @throws SyscallError */
-function look(path: string): Stats | undefined {
-  return attempt(`look at ${path}`, () => statSync(path, OR_NOTHING));
+/** @throws SyscallError */
+function look(path: string, by: SeenFile['by']): SeenFile {
+  const status = attempt(`look at ${path}`, () => statSync(path, { throwIfNoEntry: false, bigint: true }));
+  return { path, follows: true, status, by };
 }
 
 /** What of the host a container shows by paths: whoever is made later may have another file there, or another mount. */
 export class ShownSources {
   readonly #paths: readonly string[];
-  readonly #files: Files;
+  readonly #files: KnownFiles;
   readonly #mounts: string;
   /** The count of changes for which the mounts are known to be these. */
   #looked: number;
@@ -25,14 +25,14 @@ export class ShownSources {
     this.#paths = paths;
     this.#looked = this.#countChanges();
     this.#mounts = this.#lookAtMounts();
-    this.#files = this.#lookAtFiles();
+    this.#files = knownFiles([...paths.map((path) => look(path, 'file')), ...COPIED.map((path) => look(path, 'content'))]);
   }
 
   isCurrent(): boolean {
     const count = this.#countChanges();
     if (count !== this.#looked && this.#lookAtMounts() !== this.#mounts) return false;
     this.#looked = count;
-    return this.#areFilesAsSeen();
+    return this.#files.areAsSeen();
   }
 
   #countChanges(): number {
@@ -46,29 +46,4 @@ export class ShownSources {
     const isMeant = (at: string): boolean => this.#paths.some((path) => isWithin(at, path) || isWithin(path, at));
     return mounts.flatMap(({ id, root, mountPoint }) => (isMeant(mountPoint) ? [`${id} ${root} ${mountPoint}`] : [])).join('\n');
   }
-
-  #lookAtFiles(): Files {
-    return { shown: this.#paths.map(look), copied: COPIED.map(look) };
-  }
-
-  #areFilesAsSeen(): boolean {
-    const { shown, copied } = this.#files;
-    return (
-      this.#paths.every((path, i) => isSameFile(shown[i], look(path))) && COPIED.every((path, i) => hasSameText(copied[i], look(path)))
-    );
-  }
-}
-
-/** What was at each path; `undefined`: nothing. */
-interface Files {
-  readonly shown: readonly (Stats | undefined)[];
-  readonly copied: readonly (Stats | undefined)[];
-}
-
-function isSameFile(before: Stats | undefined, now: Stats | undefined): boolean {
-  return before?.ino === now?.ino && before?.dev === now?.dev;
-}
-
-function hasSameText(before: Stats | undefined, now: Stats | undefined): boolean {
-  return isSameFile(before, now) && before?.mtimeMs === now?.mtimeMs && before?.size === now?.size;
 }

@@ -1,7 +1,8 @@
-import { chmodSync, mkdirSync, mkdtempSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, mkdtempSync, renameSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
 import { LookedUp } from '../../../../lib/container/pool/looked-up.js';
+import type { SeenFile } from '../../../../lib/native/seen-files.js';
 import type { CoverEntry, OverlayRecipe, RootRecipe } from '../../../../lib/plan/recipe.js';
 import { temporaryFolder } from '../../../fixtures/temporary.js';
 
@@ -32,6 +33,16 @@ function touch(path: string, below = image): void {
   writeFileSync(join(below, path), '');
 }
 
+/** As the addon does it, which this test does without (test/integration/seen-files.test.ts). */
+function isAsSeen({ path, follows, status }: SeenFile): boolean {
+  const now = (follows ? statSync : lstatSync)(path, { throwIfNoEntry: false, bigint: true });
+  return now?.ino === status?.ino && now?.dev === status?.dev && now?.ctimeNs === status?.ctimeNs;
+}
+
+function lookedUpIn(of: RootRecipe, targets: readonly string[]): LookedUp {
+  return new LookedUp(of, targets, (seen) => ({ areAsSeen: () => seen.every(isAsSeen) }));
+}
+
 /** Whether a change is noticed by who has looked before it. */
 function isNoticed(lookedUp: LookedUp, change: () => void): boolean {
   expect([lookedUp.isWhole, lookedUp.isCurrent()]).toEqual([true, true]);
@@ -47,13 +58,13 @@ it.each<[string, () => void]>([
   ['a link in its place', () => [renameSync(join(image, 'a'), join(image, 'z')), symlinkSync('z', join(image, 'a'))]],
 ])('notices %s', (_, change) => {
   make('a');
-  expect(isNoticed(new LookedUp(recipe(), ['/a/b']), change)).toBe(true);
+  expect(isNoticed(lookedUpIn(recipe(), ['/a/b']), change)).toBe(true);
 });
 
 it('looks at no folder that is on the way to none', () => {
   make('a');
   make('other');
-  expect(isNoticed(new LookedUp(recipe(), ['/a/b']), () => touch('other/x'))).toBe(false);
+  expect(isNoticed(lookedUpIn(recipe(), ['/a/b']), () => touch('other/x'))).toBe(false);
 });
 
 it.each([
@@ -64,7 +75,7 @@ it.each([
   make(real);
   make('var');
   symlinkSync(link, join(image, 'var/link'));
-  expect(isNoticed(new LookedUp(recipe(), ['/var/link/below']), () => touch(`${real}/x`))).toBe(true);
+  expect(isNoticed(lookedUpIn(recipe(), ['/var/link/below']), () => touch(`${real}/x`))).toBe(true);
 });
 
 it('never follows a link to the host', () => {
@@ -72,7 +83,7 @@ it('never follows a link to the host', () => {
   make('app', host);
   symlinkSync(host, join(image, 'run'));
   make(join(host, 'app'));
-  const lookedUp = new LookedUp(recipe(), ['/run/app/x']);
+  const lookedUp = lookedUpIn(recipe(), ['/run/app/x']);
   expect(isNoticed(lookedUp, () => touch('app/x', host))).toBe(false);
   expect(isNoticed(lookedUp, () => touch(join(host, 'app/x')))).toBe(true);
 });
@@ -81,18 +92,18 @@ it('goes up from where a link has led to', () => {
   make('real/deep');
   make('real/side');
   symlinkSync('real/deep', join(image, 'short'));
-  expect(isNoticed(new LookedUp(recipe(), ['/short/../side/x']), () => touch('real/side/x'))).toBe(true);
+  expect(isNoticed(lookedUpIn(recipe(), ['/short/../side/x']), () => touch('real/side/x'))).toBe(true);
 });
 
 it('gives up links that lead to each other as the kernel does', () => {
   symlinkSync('b', join(image, 'a'));
   symlinkSync('a', join(image, 'b'));
-  const lookedUp = new LookedUp(recipe(), ['/a/x']);
+  const lookedUp = lookedUpIn(recipe(), ['/a/x']);
   expect([lookedUp.isWhole, lookedUp.isCurrent()]).toEqual([true, true]);
 });
 
 it('looks at so many paths and no more, and says so', () => {
-  const lookedUp = new LookedUp(
+  const lookedUp = lookedUpIn(
     recipe(),
     Array.from({ length: 2000 }, (_, i) => `/${i}`),
   );
@@ -100,7 +111,7 @@ it('looks at so many paths and no more, and says so', () => {
 });
 
 it('says so where it can’t look', () => {
-  const lookedUp = new LookedUp(recipe(), [`/${'x'.repeat(300)}`]);
+  const lookedUp = lookedUpIn(recipe(), [`/${'x'.repeat(300)}`]);
   expect([lookedUp.isWhole, lookedUp.isCurrent()]).toEqual([false, true]);
 });
 
@@ -109,7 +120,7 @@ it.each<[string, CoverEntry]>([
   ['what is hidden', { kind: 'whiteout', path: 'tmp' }],
 ])('looks at nothing of the layers in %s', (_, entry) => {
   make('tmp/below');
-  const lookedUp = new LookedUp(recipe(overlay([image], { cover: [entry] })), ['/tmp', '/tmp/below/x']);
+  const lookedUp = lookedUpIn(recipe(overlay([image], { cover: [entry] })), ['/tmp', '/tmp/below/x']);
   expect(isNoticed(lookedUp, () => touch('tmp/x'))).toBe(false);
   expect(isNoticed(lookedUp, () => touch('tmp/below/x'))).toBe(false);
 });
@@ -121,7 +132,7 @@ it('follows links of the covering layer, and looks into folders that it has for 
     { kind: 'link', path: 'link', target: 'real' },
     { kind: 'folder', path: 'open', opaque: false, ...ROOT },
   ];
-  const of = (target: string) => new LookedUp(recipe(overlay([image], { cover })), [target]);
+  const of = (target: string) => lookedUpIn(recipe(overlay([image], { cover })), [target]);
   expect(isNoticed(of('/link/x'), () => touch('real/x'))).toBe(true);
   expect(isNoticed(of('/open/x'), () => touch('open/x'))).toBe(true);
 });
@@ -132,7 +143,7 @@ it('looks at all layers of a folder, down to the first that has none there', () 
   make('only', lower);
   touch('file', upper);
   make('file', lower);
-  const of = (target: string) => new LookedUp(recipe(overlay([upper, lower])), [target]);
+  const of = (target: string) => lookedUpIn(recipe(overlay([upper, lower])), [target]);
   expect(isNoticed(of('/both/x'), () => touch('both/x', lower))).toBe(true);
   expect(isNoticed(of('/only/x'), () => touch('only/x', lower))).toBe(true);
   expect(isNoticed(of('/file/x'), () => touch('file/x', lower))).toBe(false);
@@ -142,7 +153,7 @@ it('looks below another mount at what that shows', () => {
   const home = mkdtempSync(join(folder, 'home-'));
   make('home/user');
   make('user', home);
-  const lookedUp = new LookedUp(recipe(overlay(), overlay([home], { target: '/home' })), ['/home/user/x']);
+  const lookedUp = lookedUpIn(recipe(overlay(), overlay([home], { target: '/home' })), ['/home/user/x']);
   expect(isNoticed(lookedUp, () => touch('home/user/x'))).toBe(false);
   expect(isNoticed(lookedUp, () => touch('user/x', home))).toBe(true);
 });
