@@ -1,5 +1,6 @@
 import { UnsupportedError } from '../errors.js';
 import { type Resources, resourcesSchema } from '../oci-config/resources-schema.js';
+import { WRONG } from '../options/option-fields.js';
 import type { Flags, FlagTable } from './command-line.js';
 import { usageError } from './config/runtime-error.js';
 
@@ -53,6 +54,8 @@ export function resourcesOfFlags(flags: Flags): Resources | null {
     found[part] = { ...found[part], [field]: value };
   }
   if (Object.keys(found).length === 0) return null;
+  const read = resourcesSchema.read(found);
+  if (read !== WRONG) return read;
   const checked = resourcesSchema.schema().safeParse(found);
   if (checked.success) return checked.data;
   const [first] = checked.error.issues;

@@ -41,6 +41,7 @@ describe('commands that start a Node for themselves', () => {
       ...(await loadedBy('run', '--bundle', bundle, 'ends')),
       ...(await loadedBy('create', '--bundle', waiting, 'stays')),
       ...(await oci('start', 'stays').then(() => loadedBy('exec', 'stays', 'busybox', 'true'))),
+      ...(await loadedBy('update', '--pids-limit', '30', '--cpu-share', '512', 'stays')),
     ];
     expect(loaded).toContain('NativeModule fs');
     expect(loaded.filter((name) => larger.includes(name))).toEqual([]);
