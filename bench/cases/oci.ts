@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { processInfo } from '../../test/fixtures/host.js';
 import { OWN_SESSION } from '../../test/fixtures/own-session.js';
 import { findTool } from '../../test/fixtures/tools.js';
-import { type Case, effort, NotHere } from '../case.js';
+import { type Case, type Context, effort, NotHere } from '../case.js';
 import { inFolder } from '../folder.js';
 import { type Summary, summarise } from '../measure.js';
 import { compiledProgram } from '../peers/compiled.js';
@@ -141,31 +141,44 @@ async function liveOnce(lives: Lives, given: Given, counts: boolean): Promise<vo
   }
 }
 
+/** Has the shims note what runs in memory, where /run is: on some machines that is a disk. */
+async function runningIn<T>(folder: string, use: () => Promise<T>): Promise<T> {
+  const before = process.env.NACELLE_RUNROOT;
+  process.env.NACELLE_RUNROOT = join(folder, 'run');
+  try {
+    return await use();
+  } finally {
+    if (before === undefined) delete process.env.NACELLE_RUNROOT;
+    else process.env.NACELLE_RUNROOT = before;
+  }
+}
+
+async function measured(folder: string, context: Context): Promise<Line[]> {
+  const all = runtimesIn(folder).map(
+    (runtime): Lives => ({ runtime, bundles: makeBundles(folder, runtime, context.rootfs), took: [], failure: null }),
+  );
+  const { rounds } = effort(context, { rounds: 40, batch: 1 }, { rounds: 10, batch: 1 });
+  const spawner = compiledProgram('spawned');
+  const given = { folder, timed: timedBy(spawner.path) };
+  try {
+    // the first life of each only warms it up
+    for (let round = 0; round <= rounds; ++round) {
+      for (const lives of all) if (lives.failure === null) await liveOnce(lives, given, round > 0);
+    }
+  } finally {
+    spawner.remove();
+  }
+  const able = all.filter(({ failure }) => failure === null);
+  const unable = all.filter(({ failure }) => failure !== null);
+  if (able[0]?.runtime.name !== OWN) throw all[0]?.failure;
+  return [
+    ...linesOf(new Map(able.map(({ runtime, took }) => [runtime.name, took]))),
+    ...unable.map(({ runtime: { name }, failure }) => ({ what: `nacelle-oci and ${name}`, reason: cannotRun(name, failure).message })),
+  ];
+}
+
 /** Each command of an OCI runtime in the life of a container, its states in memory. */
 export const oci: Case = {
   name: 'oci',
-  measure: (context) =>
-    inFolder(async (folder) => {
-      const all = runtimesIn(folder).map(
-        (runtime): Lives => ({ runtime, bundles: makeBundles(folder, runtime, context.rootfs), took: [], failure: null }),
-      );
-      const { rounds } = effort(context, { rounds: 40, batch: 1 }, { rounds: 10, batch: 1 });
-      const spawner = compiledProgram('spawned');
-      const given = { folder, timed: timedBy(spawner.path) };
-      try {
-        // the first life of each only warms it up
-        for (let round = 0; round <= rounds; ++round) {
-          for (const lives of all) if (lives.failure === null) await liveOnce(lives, given, round > 0);
-        }
-      } finally {
-        spawner.remove();
-      }
-      const able = all.filter(({ failure }) => failure === null);
-      const unable = all.filter(({ failure }) => failure !== null);
-      if (able[0]?.runtime.name !== OWN) throw all[0]?.failure;
-      return [
-        ...linesOf(new Map(able.map(({ runtime, took }) => [runtime.name, took]))),
-        ...unable.map(({ runtime: { name }, failure }) => ({ what: `nacelle-oci and ${name}`, reason: cannotRun(name, failure).message })),
-      ];
-    }),
+  measure: (context) => inFolder((folder) => runningIn(folder, () => measured(folder, context))),
 };
