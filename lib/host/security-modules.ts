@@ -1,5 +1,4 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { hasCode } from '../errors.js';
 
 /** Security modules of the kernel that confine a program from its execve on. */
 export interface SecurityModules {
@@ -21,11 +20,4 @@ function appArmorFile(): 'apparmor/exec' | 'exec' {
   return existsSync('/proc/self/attr/apparmor/exec') ? 'apparmor/exec' : 'exec';
 }
 
-function enabledIn(path: string): boolean {
-  try {
-    return readFileSync(path, 'latin1').startsWith('Y');
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return false;
-    throw error;
-  }
-}
+const enabledIn = (path: string): boolean => existsSync(path) && readFileSync(path, 'latin1').startsWith('Y');

@@ -88,6 +88,17 @@ export const appliedMountOptions: readonly string[] = mountOptionNames.filter((n
 
 /** Reads the options of a mount. A later option counts more than an earlier one. Pure. */
 export function parseMountOptions(options: readonly string[]): MountOptions {
+  const known = read.get(options);
+  if (known !== undefined) return known;
+  const parsed = readOptions(options);
+  read.set(options, parsed);
+  return parsed;
+}
+
+/** Each mount's options are asked for by all that look at it. */
+const read = new WeakMap<readonly string[], MountOptions>();
+
+function readOptions(options: readonly string[]): MountOptions {
   const found = {
     ...{ set: 0, clear: 0, setBelow: 0, clearBelow: 0, bind: 'no' as MountOptions['bind'], remount: false, copyUp: false },
     idmap: 'no' as MountOptions['idmap'],

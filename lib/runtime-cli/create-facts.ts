@@ -169,7 +169,8 @@ export async function createFacts(request: CreateRequest): Promise<CreateFacts> 
 
 /** Whatever enters a frozen group stands still, and a runtime that waits for that would too. The words are runc's. @throws NacelleError */
 function refuseFrozenGroup(freezer: GroupFolder): void {
-  if (isFrozen({ freezer })) throw new NacelleError(`container's cgroup unexpectedly frozen: ${freezer.path}`, { code: 'ERR_STATE' });
+  if (existsSync(freezer.path) && isFrozen({ freezer }))
+    throw new NacelleError(`container's cgroup unexpectedly frozen: ${freezer.path}`, { code: 'ERR_STATE' });
 }
 
 /** What an ordinary user's container has to have, in runc's words. @throws NacelleError */
