@@ -16,6 +16,8 @@ export interface CallersShim {
   connection(): Connection;
   /** As {@link endShim}. */
   end(): Promise<void>;
+  /** Has the shim end, and waits for nothing. */
+  letGo(): void;
   /** As {@link ensureShim}. */
   ensureShim(): Promise<void>;
 }
@@ -79,6 +81,11 @@ export async function endShim(): Promise<void> {
   connection = undefined;
   isAhead = false;
   loadNative().addon.endShim();
+}
+
+/** Has the shim end of whoever this process plans for, who waits for that: nothing more is asked of it. This process's own ends by {@link endShim}. */
+export function letGoShim(): void {
+  callersShim()?.letGo();
 }
 
 /**

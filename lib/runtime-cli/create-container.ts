@@ -30,12 +30,13 @@ import {
   makeStateFolder,
   noteGroups,
   type RecordSeen,
+  recordText,
   removeStateFolder,
   type StateFolder,
   seenRecord,
   stateFolder,
   stateOf,
-  writeRecord,
+  writeRecordText,
   writeWhole,
 } from './state/container-state.js';
 import { inTurn } from './state/state-lock.js';
@@ -72,9 +73,14 @@ export function leavePlans({ folder, record, seen, config }: MadeContainer): voi
  * is left, but for the folder of its state where the shim has gone.
  *
  * @param begin what is done with it before other commands have their turn: see {@link leavePlans}
+ * @param onTask hears of the process as soon as it waits
  * @throws NacelleError, with the field of config.json or the step that failed
  */
-export async function createContainer<T>(request: CreateRequest, begin: (made: MadeContainer) => Promise<T> | T): Promise<Begun<T>> {
+export async function createContainer<T>(
+  request: CreateRequest,
+  begin: (made: MadeContainer) => Promise<T> | T,
+  onTask: (task: Task) => void = () => undefined,
+): Promise<Begun<T>> {
   const facts = await createFacts(request);
   const joined = openShared(facts.config.linux, (type) => type !== 'user' || !request.rights.isUser);
   let procs: ReadonlyMap<number, number> = new Map();
@@ -96,7 +102,7 @@ export async function createContainer<T>(request: CreateRequest, begin: (made: M
       try {
         noteGroups(folder, facts.folders);
         if (facts.known.notifies) makeNotifyFolder(folder);
-        return await makeContainer(request, facts, { folder, planned, shim: making, hasSent, begin });
+        return await makeContainer(request, facts, { folder, planned, shim: making, hasSent, begin, onTask });
       } catch (error) {
         // nobody hears what a shim that was lost has undone: `delete --force` looks, by what is noted here
         if (hasLostShim(error)) throw error;
@@ -145,6 +151,7 @@ interface Making<T> {
   /** Called when the plan is sent. */
   readonly hasSent: () => void;
   readonly begin: (made: MadeContainer) => Promise<T> | T;
+  readonly onTask: (task: Task) => void;
 }
 
 /** Carries the plan out. When a step fails, nothing is left but the folder. */
@@ -160,7 +167,10 @@ async function makeContainer<T>(request: CreateRequest, facts: CreateFacts, maki
     making.hasSent();
     return shim.start(plan, slots.descriptors);
   };
-  const task = await inScope({ name: facts.scope, id: request.id, limits, caller: request.caller }, { make, undo });
+  const begun = inScope({ name: facts.scope, id: request.id, limits, caller: request.caller }, { make, undo });
+  // while the shim makes it
+  const textOf = recordText(facts.known);
+  const task = await begun;
   try {
     const record = (): ContainerRecord => ({ ...facts.known, pid: task.pid, startTime: processSeen(task.pid)?.startTime ?? '' });
     let given: TaskOutput = task.started;
@@ -174,9 +184,10 @@ async function makeContainer<T>(request: CreateRequest, facts: CreateFacts, maki
       if (plan.returns.length > 0) given = await task.call([], { returns: plan.returns });
       isShims = !request.detach;
     }
+    making.onTask(task);
     const noted = record();
     if (request.pidFile !== null) writeWhole(request.caller.absolute(request.pidFile), String(noted.pid));
-    writeRecord(folder, noted);
+    writeRecordText(folder, textOf(noted));
     const seen = seenRecord(folder);
     if (seen === null) throw refusal(NO_CONTAINER);
     request.debug(`${IS_THERE}: ${noted.pid}`);

@@ -144,10 +144,10 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
       debug(`${IS_THERE}: ${pid}`);
       debug(RUNS);
       const startTime = processSeen(pid)?.startTime ?? '';
-      const forget = pipes === null ? caller.forwardSignals(signalsOf(task)) : () => undefined;
+      const forwarding = pipes === null ? caller.forwardSignals(signalsOf(task)) : null;
       const terminal = terminalOf(task.started);
       const shown = terminal === null ? null : showTerminal(terminal, pid);
-      const end = (): Promise<void> => doAll([() => shown?.end(), forget]);
+      const end = (): Promise<void> => doAll([() => shown?.end(), () => forwarding?.end()]);
       const untilEnd = async (): Promise<number> => {
         if (pipes !== null) await letRun(pipes, pid, startTime);
         if (request.pidFile !== null) writeWhole(caller.absolute(request.pidFile), String(pid));

@@ -5,7 +5,7 @@ import { isLiving, processSeen } from '../host/process-identity.js';
 import { writeAnyMaps } from '../host/write-maps.js';
 import { delay, monotonicMs } from '../native/clock.js';
 import type { Connection } from '../native/connection.js';
-import { endShim, start } from '../native/shim.js';
+import { endShim, letGoShim, start } from '../native/shim.js';
 import type { StartPlan } from '../native/task.js';
 import type { BundleLinux } from '../oci-config/config-schema.js';
 import type { UserMaps } from './config/bundle-user-maps.js';
@@ -22,7 +22,14 @@ export interface MakingShim {
 }
 
 /** This process's own shim, with which every command ends. */
-const own: MakingShim = { start, end: endShim, endLast: () => Promise.resolve() };
+const own: MakingShim = {
+  start,
+  end: endShim,
+  endLast() {
+    letGoShim();
+    return Promise.resolve();
+  },
+};
 
 /**
  * The shim that makes a container: for an ordinary user one that is root of the container's user namespace, which is made, or joined, for that.

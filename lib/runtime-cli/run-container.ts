@@ -1,8 +1,8 @@
 import { doAll } from '../errors.js';
 import { ensureShim } from '../native/shim.js';
-import type { TaskEnd } from '../native/task.js';
+import type { Task, TaskEnd } from '../native/task.js';
 import type { Caller } from './caller/caller.js';
-import { signalsOf } from './caller/forward-signals.js';
+import { type Forwarding, signalsOf } from './caller/forward-signals.js';
 import { deleteContainer, deleteEnded } from './change-container.js';
 import { createContainer, leavePlans, type MadeContainer } from './create-container.js';
 import type { CreateRequest } from './create-facts.js';
@@ -39,7 +39,14 @@ async function runDetached(request: CreateRequest): Promise<number> {
 
 async function runAttached(request: CreateRequest): Promise<number> {
   const { caller, keep } = request;
-  const { made, begun } = await createContainer(request, (container) => attached(container, caller));
+  const signals = new ProgramSignals(caller);
+  const { made, begun } = await createContainer(
+    request,
+    (container) => attached(container, signals, caller),
+    (task) => signals.forward(task),
+  ).catch(async (error: unknown) => {
+    throw await undoneAfter(error, () => signals.end());
+  });
   const { folder, task, endLast } = made;
   let notifier: Notifier | null = null;
   const end = (): Promise<void> => doAll([begun.end, () => notifier?.end(), endLast]);
@@ -48,6 +55,8 @@ async function runAttached(request: CreateRequest): Promise<number> {
     const ended = await task.ended;
     const untold = notifier === null ? null : await lastWord(notifier);
     if (untold !== null) caller.tell(untold.message);
+    // nothing more is asked of the shim: it ends while the state is removed
+    if (mayEnd(made, ended, keep)) await endLast();
     if (!keep) await removeEnded(made, ended, caller);
     return shellStatus(ended);
   };
@@ -58,6 +67,28 @@ async function runAttached(request: CreateRequest): Promise<number> {
   return status;
 }
 
+/** The caller's signals, which are the program's before that begins. */
+class ProgramSignals {
+  readonly #caller: Caller;
+  #forwarding: Forwarding | null = null;
+
+  constructor(caller: Caller) {
+    this.#caller = caller;
+  }
+
+  forward(task: Task): void {
+    this.#forwarding = this.#caller.forwardSignals(signalsOf(task));
+  }
+
+  async begun(): Promise<void> {
+    await this.#forwarding?.begun;
+  }
+
+  end(): void {
+    this.#forwarding?.end();
+  }
+}
+
 /** A container in the foreground. */
 interface Attached {
   readonly sent: SentOn;
@@ -66,12 +97,12 @@ interface Attached {
 }
 
 /** Has the program begin, and signals and the terminal be the program's. */
-async function attached(made: MadeContainer, caller: Caller): Promise<Attached> {
-  const { folder, record, task, terminal } = made;
-  const forget = caller.forwardSignals(signalsOf(task));
+async function attached(made: MadeContainer, signals: ProgramSignals, caller: Caller): Promise<Attached> {
+  const { folder, record, terminal } = made;
   const shown = terminal === null ? null : showTerminal(terminal, record.pid);
-  const end = (): Promise<void> => doAll([() => shown?.end(), forget]);
+  const end = (): Promise<void> => doAll([() => shown?.end(), () => signals.end()]);
   try {
+    await signals.begun();
     const sent = await sendOn(folder, record, { caller, isAttached: true });
     // beside the program
     leavePlans(made);
@@ -82,9 +113,17 @@ async function attached(made: MadeContainer, caller: Caller): Promise<Attached> 
 }
 
 /** The shim has removed the groups, unless it says otherwise, or they are those of a scope. */
-function removeEnded(made: MadeContainer, { undoErrors }: Pick<TaskEnd, 'undoErrors'>, caller: Caller): Promise<void> {
-  const isUndone = undoErrors.length === 0 && made.record.groups.every(({ unit }) => unit === undefined);
-  return isUndone ? deleteEnded(made, caller) : deleteContainer(made.folder, { force: true, caller });
+function isUndone({ record }: MadeContainer, { undoErrors }: Pick<TaskEnd, 'undoErrors'>): boolean {
+  return undoErrors.length === 0 && record.groups.every(({ unit }) => unit === undefined);
+}
+
+function removeEnded(made: MadeContainer, ended: TaskEnd, caller: Caller): Promise<void> {
+  return isUndone(made, ended) ? deleteEnded(made, caller) : deleteContainer(made.folder, { force: true, caller });
+}
+
+/** Whether the shim has no hook to run, and nothing to remove. */
+function mayEnd(made: MadeContainer, ended: TaskEnd, keep: boolean): boolean {
+  return keep || (isUndone(made, ended) && (made.config.hooks?.poststop.length ?? 0) === 0);
 }
 
 async function remove(folder: MadeContainer['folder'], caller: Caller): Promise<void> {

@@ -196,6 +196,8 @@ int serve(int socket, OwnShim& shim) {
     if (!receive(socket, packet, type, body)) return -1;
     if (type == ResidentMessage::kForward) {
       if (signals.take_over(body) < 0) return -1;
+      // as above, of a program that has ended already
+      static_cast<void>(send_message(socket, ResidentMessage::kHears));
       continue;
     }
     if (type == ResidentMessage::kWait) {

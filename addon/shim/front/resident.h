@@ -19,7 +19,8 @@
 //   kGo     the shim was started: nothing was made before       kWait     until the shim has ended
 //   kEnded  it has                                              kDone     the exit status, once the shim has ended, and what is to be
 //                                                                         told on standard error
-//   kSignal the number of one that has come                     kForward  the numbers of the signals that are for the program
+//   kHears  from now on none of these is this process's own     kForward  the numbers of the signals that are for the program
+//   kSignal the number of one that has come
 namespace nacelle {
 
 enum class ResidentMessage : uint16_t {
@@ -31,7 +32,8 @@ enum class ResidentMessage : uint16_t {
   kDone = 6,
   kDecline = 7,
   kForward = 8,
-  kSignal = 9
+  kSignal = 9,
+  kHears = 10
 };
 
 constexpr char kResidentSocket[] = "@planner";  // no id of a container is such a name

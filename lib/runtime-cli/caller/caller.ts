@@ -2,7 +2,7 @@ import { readlinkSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { env, pid } from 'node:process';
 import { hasCode } from '../../errors.js';
-import { forwardSignals, type SignalSender } from './forward-signals.js';
+import { type Forwarding, forwardSignals, type SignalSender } from './forward-signals.js';
 
 /** Whoever calls the runtime: what of its process a command depends on. A resident planner does commands of other processes than its own. */
 export interface Caller {
@@ -17,8 +17,8 @@ export interface Caller {
   descriptor(number: number): number | null;
   /** Writes a line to standard error. */
   tell(text: string): void;
-  /** Sends on the signals that the caller hears. @returns a function that ends this */
-  forwardSignals(send: SignalSender): () => void;
+  /** Sends on the signals that the caller hears. */
+  forwardSignals(send: SignalSender): Forwarding;
   /** Nobody hears any more of what is told, and the caller may do the command by itself. */
   hasGone(): boolean;
 }

@@ -33,12 +33,23 @@ export function signalsOf(task: Pick<Task, 'kill'>): SignalSender {
   return (signal) => void task.kill({ cause: 'caller', signal, tree: false }).catch(() => undefined);
 }
 
-/** Sends on what this process hears. @returns a function that has this process hear its signals itself again */
-export function forwardSignals(send: SignalSender): () => void {
+/** Signals that are sent on. */
+export interface Forwarding {
+  /** Resolves when none of them is the caller's own any more: who sees the program run may send one. */
+  readonly begun: Promise<void>;
+  /** Has the caller hear its signals itself again. */
+  end(): void;
+}
+
+/** Sends on what this process hears. */
+export function forwardSignals(send: SignalSender): Forwarding {
   const names = forwarded();
   const forward = (name: NodeJS.Signals): void => send(constants.signals[name]);
   for (const name of names) process.on(name, forward);
-  return () => {
-    for (const name of names) process.off(name, forward);
+  return {
+    begun: Promise.resolve(),
+    end() {
+      for (const name of names) process.off(name, forward);
+    },
   };
 }

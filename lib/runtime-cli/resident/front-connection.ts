@@ -8,7 +8,7 @@ import { type CallersShim, connectByControl } from '../../native/shim.js';
 import { ShimError } from '../../native/shim-error.js';
 import { nativeError } from '../../native/system-errors.js';
 import { newId } from '../../plan/id.js';
-import { forwarded, type SignalSender } from '../caller/forward-signals.js';
+import { type Forwarding, forwarded, type SignalSender } from '../caller/forward-signals.js';
 import { decodeSignal, encodeStrings, Message } from './resident-messages.js';
 
 /** A message of a front. */
@@ -50,10 +50,14 @@ export class FrontConnection implements CallersShim {
   #connection: Connection | null = null;
   /** The front has the shim as its child. */
   #isBegun = false;
+  /** The front has one that it was not asked to wait for. */
+  #isLeft = false;
   /** Sends the front's signals to the program. */
   #sendOn: SignalSender | null = null;
   /** The signals that the front was asked for. */
   readonly #asked = new Set<number>();
+  /** Resolves when the front hears them, or has gone. */
+  readonly #hears = new Deferred<void>();
   gone = false;
 
   /** @param pid of the front */
@@ -81,13 +85,16 @@ export class FrontConnection implements CallersShim {
     if (!this.gone && this.#socket.send(type, 0, body, fds) < 0) this.#lost();
   }
 
-  /** Sends on the signals that the front hears. @returns a function that ends this */
-  forwardSignals(send: SignalSender): () => void {
+  /** Sends on the signals that the front hears. */
+  forwardSignals(send: SignalSender): Forwarding {
     this.#sendOn = send;
     for (const name of forwarded()) this.#asked.add(constants.signals[name]);
     this.send(Message.forward, encodeStrings(...[...this.#asked].map(String)));
-    return () => {
-      this.#sendOn = null;
+    return {
+      begun: this.#hears.promise,
+      end: () => {
+        this.#sendOn = null;
+      },
     };
   }
 
@@ -124,6 +131,7 @@ export class FrontConnection implements CallersShim {
    * @throws ShimError: the front has none; SyscallError
    */
   async ensureShim(): Promise<void> {
+    if (this.#shim === null && this.#isLeft) await this.end();
     if (this.#shim === null && !this.gone) this.askForShim();
     if (this.#shim === null || !(await this.#shim.begun)) throw new ShimError();
   }
@@ -140,42 +148,52 @@ export class FrontConnection implements CallersShim {
       return connectByControl(control, owner);
     } catch (error) {
       // it may serve later, and nobody would wait for it once more
-      this.#letGo();
+      this.letGo();
       throw error;
     }
   }
 
   async end(): Promise<void> {
-    this.#letGo();
+    this.letGo();
     if (this.gone) return;
     this.send(Message.wait);
     await this.next();
+    this.#isLeft = false;
   }
 
   /** Has the front end with this status when its shim has ended, and tell these words. It hears of nothing before it has started one. */
   async done(status: number, told: string): Promise<void> {
     await this.#shim?.begun;
-    this.#letGo();
+    this.letGo();
     this.send(Message.done, encodeStrings(String(status), told.replaceAll('\0', '')));
   }
 
   close(): void {
-    this.#letGo();
+    this.letGo();
     this.#lost();
     this.#socket.close();
     for (const { fds } of this.#came.splice(0)) closeFds(fds);
   }
 
-  #letGo(): void {
+  /** The shim ends, and the front waits for that before it ends itself. */
+  letGo(): void {
     this.#connection?.close();
     this.#connection = null;
-    if (this.#shim !== null) closeDescriptor(this.#shim.control);
+    if (this.#shim !== null) {
+      closeDescriptor(this.#shim.control);
+      this.#isLeft = true;
+    }
     this.#shim = null;
   }
 
   #heard(message: FrontMessage): void {
     if (message.type === Message.signal) {
       this.#signalCame(message);
+      return;
+    }
+    if (message.type === Message.hears) {
+      closeFds(message.fds);
+      this.#hears.resolve();
       return;
     }
     const waiting = this.#waiting.shift();
@@ -198,7 +216,8 @@ export class FrontConnection implements CallersShim {
   /** What the shim does for a command ends with whoever has asked for it, as where Node was killed: the shim undoes its own plans. */
   #lost(): void {
     this.gone = true;
-    this.#letGo();
+    this.letGo();
+    this.#hears.resolve();
     for (const waiting of this.#waiting.splice(0)) waiting.resolve(null);
   }
 }

@@ -1,7 +1,7 @@
 import { NacelleError } from '../../errors.js';
 
 /** The types of addon/shim/front/resident.h. */
-export const Message = { ask: 1, spawn: 2, go: 3, wait: 4, ended: 5, done: 6, decline: 7, forward: 8, signal: 9 } as const;
+export const Message = { ask: 1, spawn: 2, go: 3, wait: 4, ended: 5, done: 6, decline: 7, forward: 8, signal: 9, hears: 10 } as const;
 
 /** What a front asks for. */
 export interface Ask {

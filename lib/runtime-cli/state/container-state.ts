@@ -141,8 +141,21 @@ export function seenRecord({ path }: StateFolder): RecordSeen | null {
 }
 
 /** Writes the record: whoever reads it sees the one before or this one. */
-export function writeRecord({ path }: StateFolder, record: ContainerRecord): void {
-  writeOwn(join(path, RECORD), configText(record));
+export function writeRecord(folder: StateFolder, { pid, startTime, ...known }: ContainerRecord): void {
+  writeRecordText(folder, recordText(known)({ pid, startTime }));
+}
+
+/** The text of a record, but for what is known last. Pure. */
+export function recordText(
+  known: Omit<ContainerRecord, 'pid' | 'startTime'>,
+): (process: Pick<ContainerRecord, 'pid' | 'startTime'>) => string {
+  const text = configText(known).trimEnd().slice(0, -1).trimEnd();
+  return ({ pid, startTime }) => `${text},\n  "pid": ${pid},\n  "startTime": ${JSON.stringify(startTime)}\n}\n`;
+}
+
+/** As {@link writeRecord}. @param text of {@link recordText} */
+export function writeRecordText({ path }: StateFolder, text: string): void {
+  writeOwn(join(path, RECORD), text);
 }
 
 /** Writes a file that is there as a whole or not at all, wherever it is. @throws SyscallError */

@@ -42,15 +42,31 @@ describe('the connection of a front', () => {
     const kill = vi.spyOn(process, 'kill').mockReturnValue(true);
     const { front, sent, says, isClosed } = connected();
     const { task, killed } = taskOf();
-    const forget = front.forwardSignals(signalsOf(task));
+    const { end } = front.forwardSignals(signalsOf(task));
     expect(sent[0]?.[0]).toBe(Message.forward);
     expect(sent[0]?.[1].split('\0')).toContain(String(constants.signals.SIGTERM));
     says(Message.signal, String(constants.signals.SIGTERM));
-    forget();
+    end();
     says(Message.signal, String(constants.signals.SIGTERM));
     // by the shim, which has not reaped it: its number may be another process's
     expect([killed, kill.mock.calls]).toEqual([[{ cause: 'caller', signal: constants.signals.SIGTERM, tree: false }], []]);
     expect(isClosed()).toBe(false);
+  });
+
+  it.each(['hears', 'ends'] as const)('lets no program begin before the front has its signals, or is gone: it %s', async (what) => {
+    const { front, says, ends } = connected();
+    let hasBegun = false;
+    const begun = front
+      .forwardSignals(() => undefined)
+      .begun.then(() => {
+        hasBegun = true;
+      });
+    await Promise.resolve();
+    expect(hasBegun).toBe(false);
+    if (what === 'hears') says(Message.hears);
+    else ends();
+    await begun;
+    front.close();
   });
 
   it.each([
@@ -100,6 +116,21 @@ describe('the connection of a front', () => {
     await front.done(3, 'words\n\0');
     expect(sent.slice(1)).toEqual([[Message.done, '3\0words\n\0']]);
     expect(() => front.connection()).toThrow(expect.objectContaining({ code: 'ERR_SHIM_DIED' }));
+    front.close();
+  });
+
+  it('has the front wait for a shim that it has let go before it asks for another one', async () => {
+    const { front, sent, says } = connected();
+    front.askForShim();
+    says(Message.go);
+    await front.ensureShim();
+    front.letGo();
+    const ensured = front.ensureShim();
+    says(Message.ended);
+    await Promise.resolve();
+    says(Message.go);
+    await ensured;
+    expect(sent.map(([type]) => type)).toEqual([Message.spawn, Message.wait, Message.spawn]);
     front.close();
   });
 
