@@ -117,6 +117,20 @@ describe('against GNU tar', () => {
     expect(differences(inventory(root), inventory(gnu(archive)))).toEqual([]);
   });
 
+  it('a header’s sum of unsigned bytes, and of signed ones as old archives have it, and no other', () => {
+    const entry = tarEntry({ name: Buffer.from('high \xff\x80\xfe', 'latin1') });
+    const counted = Buffer.concat([entry.subarray(0, 148), Buffer.from(' '.repeat(8)), entry.subarray(156, 512)]);
+    const sum = (bytes: Iterable<number>): number => [...bytes].reduce((all, byte) => all + byte, 0);
+    const [unsigned, signed] = [sum(counted), sum(new Int8Array(counted))];
+    expect(unsigned - signed).toBe(3 * 256);
+    const outcome = (value: number): string => {
+      entry.write(`${value.toString(8).padStart(6, '0')}\0 `, 148);
+      return unpack(Buffer.concat([entry, Buffer.alloc(1024)]));
+    };
+    expect([unsigned, signed].map(outcome)).toEqual(['', '']);
+    for (const wrong of [unsigned + 1, signed - 1, unsigned - 256]) expect(outcome(wrong)).toMatch(/EBADMSG: .*checksum/);
+  });
+
   it('times before 1970 with a fraction', () => {
     for (const [mtime, nanoseconds] of [
       ['-1.25', -1_250_000_000n],
@@ -307,7 +321,8 @@ describe('metadata', () => {
   });
 });
 
-it('makes a file of a layer by no more system calls than it needs', () => {
+// the sanitizers' runtime has calls of its own, and can't be traced
+it.skipIf(process.env.NACELLE_SANITIZE === '1')('makes a file of a layer by no more system calls than it needs', () => {
   const trace = join(newFolder(parent), 'trace');
   /** How often each call is made for files like this one, beyond what the same archive without them takes. */
   const calls = (make: (name: string) => TarEntry): Record<string, number> => {
