@@ -17,6 +17,7 @@ import { inNetworks, type NetworksPlace } from '../holder/networks-place.js';
 import { defaultLink } from '../ipam/routes.js';
 import { type LinkInfo, parseLink } from '../link.js';
 import { type LinkBelow, type ParentWay, parentWay } from '../macvlan/parent-way.js';
+import { ConnectionCount } from '../nftables/connection-count.js';
 import type { RuledNetwork } from '../rules/network-rules.js';
 import { OwnRules } from '../rules/own-rules.js';
 import { SharedRules } from '../rules/shared-rules.js';
@@ -51,6 +52,8 @@ export interface KeptBridge {
   /** The addresses that this process has chosen, and the one that was given last. */
   readonly offers: Offers;
   readonly last: LastNumber;
+  /** Those that the kernel keeps where the bridge is. */
+  readonly connections: ConnectionCount;
   /** Where the bridge is. */
   readonly place: NetworksPlace;
   /** How containers get into the network. */
@@ -153,9 +156,9 @@ function begin(key: string, name: string, place: NetworksPlace): Keeper {
   };
   // the next call tries again; a shim that has died has let it go. Where the offers' file can't be removed, the next removeVoidOffers does it
   bridge
-    .then(({ task, last, offers }) => {
+    .then(({ task, last, offers, connections }) => {
       keeper.isMade = true;
-      return task.ended.finally(() => closeFiles(last, offers));
+      return task.ended.finally(() => closeFiles(last, offers, connections));
     })
     .then(forget, forget);
   return keeper;
@@ -169,26 +172,27 @@ async function make(name: string, place: NetworksPlace): Promise<KeptBridge & { 
   const { task, socket } = await beginUse(name, id, place);
   let last: LastNumber | undefined;
   let offers: Offers | undefined;
+  const connections = new ConnectionCount();
   try {
     const { record, mtu, way } = await withNetwork(name, () => findOrMake(name, task, socket));
     last = new LastNumber(name);
     offers = new Offers(name, id);
-    const kept = { record, mtu, offers, last, place, task };
+    const kept = { record, mtu, offers, last, connections, place, task };
     if ('parent' in way) return { ...kept, way };
     if (privilege().kind === 'root') await requireOpenForward(name, record);
     const network = ruledNetwork(name, record);
-    const rules = await OwnRules.open(network, place);
+    const rules = await OwnRules.open(network, place, connections);
     return { ...kept, way: { ...way, rules, shared: new SharedRules(name, network, place) } };
   } catch (error) {
-    const failure = await closeFiles(last, offers).then(() => undefined, toError);
+    const failure = await closeFiles(last, offers, connections).then(() => undefined, toError);
     // not under the lock, for which the shim would wait
     throw await undone([{ task, removal: [] }], withCleanupError(error, failure));
   }
 }
 
 /** @throws the failures of all */
-function closeFiles(last: LastNumber | undefined, offers: Offers | undefined): Promise<void> {
-  return doAll([() => last?.close(), () => offers?.close()]);
+function closeFiles(last: LastNumber | undefined, offers: Offers | undefined, connections: ConnectionCount): Promise<void> {
+  return doAll([() => last?.close(), () => offers?.close(), () => connections.close()]);
 }
 
 /** How often a use is begun: whoever removes the network, or reaps, may remove the folder before the use is in there. */

@@ -1,6 +1,4 @@
 import { hasCode, NacelleError } from '../../errors.js';
-import { privilege } from '../../host/privilege.js';
-import { readIfThere } from '../../native/read-if-there.js';
 import type { Task } from '../../native/task.js';
 import type { Slot } from '../../plan/steps.js';
 import type { Address } from '../address.js';
@@ -79,13 +77,6 @@ export async function forgetEachOf(task: Task, socket: Slot, addresses: readonly
     };
     await forgetListed(task, socket, list, (listed) => deleteConnectionsOf(listed, address));
   }
-}
-
-/** Whether the kernel knows that the network namespace with the bridges has no connections at all. */
-export function hasNoConnections(): boolean {
-  // the kernel shows the number to those alone who are in the namespace
-  if (privilege().kind === 'user') return false;
-  return readIfThere('/proc/sys/net/netfilter/nf_conntrack_count')?.trim() === '0';
 }
 
 async function forgetListed(

@@ -2,7 +2,7 @@ import { doAll, NacelleError, toError, withCleanupError } from '../../errors.js'
 import { clearTimeout, setTimeout } from '../../native/clock.js';
 import type { Address } from '../address.js';
 import type { NetworksPlace } from '../holder/networks-place.js';
-import { hasNoConnections } from '../nftables/forget-connections.js';
+import type { ConnectionCount } from '../nftables/connection-count.js';
 import type { Request } from '../nftables/nfnetlink.js';
 import { OwnerTable } from '../nftables/owner-table.js';
 import { isNetworksLink } from '../own-link.js';
@@ -34,6 +34,7 @@ export class OwnRules {
   readonly #bridged: OwnerTable;
   readonly #network: RuledNetwork;
   readonly #batches: PortBatches;
+  readonly #connections: Pick<ConnectionCount, 'isNone'>;
   /** By which addresses this machine knows confined ports, and the numbers of these. */
   readonly #confined = new Map<string, { readonly address: Address; readonly port: number }>();
   #confines = false;
@@ -45,15 +46,21 @@ export class OwnRules {
   /** The numbers of those whose containers have ended, in the order in which it is looked whether they are gone. */
   readonly #left = new Set<number>();
 
-  private constructor(network: RuledNetwork, routed: OwnerTable, bridged: OwnerTable) {
+  private constructor(
+    network: RuledNetwork,
+    tables: { routed: OwnerTable; bridged: OwnerTable },
+    connections: Pick<ConnectionCount, 'isNone'>,
+  ) {
+    const { routed, bridged } = tables;
     this.#network = network;
+    this.#connections = connections;
     this.#routed = routed;
     this.#bridged = bridged;
     this.#batches = new PortBatches(bridged.table);
   }
 
-  /** @throws as `OwnerTable.open` */
-  static async open(network: RuledNetwork, place: NetworksPlace): Promise<OwnRules> {
+  /** @param connections those that the kernel keeps where the bridge is. @throws as `OwnerTable.open` */
+  static async open(network: RuledNetwork, place: NetworksPlace, connections: Pick<ConnectionCount, 'isNone'>): Promise<OwnRules> {
     const routed = await OwnerTable.open({ family: 'inet', place });
     let bridged: OwnerTable | null = null;
     try {
@@ -61,7 +68,7 @@ export class OwnRules {
       const what = `make the rules of the bridge ${network.bridge}`;
       await routed.apply(what, borderRequests(routed.table, network));
       await bridged.apply(what, guardRequests(bridged.table));
-      return new OwnRules(network, routed, bridged);
+      return new OwnRules(network, { routed, bridged }, connections);
     } catch (error) {
       const opened = [routed, ...(bridged === null ? [] : [bridged])];
       const failure = await doAll(opened.map((table) => () => table.close())).then(() => undefined, toError);
@@ -192,7 +199,7 @@ export class OwnRules {
    */
   async forget(addresses: readonly Address[]): Promise<void> {
     // to look through the kernel's table takes some 0.5 ms for an address of IPv4, and 10 for one of IPv6, however few there are
-    if (hasNoConnections()) return;
+    if (this.#connections.isNone()) return;
     await this.#routed.forget(addresses);
   }
 
