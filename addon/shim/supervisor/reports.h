@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "../kernel/unique_fd.h"
 #include "../steps/context.h"
 #include "../wire/plan.h"
 
@@ -14,6 +15,10 @@ struct Report {
   std::string content;
 };
 
-std::vector<Report> read_reports(const List<FileAt>& files, const Slots& slots);
+// Opens the files before they are to be read, which takes longer than to read them. What can't be opened is opened when it is read.
+std::vector<unique_fd> open_reports(const List<FileAt>& files, const Slots& slots);
+
+// `opened`: by `open_reports`, or none.
+std::vector<Report> read_reports(const List<FileAt>& files, const Slots& slots, std::vector<unique_fd> opened = {});
 
 }  // namespace nacelle

@@ -69,6 +69,8 @@ class Supervisor {
   Task* new_task(const Listener& starter);
   // The tasks that other clients may attach to.
   std::vector<Task*> kept_tasks() const;
+  // How many there are.
+  size_t tasks() const { return tasks_.size(); }
   const std::string& owner() const { return owner_; }
   bool serves_others() const { return static_cast<bool>(listening_); }
   void remove(Task* task);

@@ -144,6 +144,7 @@ class Task {
   uint64_t set_up_of_next() const { return plan_.set_up_ns > 0 ? plan_.set_up_ns : set_up_of_timeout(); }
   void limit_set_up(uint64_t limit);
   void began();
+  void open_reports_early();
   void hand_over();
   void close_given();
   void answer_denials(const ChannelMessage& message);
@@ -225,7 +226,8 @@ class Task {
   unique_fd channel_;
   Watch channel_watch_, pump_watch_, denials_watch_;
   Denials denials_;
-  unique_fd mounts_;  // the mount namespace of a program whose mounts go later
+  std::vector<unique_fd> report_files_;  // those of plan_.reports, or none
+  unique_fd mounts_;                     // the mount namespace of a program whose mounts go later
   std::unordered_set<pid_t> processes_;
   Run run_;
   StepFailure failure_;

@@ -21,7 +21,7 @@ void Task::finish() {
   trace_.end(mark_);
   if (run_.has_exit) {
     const Span span(context_.trace, kInEnd, 1);
-    run_.reports = read_reports(plan_.reports, slots_);
+    run_.reports = read_reports(plan_.reports, slots_, std::move(report_files_));
   }
   const bool has_little = !mounts_ || has_left_little();
   // whoever hears of the end may start the next program, which wants the memory

@@ -346,6 +346,14 @@ void Task::began() {
   if (plan_.hands_over) return hand_over();
   watch_health();
   end_for_lost_copy();
+  open_reports_early();
+}
+
+// The shim has nothing else to do while the program runs, and somebody waits for the result once it has ended. Of many programs at once
+// these descriptors would be too many.
+void Task::open_reports_early() {
+  constexpr size_t kMostTasks = 32;
+  if (plan_.tells_end_first && !plan_.has_again && supervisor_.tasks() <= kMostTasks) report_files_ = open_reports(plan_.reports, slots_);
 }
 
 // Lets the program go on without this shim. Nothing is undone: what was made for the program belongs to whoever has asked for it.
