@@ -38,13 +38,14 @@ Napi::Value AreAsSeen(const Napi::CallbackInfo& info) {
   const char* const end = path + paths.ByteLength();
   constexpr size_t kNumbers = sizeof(Seen) / sizeof(int64_t);
   bool are = true;
-  for (size_t at = 0; are && path < end && at + kNumbers <= seen.ElementLength(); at += kNumbers) {
+  size_t at = 0;
+  for (; are && path < end && at + kNumbers <= seen.ElementLength(); at += kNumbers) {
     Seen one{};
     std::memcpy(&one, seen.Data() + at, sizeof one);
     are = is_as_seen(path, one);
     path += std::strlen(path) + 1;
   }
-  return Napi::Boolean::New(info.Env(), are);
+  return Napi::Boolean::New(info.Env(), are && path == end && at == seen.ElementLength());
 }
 
 }  // namespace nacelle

@@ -67,7 +67,7 @@ export async function addImage(reference: string | null, image: NewImage, option
       report(done === 'exists' ? 'exists' : 'downloaded', total);
       signal.throwIfAborted();
     });
-    // of a layer too that was not begun after the failure of another one
+    // every layer's arrival ends, also of a layer that was not begun after another one's failure
     const arriving = arrivals.map((arrival, index) => ({
       arrival,
       whole: (adding[index] ?? Promise.resolve()).finally(() => arrival.end()),

@@ -87,7 +87,7 @@ class ArrivingBytes extends Readable {
     const { bytesRead, buffer } = await reading;
     if (bytesRead === 0) throw new Error('the bytes so far were wrong');
     this.#at += bytesRead;
-    // until then it is told what has come
+    // as long as bytes come, who brings them tells how many there are
     if (arrival.isOver) this.#onBytes(this.#at);
     return buffer.subarray(0, bytesRead);
   }

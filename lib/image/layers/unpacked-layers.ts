@@ -110,7 +110,7 @@ async function foundOrUnpacked(source: LayerSource, file: FileHandle | null, { s
       throw new ImageError(`store layer ${digest}: ${wordsOf(error)}`, { digest, cause: error });
     }
   };
-  // whoever has the blob does not wait for one who only gets it
+  // a caller that has the blob does not wait for another one that is only getting the blob
   const key = [storeRoot(), chainId, options.limits, ...(arriving ? [digest] : [])];
   return underWay.run(JSON.stringify(key), add, signal);
 }

@@ -9,15 +9,22 @@ export class Arrival {
   #isReplaced = false;
   #waiting: (() => void)[] = [];
 
-  /** To be called by who brings the blob, with the file into which its bytes are written. A second file takes the place of a first one that had wrong bytes. */
+  /** To be called by who brings the blob, with the file into which its bytes are written. */
   async begin(file: FileHandle): Promise<void> {
     // opened anew, by the descriptor: the lock is that of the open file, and the name another's when the blob is given up
     const own = await open(`/proc/self/fd/${file.fd}`, 'r');
-    await this.#file?.close();
+    await this.spoil();
     this.#file = own;
-    this.#isReplaced = this.#isTaken;
+  }
+
+  /** To be called when the bytes so far were wrong: others come in their place, in another file or by another process. Idempotent. */
+  async spoil(): Promise<void> {
+    const file = this.#file;
+    this.#file = null;
     this.#bytes = 0;
+    this.#isReplaced ||= this.#isTaken;
     this.#wake();
+    await file?.close();
   }
 
   /** To be called when the file has so many bytes. */
@@ -29,9 +36,11 @@ export class Arrival {
   /** To be called when no more bytes come: the blob is in the store, or can't be had. */
   async end(): Promise<void> {
     this.#isOver = true;
-    this.#wake();
-    await this.#file?.close();
+    // whoever takes the file meanwhile must not get one that is being closed
+    const file = this.#file;
     this.#file = null;
+    this.#wake();
+    await file?.close();
   }
 
   /** Whether the bytes of the file that was taken were wrong, and others came in their place. */

@@ -91,6 +91,7 @@ export async function addBlob(
       const wrong = await receive(source, { file, path: ingest, signal, onBytes: told });
       if (wrong !== null) {
         if (!source.mistrust?.()) throw new ImageError(wrong, { digest });
+        await arrival?.spoil();
         await file.truncate(0);
         continue;
       }

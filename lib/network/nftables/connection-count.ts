@@ -3,7 +3,7 @@ import { privilege } from '../../host/privilege.js';
 
 const FILE = '/proc/sys/net/netfilter/nf_conntrack_count';
 
-/** How many connections the kernel keeps in the network namespace of this process. The file stays open while it is asked, which each container on a network does. */
+/** How many connections the kernel keeps in the network namespace of this process. Each container on a network asks, so the file stays open. */
 export class ConnectionCount {
   #fd: number | null = null;
   readonly #bytes = Buffer.alloc(16);
@@ -23,7 +23,7 @@ export class ConnectionCount {
     }
   }
 
-  /** Once or more often. */
+  /** Closes the file. Idempotent; after this, {@link isNone} is false. */
   close(): void {
     this.#isClosed = true;
     this.#letGo();

@@ -86,12 +86,12 @@ describe('a container that is parked ahead', () => {
     const file = join(await ownImage(), 'given');
     writeFileSync(file, 'given\n');
     const pid = await twice(await options());
-    const script = 'head -c 2 | wc -c; cat; echo more 2>&1 >> /proc/self/fd/0 || ls -l /proc/self/fd | wc -l';
+    const script = 'dd bs=1 count=2 2>/dev/null; echo; cat; echo more 2>&1 >> /proc/self/fd/0 || ls -l /proc/self/fd | wc -l';
     const own: RunOptions = { ...(await options()), ...sh(script), stdin: { file } };
     const run = Container.run(own);
     expect(await run.pid).toBe(pid);
     const seen = await run;
-    expect(seen.stdout).toMatch(/^2\n(ven\n)?.*Read-only file system\n\d+\n$/s);
+    expect(seen.stdout).toMatch(/^gi\nven\n.*Read-only file system\n\d+\n$/);
     await forgetMadeAhead();
     expect((await Container.run(own)).stdout).toBe(seen.stdout);
     expect(readFileSync(file, 'utf8')).toBe('given\n');
