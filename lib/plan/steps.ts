@@ -10,7 +10,7 @@ export type Step =
   | { readonly op: 'open'; readonly host?: boolean; readonly out?: Slot; readonly at: Slot; readonly path: string; readonly flags: number | bigint; readonly mode: number | bigint; }
   | { readonly op: 'open_in_root'; readonly host?: boolean; readonly out?: Slot; readonly root: Slot; readonly path: string; readonly flags: number | bigint; }
   | { readonly op: 'open_null'; readonly host?: boolean; readonly out?: Slot; readonly dev: Slot; readonly flags: number | bigint; }
-  | { readonly op: 'reopen'; readonly host?: boolean; readonly out?: Slot; readonly slot: Slot; readonly path: string; readonly flags: number | bigint; }
+  | { readonly op: 'reopen'; readonly host?: never; readonly out?: Slot; readonly slot: Slot; readonly path: string; readonly flags: number | bigint; }
   | { readonly op: 'close'; readonly host?: boolean; readonly slot: Slot; }
   | { readonly op: 'close_from'; readonly host: true; readonly first: number | bigint; }
   | { readonly op: 'give'; readonly host?: never; readonly slot: Slot; }

@@ -11,8 +11,6 @@ const { RDONLY, NOSUID, NODEV, NOEXEC } = MOUNT_ATTR;
 export interface ContainerStreams extends StreamPlan {
   /** Host steps that start the copies between files of the caller's and pipes of the program's, or the log that reads its pipes. */
   readonly prepare: readonly Step[];
-  /** Steps of a process that has left the host's root, for what the shim has opened there for it: to be run before the others. */
-  readonly take: readonly Step[];
   /** Steps that open the container's null device, to be run when there is its /dev. */
   readonly openNull: readonly Step[];
   /** `null`: the program has no terminal. */
@@ -24,42 +22,32 @@ export interface ContainerStreams extends StreamPlan {
  * descriptor can do to its file what the mount and the file's mode allow, whatever the descriptor was opened for. So a file to be read from
  * is opened through a read-only mount of its own, and others are copied from or to by a pump; the null device is the container's own.
  *
- * @param dev the container's /dev; `byShim`: the shim opens a node in it, for the container's process may not be allowed to; `hasLeft`: the process has left
- *   the host's root, so the shim opens files
+ * @param dev the container's /dev; `byShim`: the shim opens a node in it, for the container's process may not be allowed to
  */
-export function planStreams(
-  streams: Streams,
-  slots: Slots,
-  { dev, byShim, hasLeft = false }: { readonly dev: Slot; readonly byShim: boolean; readonly hasLeft?: boolean },
-): ContainerStreams {
+export function planStreams(streams: Streams, slots: Slots, { dev, byShim }: { dev: Slot; byShim: boolean }): ContainerStreams {
   if (streams.terminal) return terminalStreams(planTerminal(streams.terminal, slots, { log: streams.log }));
   const { ends, copies, log } = streams;
   const isGiven = byShim && ends.some(({ type }) => type === 'null');
-  const opened: OpenedFile[] = [];
+  const open: Step[] = [];
   const openNull: Step[] = isGiven ? [{ op: 'give', slot: dev }] : [];
   const side = byShim ? { host: true } : {};
   const places = ends.map((end, number): Slot => {
     if (end.type === 'pipe' || end.type === 'given') return slots.give(end.fd);
     const out = slots.take();
     if (end.type === 'null') openNull.push({ op: 'open_null', ...side, out, dev, flags: accessOf(number) });
-    else opened.push(readOnly(end.path, { mount: slots.take(), out }, hasLeft));
+    else open.push(...readOnly(end.path, slots.take(), out));
     return out;
   });
   // the shim must not be the last to close the mount, as with the device nodes
   if (isGiven) openNull.push({ op: 'close', host: true, slot: dev });
-  const prepare: Step[] = [
-    ...pumpSteps(copies, slots),
-    ...(log === undefined ? [] : logPipes(log)),
-    ...opened.flatMap((file) => file.prepare),
-  ];
-  const [open, take] = [opened.flatMap((file) => file.open), opened.flatMap((file) => file.take)];
-  return { prepare, open, take, openNull, terminal: null, set: (give) => setSteps(ends, places, give) };
+  const prepare: Step[] = [...pumpSteps(copies, slots), ...(log === undefined ? [] : logPipes(log))];
+  return { prepare, open, openNull, terminal: null, set: (give) => setSteps(ends, places, give) };
 }
 
 /** The terminal is its user's from the start. */
 function terminalStreams(terminal: TerminalPlan): ContainerStreams {
   const set = (): Step[] => [0, 1, 2].map((fd) => ({ op: 'stdio', slot: terminal.slave, fd }));
-  return { prepare: [], open: [], take: [], openNull: [], terminal, set };
+  return { prepare: [], open: [], openNull: [], terminal, set };
 }
 
 /** The host step that starts a pump, if there is something to copy. */
@@ -73,20 +61,12 @@ function logPipes(log: LogPlan): Step[] {
   return [logStep(log.pipes, log), ...log.pipes.map((slot): Step => ({ op: 'close', host: true, slot }))];
 }
 
-/** The steps for a file to be read from. */
-type OpenedFile = Pick<ContainerStreams, 'prepare' | 'open' | 'take'>;
-
-function readOnly(path: string, { mount, out }: { readonly mount: Slot; readonly out: Slot }, byShim: boolean): OpenedFile {
-  const side = byShim ? { host: true } : {};
-  const open: Step[] = [
-    { op: 'clone_mount', ...side, out: mount, at: NONE, path, recursive: 0 },
-    { op: 'set_mount', ...side, mount, recursive: 0, set: RDONLY | NOSUID | NODEV | NOEXEC, clear: 0, propagation: PROPAGATION.private },
+function readOnly(path: string, mount: Slot, out: Slot): Step[] {
+  return [
+    { op: 'clone_mount', out: mount, at: NONE, path, recursive: 0 },
+    { op: 'set_mount', mount, recursive: 0, set: RDONLY | NOSUID | NODEV | NOEXEC, clear: 0, propagation: PROPAGATION.private },
     // the path may lead to another file by now, or to none
-    { op: 'reopen', ...side, out, slot: mount, path, flags: O_RDONLY | O_NONBLOCK | O_NOCTTY },
+    { op: 'reopen', out, slot: mount, path, flags: O_RDONLY | O_NONBLOCK | O_NOCTTY },
+    { op: 'close', slot: mount },
   ];
-  const close: Step = { op: 'close', slot: mount };
-  if (!byShim) return { prepare: [], open: [...open, close], take: [] };
-  // whoever is the last to close a mount waits for the kernel, and the shim must not
-  const letGo = [out, mount].map((slot): Step => ({ op: 'close', host: true, slot }));
-  return { prepare: open, open: [], take: [...letGo, close] };
 }

@@ -88,7 +88,7 @@ export function planPooledRun({ first, head, tree, protect, undo }: PooledPlan, 
   const kept = { mountNamespace: slots.take(), user: slots.take() };
   const listener = input.program.denials ? slots.take() : null;
   const copyIn = planCopyIn(input, root.root, places);
-  const streams = planStreams(input.streams, slots, { dev: head.mounts.at(DEV), byShim: mayBeRefused(options), hasLeft: true });
+  const streams = planStreams(input.streams, slots, { dev: head.mounts.at(DEV), byShim: mayBeRefused(options) });
   const { terminal } = streams;
   const copies = options.copyOut.length > 0;
   const { program, byShim } = programOfRun(
@@ -106,7 +106,6 @@ export function planPooledRun({ first, head, tree, protect, undo }: PooledPlan, 
     },
   );
   const steps: Step[] = [
-    ...streams.take,
     ...streams.openNull,
     ...copyIn.accounts,
     // the user is looked up before the program can change these files
@@ -166,14 +165,18 @@ function programOfRun(
 }
 
 /**
- * Whether a run can be the second part of a container that is there: its root has been left for the container's by then, so nothing can be copied from
- * a path of the host's, and what is masked and read-only already can't be written to first. Ports are taken before their container is made.
+ * Whether a run can be the second part of a container that is there: its root has been left for the container's by then, so no path of the host's can
+ * be opened, and what is masked and read-only already can't be written to first. Ports are taken before their container is made.
  */
 export function mayBePooled(
-  { copyIn, ports }: Pick<PlanInput['options'], 'copyIn' | 'ports'>,
+  { copyIn, ports, process }: Pick<PlanInput['options'], 'copyIn' | 'ports' | 'process'>,
   { maskedPaths, readonlyPaths }: Pick<MountTable, 'maskedPaths' | 'readonlyPaths'>,
 ): boolean {
   const covered = [...maskedPaths, ...readonlyPaths];
   const isCovered = (target: string): boolean => covered.some((path) => isWithin(target, path) || isWithin(path, target));
-  return ports.length === 0 && copyIn.every(({ source, target }) => source === null && !isCovered(target));
+  return (
+    ports.length === 0 &&
+    copyIn.every(({ source, target }) => source === null && !isCovered(target)) &&
+    (process.pipesOnly || process.stdin.every(({ type }) => type !== 'file'))
+  );
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { beforeEach, expect, onTestFinished } from 'vitest';
@@ -80,21 +80,6 @@ describe('a container that is parked ahead', () => {
     const third = Container.run({ ...(await options()), ...sh('cat; echo $A; wc -c < /long; exit 3'), ...own });
     expect(await third.pid).toBe(pid);
     expect(await third).toMatchObject({ status: 'nonzero-exit', exitCode: 3, stdout: 'givenx\n300000\n' });
-  });
-
-  it('has a file of this machine as its input, which it can read alone', async () => {
-    const file = join(await ownImage(), 'given');
-    writeFileSync(file, 'given\n');
-    const pid = await twice(await options());
-    const script = 'dd bs=1 count=2 2>/dev/null; echo; cat; echo more 2>&1 >> /proc/self/fd/0 || ls -l /proc/self/fd | wc -l';
-    const own: RunOptions = { ...(await options()), ...sh(script), stdin: { file } };
-    const run = Container.run(own);
-    expect(await run.pid).toBe(pid);
-    const seen = await run;
-    expect(seen.stdout).toMatch(/^gi\nven\n.*Read-only file system\n\d+\n$/);
-    await forgetMadeAhead();
-    expect((await Container.run(own)).stdout).toBe(seen.stdout);
-    expect(readFileSync(file, 'utf8')).toBe('given\n');
   });
 
   it('is there again and again, and each is used once', async () => {

@@ -66,7 +66,6 @@ const SHAPES: Record<string, [ContainerOptions, PoolRunOptions?]> = {
   ],
   'a terminal': [{ ...AUTO, user: '1234', tty: { columns: 100, rows: 30 } }, { input: '' }],
   'init, and a root that is read-only': [{ ...AUTO, init: true, readOnly: true, tmpfs: { '/tmp': '' } }, { copyIn: { '/tmp/x': 'x' } }],
-  'a file of this machine as input': [{ ...AUTO, user: '1234' }, { stdin: { file: '/etc/passwd' } }],
   'streams that are ignored': [AUTO, { stdin: 'ignore', stderr: 'ignore' }],
   'another filter, and masks': [{ ...AUTO, seccomp: 'unconfined', maskedPaths: ['/proc/keys'], readonlyPaths: ['/etc'], hostname: 'own' }],
 };

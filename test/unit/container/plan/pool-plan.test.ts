@@ -184,7 +184,8 @@ describe('a run that no container of a pool can have', () => {
     ['text beside what is masked', { copyIn: { '/etc/hidden2': '' } }, true],
     ['text in what is read-only', { copyIn: { '/proc/sys/x': '' } }, false],
     ['input', { input: 'x' }, true],
-    ['a file as input', { stdin: { file: '/x' } }, true],
+    ['a file as input', { stdin: { file: '/x' } }, false],
+    ['a file as input that Node copies', { stdin: { file: '/x' }, profile: 'untrusted' }, true],
     ['a file as output', { stdout: { file: '/x' } }, true],
   ])('is known: %s', (_, options, expected) => {
     expect(fits(options)).toBe(expected);
