@@ -48,9 +48,9 @@ int replacing(Unpacking& work, int parent, const char* name, Make make, bool& hi
 
 int make_file(Unpacking& work, const TarEntry& entry, const std::string& path, int parent, const char* name, Failure& why) {
   bool hid = false;
-  // Mostly the file has its mode from the beginning, for the umask is 0. Set-id bits come at the end, since a change of owner clears them,
-  // and an ACL, inherited or the entry's own, changes the mode.
-  const bool has_mode = (entry.mode & ~kPermissions) == 0 && entry.xattrs.empty() && !work.tree.inherits();
+  // In the store the file mostly has its mode from the beginning, for the umask is 0; elsewhere others could open it before it has its owner. Set-id
+  // bits come at the end, since a change of owner clears them, and an ACL, inherited or the entry's own, changes the mode.
+  const bool has_mode = work.tree.overlay() && (entry.mode & ~kPermissions) == 0 && entry.xattrs.empty() && !work.tree.inherits();
   const auto make = [&] {
     const int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, has_mode ? entry.mode : 0600);
     return fd < 0 ? -errno : fd;
@@ -164,8 +164,9 @@ int make_folder(Unpacking& work, const TarEntry& entry, const std::string& path,
   // Until all content is there, this process must be able to write into the folder.
   const mode_t mode = entry.mode | 0700;
   // The archive's own top folder is the target, which is there.
-  const int result =
-      path.empty() ? open_folder(work.tree.root(), ".", folder) : make_or_open(work, parent, name, mode & kOfNewFolder, folder, fresh);
+  // elsewhere than in the store others could enter it before it has its owner
+  const mode_t first = work.tree.overlay() ? mode & kOfNewFolder : 0700;
+  const int result = path.empty() ? open_folder(work.tree.root(), ".", folder) : make_or_open(work, parent, name, first, folder, fresh);
   if (result < 0) return failed(entry, result, "making the folder", why);
   if (fstat(folder.get(), &status) < 0) return failed(entry, errno, "stat", why);
   if (!owns({status.st_uid, status.st_gid}, entry) && fchown(folder.get(), entry.uid, entry.gid) < 0) {

@@ -74,13 +74,16 @@ void Tree::made(const struct stat& status) {
 }
 
 int Tree::made_file(int file, Owner& owner) {
-  if (!overlay_ || !owner_) {
-    struct stat status;
-    if (fstat(file, &status) < 0) return -errno;
-    made(status);
-    owner_ = Owner{status.st_uid, status.st_gid};
+  if (owner_) {
+    owner = *owner_;
+    return 0;
   }
-  owner = *owner_;
+  struct stat status;
+  if (fstat(file, &status) < 0) return -errno;
+  made(status);
+  owner = Owner{status.st_uid, status.st_gid};
+  // elsewhere than in the store others may give the folder to another group before the next entry
+  if (overlay_) owner_ = owner;
   return 0;
 }
 

@@ -75,7 +75,7 @@ export class ContainerPool<E extends Encoding = 'utf8'> implements AsyncDisposab
   /**
    * As `Container.run` with the options of the pool, in a container that waits. Options that are given take the place of the pool's: `env` as
    * a whole. Where none waits, as in a burst, the run has a container made for it at once, and so has one that a waiting container can't have:
-   * with a file of this machine in `copyIn`, with `copyIn` below what is masked or read-only, with `ports`, or with a `cpuTimeLimit` where
+   * with a file of this machine in `copyIn` or as `stdin`, with `copyIn` below what is masked or read-only, with `ports`, or with a `cpuTimeLimit` where
    * no group counts processor time.
    *
    * @throws as `Container.run`; NacelleError `ERR_INVALID_OPTION` for an option that is the pool's; `ERR_STATE` when the pool is closed

@@ -14,6 +14,7 @@ import { chainIds, type Descriptor } from '../formats/image-documents.js';
 import type { ImageSource } from '../formats/image-source.js';
 import { Cap, limitError, mostBytes, type ParsedLimits } from '../formats/unpack-limits.js';
 import { addLayer, findLayer } from '../store/layer-folders.js';
+import { HeldFile } from './held-file.js';
 import { type ArrivingBlob, arrivingBytes, type LayerBytes, storedBytes } from './layer-bytes.js';
 import { SingleFlight } from './single-flight.js';
 
@@ -75,7 +76,8 @@ class NotArrived extends Error {
 
 async function unpackedLayer(source: LayerSource, options: UnpackOptions): Promise<string> {
   // of callers who want the same blob one brings it, and has the file; for the others the blob is there afterwards
-  const file = (await source.arriving?.arrival.take()) ?? null;
+  const taken = await source.arriving?.arrival.take();
+  const file = taken ? new HeldFile(taken) : null;
   try {
     for (;;) {
       try {
@@ -87,11 +89,11 @@ async function unpackedLayer(source: LayerSource, options: UnpackOptions): Promi
       }
     }
   } finally {
-    await file?.close();
+    await file?.release();
   }
 }
 
-async function foundOrUnpacked(source: LayerSource, file: FileHandle | null, { signal, ...options }: UnpackOptions): Promise<string> {
+async function foundOrUnpacked(source: LayerSource, file: HeldFile | null, { signal, ...options }: UnpackOptions): Promise<string> {
   const { digest, size: total } = source.descriptor;
   const { arriving, chainId } = source;
   if (file === null) await arriving?.whole;
@@ -102,12 +104,16 @@ async function foundOrUnpacked(source: LayerSource, file: FileHandle | null, { s
     return there;
   }
   const add = async (stop: AbortSignal): Promise<string> => {
+    // others may have joined this work, and wait for it when this caller has gone
+    file?.hold();
     try {
-      return await added(source, file, { ...options, signal: stop });
+      return await added(source, file?.handle ?? null, { ...options, signal: stop });
     } catch (error) {
       stop.throwIfAborted();
       if (error instanceof NacelleError || error instanceof NotArrived) throw error;
       throw new ImageError(`store layer ${digest}: ${wordsOf(error)}`, { digest, cause: error });
+    } finally {
+      await file?.release();
     }
   };
   // a caller that has the blob does not wait for another one that is only getting the blob

@@ -136,6 +136,36 @@ it('is not ended by another pull of the same image that can bring the blob no mo
   expect(readFileSync(join((await two)[0] ?? '', 'file'), 'utf8')).toBe('content');
 });
 
+it('goes on for another pull when the one that brought the blob has gone', async () => {
+  const layout = layoutOf({ one: [{ file: 'content' }] }, folder);
+  const source = await openLayout(layout, 'one', layout);
+  const [layer] = source.manifest.layers;
+  if (!layer) throw new Error('the image has no layer');
+  const blob = await openBlobIn(layout, layer);
+  const [coming, there] = [new Arrival(), new Arrival()];
+  await coming.begin(blob);
+  coming.grown(10);
+  await there.end();
+  const [first, second] = [new AbortController(), new AbortController()];
+  let arrive: () => void = () => undefined;
+  const whole = new Promise<void>((resolve) => {
+    arrive = resolve;
+  });
+  const unpack = ({ signal }: AbortController, arrival: Arrival, blobWhole: Promise<unknown>) =>
+    unpackedLayers(source, { limits: unpackLimits.parse({}), signal }, [{ arrival, whole: blobWhole }]);
+  const one = unpack(first, coming, whole);
+  await until('it is being unpacked', () => below(join(store.root, 'tmp')).length > 0);
+  const two = unpack(second, there, Promise.resolve());
+  // so that the second one has joined the first one's work
+  await new Promise((resolve) => setImmediate(resolve));
+  first.abort(new Error('enough'));
+  await expect(one).rejects.toThrow('enough');
+  coming.grown(layer.size);
+  arrive();
+  await Promise.all([coming.end(), blob.close()]);
+  expect(readFileSync(join((await two)[0] ?? '', 'file'), 'utf8')).toBe('content');
+});
+
 it('of two pulls at once unpacks a layer once', async () => {
   const { path, layer } = await placed();
   const proxy = await proxied(inTwoParts(layer, (bytes) => bytes));
