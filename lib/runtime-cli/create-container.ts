@@ -224,7 +224,7 @@ function planInput(
     folder: stateFolder(root, id).path,
     maps: rights.isUser ? null : facts.maps,
     ...{ bindsDevices: rights.isConfined || facts.maps !== null, isInUsers: rights.isUser },
-    keepsGroups: keepsGroups(config) || needsSetgroupsDenied(rights, facts.maps),
+    keepsGroups: keepsGroups(config, rights) || needsSetgroupsDenied(rights, facts.maps),
     pidfdSocket: pidfdSocket === null ? null : caller.absolute(pidfdSocket),
     groups: planBundleGroups({ ...groups, slots, folders, keep, resources: linux?.resources }),
     mounts: {

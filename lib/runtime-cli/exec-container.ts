@@ -134,7 +134,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
         preserved: descriptors,
         hasOwnUsers: maps !== null,
         // root of the machine denies setgroups to no container that it makes (needsSetgroupsDenied)
-        keepsGroups: keepsGroups(record) || (request.rights.isConfined && hasSetgroupsDenied(record)),
+        keepsGroups: keepsGroups(record, request.rights) || (request.rights.isConfined && hasSetgroupsDenied(record)),
       });
       debug(`${SETTING_UP}: a program in ${record.id}`);
       const affinity = initialAffinity(program);

@@ -35,11 +35,14 @@ export function capabilitySets({ capabilities }: Pick<BundleProcess, 'capabiliti
 }
 
 /**
- * Whether the process has the supplementary groups of the runtime in the place of its own, as podman asks for with keep-groups, and crun has it. Engines
- * hand on no annotations of images: podman says why in its pkg/specgen/generate/container.go. Pure.
+ * Whether the process has the supplementary groups of the runtime in the place of its own, as podman asks for with keep-groups. It is for containers of an
+ * ordinary user alone: engines hand on annotations of images too, and no image gives itself groups of root's. Pure.
  */
-export function keepsGroups({ annotations }: { readonly annotations?: Readonly<Record<string, string>> | undefined }): boolean {
-  return annotations?.['run.oci.keep_original_groups'] === '1';
+export function keepsGroups(
+  { annotations }: { readonly annotations?: Readonly<Record<string, string>> | undefined },
+  { isConfined }: { readonly isConfined: boolean },
+): boolean {
+  return isConfined && annotations?.['run.oci.keep_original_groups'] === '1';
 }
 
 /** Resource limits by the kernel's names. @throws NacelleError `ERR_INVALID_OPTION` for a name that the kernel does not have. Pure. */
