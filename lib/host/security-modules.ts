@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 
 /** Security modules of the kernel that confine a program from its execve on. */
 export interface SecurityModules {
@@ -20,4 +20,7 @@ function appArmorFile(): 'apparmor/exec' | 'exec' {
   return existsSync('/proc/self/attr/apparmor/exec') ? 'apparmor/exec' : 'exec';
 }
 
-const enabledIn = (path: string): boolean => existsSync(path) && readFileSync(path, 'latin1').startsWith('Y');
+/** What can't be looked at is no module that is off. @throws Error */
+const isThere = (path: string): boolean => statSync(path, { throwIfNoEntry: false }) !== undefined;
+
+const enabledIn = (path: string): boolean => isThere(path) && readFileSync(path, 'latin1').startsWith('Y');

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { getegid } from 'node:process';
 import { hasCode, invalidOption, NacelleError, UnsupportedError } from '../errors.js';
@@ -169,7 +169,7 @@ export async function createFacts(request: CreateRequest): Promise<CreateFacts> 
 
 /** Whatever enters a frozen group stands still, and a runtime that waits for that would too. The words are runc's. @throws NacelleError */
 function refuseFrozenGroup(freezer: GroupFolder): void {
-  if (existsSync(freezer.path) && isFrozen({ freezer }))
+  if (isThere(freezer.path) && isFrozen({ freezer }))
     throw new NacelleError(`container's cgroup unexpectedly frozen: ${freezer.path}`, { code: 'ERR_STATE' });
 }
 
@@ -220,6 +220,11 @@ function ownGroup({ unified, controllers }: GroupLayout, { mountPoint }: GroupFo
 
 /** Two containers in one group would stand still, and be killed, together. @throws NacelleError */
 function refuseUsedGroup({ path }: GroupFolder): void {
-  if (existsSync(path) && processesIn(path).length > 0)
+  if (isThere(path) && processesIn(path).length > 0)
     throw new NacelleError(`container's cgroup is not empty: ${path}`, { code: 'ERR_STATE' });
+}
+
+/** @throws Error for what can't be looked at */
+function isThere(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }

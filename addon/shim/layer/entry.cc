@@ -48,8 +48,8 @@ int replacing(Unpacking& work, int parent, const char* name, Make make, bool& hi
 
 int make_file(Unpacking& work, const TarEntry& entry, const std::string& path, int parent, const char* name, Failure& why) {
   bool hid = false;
-  // In the store the file mostly has its mode from the beginning, for the umask is 0; elsewhere others could open it before it has its owner. Set-id
-  // bits come at the end, since a change of owner clears them, and an ACL, inherited or the entry's own, changes the mode.
+  // In the store the file mostly has its mode from the beginning, for the umask is 0; elsewhere others could open it before it has its
+  // owner. Set-id bits come at the end, since a change of owner clears them, and an ACL, inherited or the entry's own, changes the mode.
   const bool has_mode = work.tree.overlay() && (entry.mode & ~kPermissions) == 0 && entry.xattrs.empty() && !work.tree.inherits();
   const auto make = [&] {
     const int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, has_mode ? entry.mode : 0600);

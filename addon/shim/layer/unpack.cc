@@ -65,7 +65,8 @@ int forget_acls(int top) {
   return 0;
 }
 
-// Takes the inherited ACLs from the layer's top, and gives the top the owner and mode of the one below, until an entry './' says something else.
+// Takes the inherited ACLs from the layer's top, and gives the top the owner and mode of the one below, until an entry './' says something
+// else.
 int begin_layer(const Unpacking& work, Failure& why) {
   unique_fd top;  // the root may be open by O_PATH
   int result = open_folder(work.tree.root(), ".", top);

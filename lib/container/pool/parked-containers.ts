@@ -1,9 +1,12 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { GroupPlan } from '../../cgroup/group-plan.js';
 import { renamedGroup, renamedPlaces } from '../../cgroup/renamed-group.js';
 import { UnsupportedError } from '../../errors.js';
 import { containerShim } from '../../host/container-shim.js';
 import { networkNamespaceOf } from '../../host/locate.js';
+import type { ImageConfig } from '../../image/formats/image-config.js';
 import { parseReference } from '../../image/formats/reference.js';
+import type { Image } from '../../image/image.js';
 import { findReferred } from '../../image/store/stored-images.js';
 import type { Shim } from '../../native/shim.js';
 import type { Parked } from '../../native/shim-pool.js';
@@ -121,16 +124,20 @@ export class ParkedContainers {
 /** Containers that differ in their names alone: a run may wait for the next one. */
 export class SharedContainers extends ParkedContainers {
   readonly #part: SharedPart;
+  readonly #imageConfig: ImageConfig | null;
 
-  private constructor(options: ParsedOptions, part: SharedPart, shown: Shown) {
+  private constructor(options: ParsedOptions, part: SharedPart, { shown, imageConfig }: { shown: Shown; imageConfig: ImageConfig | null }) {
     super(options, part, shown);
     this.#part = part;
+    this.#imageConfig = imageConfig;
   }
 
   /** As {@link ParkedContainers.begin}, for containers that have nothing each for itself. @throws as `Container.run` */
   static override async begin(options: ParsedOptions, count: number): Promise<SharedContainers> {
+    // whoever has the image as an object can change what it says
+    const imageConfig = structuredClone(givenImage(options)?.config ?? null);
     const { of, shown } = await groundFor(options, count);
-    return new SharedContainers(options, await SharedPart.begin(options, of), shown);
+    return new SharedContainers(options, await SharedPart.begin(options, of), { shown, imageConfig });
   }
 
   /** As {@link take}; where none waits, but one is being made, it waits for that. */
@@ -138,9 +145,11 @@ export class SharedContainers extends ParkedContainers {
     return this.canHave(options) ? parkedFor(await this.#part.takeNext(options.process.cancelSignal), options) : null;
   }
 
-  /** The same; and the image is what its name is of now. @throws ImageError */
+  /** The same; and the image is what its name is of now, and says what it said. @throws ImageError */
   override async isCurrent(): Promise<boolean> {
-    return (await super.isCurrent()) && isNamedStill(this.#part.sample);
+    const { sample } = this.#part;
+    if (!isDeepStrictEqual(givenImage(sample.options)?.config ?? null, this.#imageConfig)) return false;
+    return (await super.isCurrent()) && isNamedStill(sample);
   }
 
   /** One could not be made, or has died while it waited, and none was asked for since by who takes one. */
@@ -152,6 +161,11 @@ export class SharedContainers extends ParkedContainers {
   want(count: number): void {
     this.#part.want(count);
   }
+}
+
+/** `null`: the image was named. */
+function givenImage({ root }: Pick<ParsedOptions, 'root'>): Image | null {
+  return root.type === 'image' && typeof root.image !== 'string' ? root.image : null;
 }
 
 async function isNamedStill({ image, options: { root } }: Prepared): Promise<boolean> {

@@ -71,6 +71,14 @@ describe('a container that is parked ahead on an image of the store', () => {
     expect(await run).toMatchObject({ stdout: 'other' });
   });
 
+  it('is not used when the image says something else', async () => {
+    const image = await marked('one');
+    const given: RunOptions = { image, command: ['sh', '-c', 'id -u'] };
+    await repeated(given);
+    Object.assign(image.config, { user: '1234' });
+    expect(await Container.run(given)).toMatchObject({ stdout: '1234\n' });
+  });
+
   it('is not used when the name is gone', async () => {
     await marked('one');
     const given: RunOptions = { ...cat(NAME), pull: 'never' };

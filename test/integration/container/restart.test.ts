@@ -120,6 +120,8 @@ describe.each([
     await Promise.all([container.restart({ timeout: 0 }), container.restart({ timeout: 0 }), container.restart({ timeout: 0 })]);
     expect(container.state).toBe('running');
     const { restartCount } = await container.inspect();
+    // the program has begun, and its first command may still come
+    await container.waitFor({ log: `run ${restartCount + 1}` });
     expect((await container.exec(['wc', '-l', '/runs'])).stdout).toBe(`${restartCount + 1} /runs\n`);
     await container.remove({ force: true });
   });

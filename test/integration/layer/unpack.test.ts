@@ -352,7 +352,10 @@ traced('makes a file of a layer by no more system calls than it needs', () => {
 
 traced('lets nobody at what is unpacked where others are, before it has its owner', () => {
   const trace = join(newFolder(parent), 'trace');
-  const archive = tarArchive({ name: 'secret/', type: '5', mode: 0o770, uid: 5 }, { ...plain('secret/file', 'x'), mode: 0o640, uid: 5, gid: 5 });
+  const archive = tarArchive(
+    { name: 'secret/', type: '5', mode: 0o770, uid: 5 },
+    { ...plain('secret/file', 'x'), mode: 0o640, uid: 5, gid: 5 },
+  );
   feed('strace', ['-f', '-o', trace, driver, 'unpack', newFolder(parent), 'devices=1', 'whiteouts=apply'], archive);
   const made = readFileSync(trace, 'utf8').matchAll(/(?:mkdirat|openat)\(.*"(?:secret|file)",.* (0\d+)\)/g);
   expect([...made].map(([, mode]) => mode)).toEqual(['0700', '0600']);
