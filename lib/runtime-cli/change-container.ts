@@ -29,13 +29,13 @@ import {
   type ContainerStatus,
   configOf,
   isFrozen,
+  isSeen,
   madeRecord,
   notedGroups,
   type RecordSeen,
   readRecord,
   removeStateFolder,
   type StateFolder,
-  seenRecord,
   stateOf,
   statusOf,
 } from './state/container-state.js';
@@ -149,15 +149,18 @@ async function untilFrozen(record: ContainerRecord): Promise<void> {
  * Removes a container that has ended, or was only created; with `force` any, one that is not there, and one of which a command that was killed made a
  * part. Of two at once, one does; a command that makes or starts the container is waited for.
  *
+ * @param only the container of this record alone: somebody may have deleted it, and made another one of this id
  * @throws NacelleError: 'container does not exist'; for one that runs
  */
 export async function deleteContainer(
   folder: StateFolder,
-  { force, caller }: { readonly force: boolean; readonly caller: Caller },
+  { force, caller, only }: { readonly force: boolean; readonly caller: Caller; readonly only?: RecordSeen },
 ): Promise<void> {
+  const remove = async (): Promise<ContainerRecord | null> =>
+    only === undefined || isSeen(folder, only) ? removeContainer(folder, force, caller) : null;
   let removed: ContainerRecord | null;
   try {
-    removed = await (force ? inTurnByForce : inTurn)(folder, () => removeContainer(folder, force, caller));
+    removed = await (force ? inTurnByForce : inTurn)(folder, remove);
   } catch (error) {
     if (force && !existsSync(folder.path)) return;
     throw error;
@@ -165,21 +168,28 @@ export async function deleteContainer(
   if (removed !== null) await runPoststop(removed, configOf(removed), caller);
 }
 
-/**
- * Removes what is left of a container that has ended with its shim, which has removed its groups. Somebody may have deleted it before, and made another one of
- * this id.
- */
+/** Removes what is left of a container that has ended with its shim, which has removed its groups. */
 export async function deleteEnded({ folder, record, seen, config }: EndedContainer, caller: Caller): Promise<void> {
-  const isRemoved = await inTurn(folder, () => {
-    const there = seenRecord(folder);
-    const isSame = there?.ino === seen.ino && there.mtimeNs === seen.mtimeNs;
-    if (isSame) removeStateFolder(folder);
-    return Promise.resolve(isSame);
-  }).catch((error: unknown) => {
+  const isRemoved = await inTurnIfSeen(folder, seen, () => removeStateFolder(folder));
+  if (isRemoved) await runPoststop(record, config, caller);
+}
+
+/**
+ * Does what is for the container of a record alone: somebody may have deleted it, and made another one of its id.
+ *
+ * @returns whether it is still there
+ */
+export async function inTurnIfSeen(folder: StateFolder, seen: RecordSeen, work: () => Promise<void> | void): Promise<boolean> {
+  try {
+    return await inTurn(folder, async () => {
+      const isThere = isSeen(folder, seen);
+      if (isThere) await work();
+      return isThere;
+    });
+  } catch (error) {
     if (!existsSync(folder.path)) return false;
     throw error;
-  });
-  if (isRemoved) await runPoststop(record, config, caller);
+  }
 }
 
 /** A container that this process has made. */

@@ -31,7 +31,7 @@ async function runDetached(request: CreateRequest): Promise<number> {
     await letGo();
     await startDetached(folder, caller);
   } catch (error) {
-    throw await undoneAfter(error, () => doAll([() => remove(folder, caller), endLast]));
+    throw await undoneAfter(error, () => doAll([() => remove(made, caller), endLast]));
   }
   await endLast();
   return 0;
@@ -61,7 +61,7 @@ async function runAttached(request: CreateRequest): Promise<number> {
     return shellStatus(ended);
   };
   const status = await untilEnd().catch(async (error: unknown) => {
-    throw await undoneAfter(error, () => doAll([() => remove(folder, caller), end]));
+    throw await undoneAfter(error, () => doAll([() => remove(made, caller), end]));
   });
   await end();
   return status;
@@ -118,7 +118,7 @@ function isUndone({ record }: MadeContainer, { undoErrors }: Pick<TaskEnd, 'undo
 }
 
 function removeEnded(made: MadeContainer, ended: TaskEnd, caller: Caller): Promise<void> {
-  return isUndone(made, ended) ? deleteEnded(made, caller) : deleteContainer(made.folder, { force: true, caller });
+  return isUndone(made, ended) ? deleteEnded(made, caller) : removeMade(made, caller);
 }
 
 /** Whether the shim has no hook to run, and nothing to remove. */
@@ -126,7 +126,11 @@ function mayEnd(made: MadeContainer, ended: TaskEnd, keep: boolean): boolean {
   return keep || (isUndone(made, ended) && (made.config.hooks?.poststop.length ?? 0) === 0);
 }
 
-async function remove(folder: MadeContainer['folder'], caller: Caller): Promise<void> {
+async function remove(made: MadeContainer, caller: Caller): Promise<void> {
   await ensureShim();
-  await deleteContainer(folder, { force: true, caller });
+  await removeMade(made, caller);
+}
+
+function removeMade({ folder, seen }: MadeContainer, caller: Caller): Promise<void> {
+  return deleteContainer(folder, { force: true, caller, only: seen });
 }

@@ -7,12 +7,21 @@ import { ensureShim } from '../native/shim.js';
 import { attempt, nativeError } from '../native/system-errors.js';
 import { SIGKILL } from '../plan/constants.js';
 import type { Caller } from './caller/caller.js';
-import { killContainer } from './change-container.js';
-import { CANNOT_START_RUNNING, CANNOT_START_STOPPED, refusal } from './config/runtime-error.js';
+import { inTurnIfSeen, killContainer } from './change-container.js';
+import { CANNOT_START_RUNNING, CANNOT_START_STOPPED, NO_CONTAINER, refusal } from './config/runtime-error.js';
 import { beginNotifying, type Notifier } from './notify-socket.js';
 import { programFailure } from './program-failure.js';
 import { runHooks } from './run-hooks.js';
-import { type ContainerRecord, configOf, madeRecord, type StateFolder, stateOf, statusOf } from './state/container-state.js';
+import {
+  type ContainerRecord,
+  configOf,
+  madeRecord,
+  type RecordSeen,
+  type StateFolder,
+  seenRecord,
+  stateOf,
+  statusOf,
+} from './state/container-state.js';
 import { openPipe } from './state/own-files.js';
 import { GO, GOING, TOLD } from './state/state-files.js';
 import { inTurn } from './state/state-lock.js';
@@ -34,6 +43,8 @@ type StartCaller = Pick<Caller, 'env' | 'pid'>;
 /** A container whose process goes on to its program. */
 export interface SentOn {
   readonly record: ContainerRecord;
+  /** The file of the record. */
+  readonly seen: RecordSeen;
   /** The descriptor by which the process tells of a failure. */
   readonly told: number;
   /** Who hears when the container is ready; `null`: nobody waits for that. */
@@ -54,9 +65,11 @@ export async function sendOn(
   const status = statusOf(folder, record);
   if (status === 'stopped') throw refusal(CANNOT_START_STOPPED);
   if (status !== 'created') throw refusal(CANNOT_START_RUNNING);
+  const seen = seenRecord(folder);
+  if (seen === null) throw refusal(NO_CONTAINER);
   const notifier = await beginNotifying(folder, record, { caller, isAttached });
   try {
-    return { record, told: begin(folder), notifier };
+    return { record, seen, told: begin(folder), notifier };
   } catch (error) {
     throw await undoneAfter(error, () => notifier?.end());
   }
@@ -65,13 +78,13 @@ export async function sendOn(
 /** Waits until the program runs, and then does what hooks ask for. @throws as {@link startContainer} */
 export async function untilRunning(
   folder: StateFolder,
-  { record, told, notifier }: SentOn,
+  { record, seen, told, notifier }: SentOn,
   caller: Pick<Caller, 'env'>,
 ): Promise<Notifier | null> {
   try {
     const failure = await hearPipe(adoptDescriptor(told)).text;
     if (failure !== '') throw startFailure(failure);
-    await runPoststart(folder, record, caller);
+    await runPoststart(folder, { record, seen }, caller);
     return notifier;
   } catch (error) {
     throw await undoneAfter(error, () => notifier?.end());
@@ -79,13 +92,17 @@ export async function untilRunning(
 }
 
 /** A container that one of these hooks did not accept is stopped (runtime.md, "Lifecycle", since 1.3). @throws NacelleError */
-async function runPoststart(folder: StateFolder, record: ContainerRecord, { env }: Pick<Caller, 'env'>): Promise<void> {
+async function runPoststart(
+  folder: StateFolder,
+  { record, seen }: Pick<SentOn, 'record' | 'seen'>,
+  { env }: Pick<Caller, 'env'>,
+): Promise<void> {
   const { hooks } = configOf(record);
   try {
     if (hooks?.poststart?.length) await ensureShim();
     await runHooks('poststart', hooks?.poststart ?? [], { state: JSON.stringify(stateOf(record, 'running')), env, cwd: '/' });
   } catch (error) {
-    throw await undoneAfter(error, () => killContainer(folder, SIGKILL, { all: true }));
+    throw await undoneAfter(error, () => inTurnIfSeen(folder, seen, () => killContainer(folder, SIGKILL, { all: true })));
   }
 }
 

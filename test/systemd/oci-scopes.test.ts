@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect } from 'vitest';
+import { foregroundRun } from '../fixtures/foreground-run.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
 import { requires } from '../fixtures/requires.js';
 import { type BundleChange, makeBundle, useRuntimes } from '../fixtures/runtime-bundle.js';
@@ -13,7 +14,8 @@ useLeakCheck();
 const { it } = requires({ root: true, tools: ['busybox', 'systemctl', 'runc'], cgroup: 'v2' });
 
 const folder = mkdtempSync(join(tmpdir(), 'nacelle-test-'));
-const { oci, runc, states } = useRuntimes(folder);
+const runtimes = useRuntimes(folder);
+const { oci, runc, states } = runtimes;
 afterEach(() => {
   execFileSync('systemctl', ['stop', 'nacelletest.slice', 'nacelletest-a.slice']);
 });
@@ -107,6 +109,23 @@ it('a container that ends takes its scope along, and its name is free after dele
     expect(scopes()).toEqual([]);
   }
   expect(await oci('--systemd-cgroup', 'run', '--bundle', bundle, 'short')).toEqual({ code: 0, stdout: '', stderr: '' });
+  expect(scopes()).toEqual([]);
+});
+
+it('a run in the foreground leaves another container of its id alone that was made since somebody deleted its own', async () => {
+  const [first = '', second = ''] = ['first', 'second'].map((name) => makeBundle(folder, ['busybox', 'sleep', '600'], inScope(name)));
+  const { child, ended } = await foregroundRun(runtimes, first, '--systemd-cgroup');
+  child.kill('SIGSTOP');
+  try {
+    expect(await oci('--systemd-cgroup', 'delete', '--force', 'one')).toEqual({ code: 0, stdout: '', stderr: '' });
+    expect(await oci('--systemd-cgroup', 'create', '--bundle', second, 'one')).toEqual({ code: 0, stdout: '', stderr: '' });
+  } finally {
+    child.kill('SIGCONT');
+  }
+  expect(await ended).toEqual([137, null]);
+  expect(JSON.parse((await oci('state', 'one')).stdout)).toMatchObject({ status: 'created' });
+  expect(scopes()).toEqual(['test-second.scope']);
+  expect(await oci('--systemd-cgroup', 'delete', '--force', 'one')).toEqual({ code: 0, stdout: '', stderr: '' });
   expect(scopes()).toEqual([]);
 });
 

@@ -140,6 +140,12 @@ export function seenRecord({ path }: StateFolder): RecordSeen | null {
   return attempt(`look at ${file}`, () => lstatSync(file, { bigint: true, throwIfNoEntry: false })) ?? null;
 }
 
+/** Whether the record is still that one. */
+export function isSeen(folder: StateFolder, { ino, size, mtimeNs }: RecordSeen): boolean {
+  const there = seenRecord(folder);
+  return there?.ino === ino && there.size === size && there.mtimeNs === mtimeNs;
+}
+
 /** Writes the record: whoever reads it sees the one before or this one. */
 export function writeRecord(folder: StateFolder, { pid, startTime, ...known }: ContainerRecord): void {
   writeRecordText(folder, recordText(known)({ pid, startTime }));

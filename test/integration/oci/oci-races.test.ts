@@ -3,20 +3,21 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { expect } from 'vitest';
+import { afterEach, expect } from 'vitest';
 import { reap } from '../../../lib/index.js';
+import { foregroundRun } from '../../fixtures/foreground-run.js';
 import { shimOf } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { programFile } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
 import { bundleGroups, makeBundle, useRuntimes } from '../../fixtures/runtime-bundle.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
-import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['busybox', 'runc'] });
 const folder = temporaryFolder();
-const { oci, states } = useRuntimes(folder);
+const runtimes = useRuntimes(folder);
+const { oci, states } = runtimes;
 
 const kills = Number(process.env.NACELLE_KILLS ?? 5);
 
@@ -33,24 +34,43 @@ function creating(bundle: string, id: string): ChildProcess {
   return spawn(process.execPath, [programFile('nacelle-oci'), '--root', states, 'create', '--bundle', bundle, id], { stdio: 'ignore' });
 }
 
-describe('a run in the foreground', () => {
-  it('leaves another container of its id alone that was made since somebody deleted its own', async () => {
+/** Deletes the container of a run, and makes another one of its id. */
+async function replace(bundle: string): Promise<void> {
+  expect(await oci('delete', '--force', 'one')).toMatchObject({ code: 0, stderr: '' });
+  expect(await oci('create', '--bundle', bundle, 'one')).toMatchObject({ code: 0, stderr: '' });
+}
+
+describe('a run in the foreground leaves another container of its id alone that was made since somebody deleted its own', () => {
+  afterEach(async () => {
+    expect(await oci('state', 'one')).toMatchObject({ code: 0, stdout: expect.stringContaining('"created"') });
+    expect(await oci('delete', '--force', 'one')).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it.each(['lives', 'was killed'])('where its shim %s', async (what) => {
     const bundle = makeBundle(folder, ['busybox', 'sleep', '1000']);
-    const child = spawn(process.execPath, [programFile('nacelle-oci'), '--root', states, 'run', '--bundle', bundle, 'one'], {
-      stdio: 'ignore',
-    });
-    const ended = once(child, 'exit');
-    await until('it runs', async () => (await oci('state', 'one')).stdout.includes('"running"'));
+    const { child, ended } = await foregroundRun(runtimes, bundle);
+    const shim = shimOf(child.pid);
     child.kill('SIGSTOP');
     try {
-      expect(await oci('delete', '--force', 'one')).toMatchObject({ code: 0, stderr: '' });
-      expect(await oci('create', '--bundle', bundle, 'one')).toMatchObject({ code: 0, stderr: '' });
+      if (what === 'was killed' && shim !== null) process.kill(shim.pid, 'SIGKILL');
+      await replace(bundle);
     } finally {
       child.kill('SIGCONT');
     }
-    expect(await ended).toEqual([137, null]);
-    expect(await oci('state', 'one')).toMatchObject({ code: 0, stdout: expect.stringContaining('"created"') });
-    expect(await oci('delete', '--force', 'one')).toMatchObject({ code: 0, stderr: '' });
+    expect(await ended).toEqual([what === 'lives' ? 137 : 1, null]);
+    // what the killed shim noted of itself
+    await reap();
+  });
+
+  it('where its hook after the start fails', async () => {
+    const go = join(folder, 'go');
+    const bundle = makeBundle(folder, ['busybox', 'sleep', '1000'], (config) => {
+      config.hooks = { poststart: [{ path: '/bin/sh', args: ['sh', '-c', `until [ -e ${go} ]; do sleep 0.01; done; exit 1`] }] };
+    });
+    const { ended } = await foregroundRun(runtimes, bundle);
+    await replace(makeBundle(folder, ['busybox', 'sleep', '1000']));
+    writeFileSync(go, '');
+    expect(await ended).toEqual([1, null]);
   });
 });
 
