@@ -1,11 +1,11 @@
-import { existsSync } from 'node:fs';
+import { existsSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { doAll } from '../errors.js';
+import { doAll, hasCode } from '../errors.js';
 import { isLiving, processSeen } from '../host/process-identity.js';
 import { securityModules } from '../host/security-modules.js';
 import { clearTimeout, setTimeout } from '../native/clock.js';
 import { hearPipe } from '../native/heard-pipe.js';
-import { binding, closeDescriptor, streamedPipe } from '../native/load-addon.js';
+import { binding, closeDescriptor } from '../native/load-addon.js';
 import { endShim, ensureShim, start } from '../native/shim.js';
 import { signalProcesses } from '../native/signal-process.js';
 import type { Task } from '../native/task.js';
@@ -13,7 +13,7 @@ import type { BundleProcess } from '../oci-config/config-schema.js';
 import { schedulerOf } from '../oci-config/process-scheduler.js';
 import { refuseForChild } from '../oci-config/refused.js';
 import { SIGKILL } from '../plan/constants.js';
-import { type Plan, Slots } from '../plan/plan.js';
+import { Slots } from '../plan/plan.js';
 import type { Caller } from './caller/caller.js';
 import { signalsOf } from './caller/forward-signals.js';
 import type { Rights } from './caller/rights.js';
@@ -25,10 +25,10 @@ import { programLabels } from './config/security-labels.js';
 import { consoleOf } from './console-request.js';
 import { terminalOf } from './create-container.js';
 import { IS_THERE, RUNS, SETTING_UP } from './debug-words.js';
-import { showTerminal } from './foreground-terminal.js';
+import { type ShownTerminal, showTerminal } from './foreground-terminal.js';
 import { listenerState } from './listener-state.js';
 import { initialAffinity } from './plan/affinity-steps.js';
-import { planBundleExec } from './plan/bundle-exec-plan.js';
+import { type BundleExecInput, planBundleExec } from './plan/bundle-exec-plan.js';
 import type { GroupFolder } from './plan/bundle-groups.js';
 import { ENTERING_MS } from './plan/bundle-process.js';
 import { joinedGroups, type SubGroups } from './plan/exec-groups.js';
@@ -112,10 +112,8 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
     try {
       root = openRootOf(record, linux);
       const slots = new Slots();
-      const pipes = request.detach ? waitingPipes() : null;
-      const detached = pipes === null ? null : { go: pipes.go.other, told: pipes.told.other };
       const streams = console === null ? standardStreams(caller) : null;
-      const plan = planBundleExec({
+      const planned: Omit<BundleExecInput, 'start'> = {
         slots,
         listenerState: filter?.listener ? listenerState(filter.listener, [JSON.stringify(stateOf(record, status))]) : [],
         process: program,
@@ -129,29 +127,38 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
         limits,
         console,
         streams,
-        detached,
+        handsOver: request.detach,
         pidfdSocket: request.pidfdSocket === null ? null : caller.absolute(request.pidfdSocket),
         preserved: descriptors,
         hasOwnUsers: maps !== null,
         // root of the machine denies setgroups to no container that it makes (needsSetgroupsDenied)
         keepsGroups: keepsGroups(record, request.rights) || (request.rights.isConfined && hasSetgroupsDenied(record)),
-      });
+      };
       debug(`${SETTING_UP}: a program in ${record.id}`);
       const affinity = initialAffinity(program);
       if (affinity !== null) debug(`${SETTING_UP}: affinity: ${affinity}`);
-      const task = await startedBy(plan, slots, pipes);
+      const { task, pipes } = await waiting(planned);
       const { pid } = task;
       debug(`${IS_THERE}: ${pid}`);
       debug(RUNS);
       const startTime = processSeen(pid)?.startTime ?? '';
-      const forwarding = pipes === null ? caller.forwardSignals(signalsOf(task)) : null;
+      const forwarding = request.detach ? null : caller.forwardSignals(signalsOf(task));
       const terminal = terminalOf(task.started);
-      const shown = terminal === null ? null : showTerminal(terminal, pid);
+      let shown: ShownTerminal | null = null;
       const end = (): Promise<void> => doAll([() => shown?.end(), () => forwarding?.end()]);
       const untilEnd = async (): Promise<number> => {
-        if (pipes !== null) await letRun(pipes, pid, startTime);
+        try {
+          shown = terminal === null ? null : showTerminal(terminal, pid);
+          // who sees the program run may send a signal
+          await forwarding?.begun;
+          if (request.detach) await endShim();
+        } catch (error) {
+          for (const fd of [pipes.go, pipes.told]) closeDescriptor(fd);
+          throw error;
+        }
+        await letRun(pipes, pid, startTime);
         if (request.pidFile !== null) writeWhole(caller.absolute(request.pidFile), String(pid));
-        return pipes === null ? shellStatus(await task.ended) : 0;
+        return request.detach ? 0 : shellStatus(await task.ended);
       };
       const exitStatus = await untilEnd().catch(async (error: unknown) => {
         // its terminal is shown until it has ended
@@ -175,34 +182,40 @@ function requireThere(groups: readonly GroupFolder[]): void {
   }
 }
 
-type Pipes = ReturnType<typeof waitingPipes>;
-
-/** A program that ran while the shim is its parent could end there, and whoever asked for it would never hear of its end. */
-function waitingPipes() {
-  const go = streamedPipe('write');
-  const [told, other] = binding().pipe();
-  return { go, told: { fd: told, other } };
+/** This process's ends of the pipes at which a program waits. */
+interface Pipes {
+  readonly go: number;
+  readonly told: number;
 }
 
-async function startedBy(plan: Plan, slots: Slots, pipes: Pipes | null): Promise<Task> {
+/**
+ * Has a program made, which waits: one that ran while the shim is its parent, and is to go on without that, could end there, and whoever asked for it would never
+ * hear of its end; and one in the foreground has the caller's signals from its beginning.
+ */
+async function waiting(planned: Omit<BundleExecInput, 'start'>): Promise<{ readonly task: Task; readonly pipes: Pipes }> {
+  const [theirGo, go] = binding().pipe();
+  let theirs = [theirGo];
+  let own = [go];
   try {
+    const [told, theirTold] = binding().pipe();
+    theirs = [theirGo, theirTold];
+    own = [go, told];
+    const plan = planBundleExec({ ...planned, start: { go: theirGo, told: theirTold } });
     await ensureShim();
-    return await start(plan, slots.descriptors);
+    return { task: await start(plan, planned.slots.descriptors), pipes: { go, told } };
   } catch (error) {
-    pipes?.go.stream.destroy();
-    if (pipes !== null) closeDescriptor(pipes.told.fd);
+    for (const fd of own) closeDescriptor(fd);
     throw error;
   } finally {
-    // the process has its own, and this one would keep the pipe from its end
-    if (pipes !== null) for (const { other } of [pipes.go, pipes.told]) closeDescriptor(other);
+    // the process has its own, and these would keep the pipes from their ends
+    for (const fd of theirs) closeDescriptor(fd);
   }
 }
 
 /** @throws NacelleError when the program could not be run, or whoever is in its pid namespace keeps it from running: then its process is killed */
 async function letRun({ go, told }: Pipes, pid: number, startTime: string): Promise<void> {
-  const heard = hearPipe(told.fd);
-  await endShim();
-  go.stream.end('0');
+  const heard = hearPipe(told);
+  sendByte(go);
   let isLate = false;
   const timer = setTimeout(() => {
     isLate = true;
@@ -213,6 +226,17 @@ async function letRun({ go, told }: Pipes, pid: number, startTime: string): Prom
   clearTimeout(timer);
   if (isLate) throw refusal('the program does not come to run: somebody stops it');
   if (text !== '') throw startFailure(text);
+}
+
+/** A process that has ended meanwhile hears of nothing more. */
+function sendByte(go: number): void {
+  try {
+    writeSync(go, '0');
+  } catch (error) {
+    if (!hasCode(error, 'EPIPE')) throw error;
+  } finally {
+    closeDescriptor(go);
+  }
 }
 
 /** Kills a process, and no other that has its number by now. @throws SyscallError */

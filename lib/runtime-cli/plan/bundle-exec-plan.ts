@@ -43,8 +43,10 @@ export interface BundleExecInput extends Pick<BundleProgram, 'linux' | 'capabili
   readonly console: ConsoleRequest | null;
   /** An absolute path of a socket that gets a pidfd of the process; `null`: none does. */
   readonly pidfdSocket: string | null;
-  /** Ends of pipes: the program goes on without the runtime, and waits until it has another parent. `null`: it ends with the runtime. */
-  readonly detached: { readonly go: number; readonly told: number } | null;
+  /** Ends of the pipes at which the program waits until the runtime has it go on, and tells of a failure then. */
+  readonly start: { readonly go: number; readonly told: number };
+  /** The program goes on without the runtime; else it ends with that. */
+  readonly handsOver: boolean;
 }
 
 /**
@@ -60,13 +62,12 @@ export function planBundleExec(input: BundleExecInput): Plan {
   const passed = input.preserved.map((fd) => (fd === null ? NONE : slots.give(fd)));
   const groups = input.groups.map(({ fd, version }) => ({ version, slot: slots.give(fd) }));
   const unified = groups.find(({ version }) => version === 2);
-  const { detached } = input;
-  const wait: Step[] = detached === null ? [] : [{ op: 'await_start', go: slots.give(detached.go), told: slots.give(detached.told) }];
+  const wait: Step = { op: 'await_start', go: slots.give(input.start.go), told: slots.give(input.start.told) };
   const listening = input.filter?.listener ? { slot: slots.take(), state: input.listenerState } : null;
   const affinity = affinitySteps(process);
   const program = bundleProgramSteps(
     { ...input, listening, streams: used, hasTerminal: terminal !== null, passed, maySchedule: false },
-    { cwd: { create: 0, ...ANYWHERE }, wait },
+    { cwd: { create: 0, ...ANYWHERE }, wait: [wait] },
   );
   const join: Step[] = [
     { op: 'umask', mask: 0 },
@@ -93,7 +94,7 @@ export function planBundleExec(input: BundleExecInput): Plan {
       { flags: 0, steps: inside },
     ],
     setUpMs: ENTERING_MS,
-    ...(input.detached === null ? {} : { handsOver: true }),
+    ...(input.handsOver ? { handsOver: true } : {}),
     returns: returnedTerminal(terminal, input.console),
   });
 }

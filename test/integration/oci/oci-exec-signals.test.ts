@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { expect } from 'vitest';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { programFile } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
-import { makeBundle, useRuntimes } from '../../fixtures/runtime-bundle.js';
+import { called, makeBundle, useRuntimes } from '../../fixtures/runtime-bundle.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 import { until } from '../../fixtures/until.js';
 
@@ -35,5 +36,30 @@ describe('exec in the foreground', () => {
     // the runtime listens a moment after its program has begun; of this signal nothing else comes
     await until('the signal has come', () => exec.exitCode !== null || (exec.kill('SIGCONT') && false));
     expect(await ended).toEqual([42, null]);
+  });
+
+  it('has its program begin when the runtime hears of signals, and not before', async () => {
+    const bundle = makeBundle(folder, ['busybox', 'sleep', '1000'], (config) => {
+      config.root = { path: 'rootfs', readonly: false };
+    });
+    expect((await oci('run', '--detach', '--bundle', bundle, 'ours')).code).toBe(0);
+    // takes its time before it listens
+    const script = join(folder, 'late.mjs');
+    writeFileSync(
+      script,
+      `import { writeFileSync } from 'node:fs';
+const on = process.on;
+process.on = function (name, ...rest) {
+  if (name === 'SIGTERM') {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+    writeFileSync(${JSON.stringify(join(bundle, 'rootfs/listens'))}, '');
+  }
+  return on.call(this, name, ...rest);
+};
+await import(${JSON.stringify(pathToFileURL(programFile('nacelle-oci')).href)});
+`,
+    );
+    const call = await called(process.execPath, [script, '--root', states, 'exec', 'ours', 'sh', '-c', '[ -e /listens ] && exit 42']);
+    expect(call).toEqual({ code: 42, stdout: '', stderr: '' });
   });
 });

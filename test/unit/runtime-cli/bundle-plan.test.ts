@@ -99,7 +99,8 @@ function execPlanned(filtered: LoadedFilter = filter): Plan {
       ['pid', 31],
       ['mnt', 32],
     ]),
-    detached: { go: 20, told: 21 },
+    start: { go: 20, told: 21 },
+    handsOver: true,
     ...{ hasOwnUsers: false, root: null, keepsGroups: false, linux: undefined, preserved: [60], listenerState: ['{', '}'] },
   });
 }
