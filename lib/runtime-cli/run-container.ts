@@ -1,4 +1,4 @@
-import { doAll } from '../errors.js';
+import { doAll, toError } from '../errors.js';
 import { ensureShim } from '../native/shim.js';
 import type { Task, TaskEnd } from '../native/task.js';
 import type { Caller } from './caller/caller.js';
@@ -104,11 +104,19 @@ async function attached(made: MadeContainer, signals: ProgramSignals, caller: Ca
   try {
     await signals.begun();
     const sent = await sendOn(folder, record, { caller, isAttached: true });
-    // beside the program
-    leavePlans(made);
+    tryToLeavePlans(made, caller);
     return { sent, end };
   } catch (error) {
     throw await undoneAfter(error, end);
+  }
+}
+
+/** Beside the program, which goes on where that fails: what is left for the front is done by Node then. */
+function tryToLeavePlans(made: MadeContainer, caller: Caller): void {
+  try {
+    leavePlans(made);
+  } catch (error) {
+    caller.tell(toError(error).message);
   }
 }
 

@@ -87,6 +87,15 @@ describe('run by a resident planner', () => {
     config.hooks = Object.fromEntries(kinds.map((kind) => [kind, [hookOf(`echo ${kind} >> ${join(folder, 'hooks')}`)]]));
   }
 
+  it('in the foreground goes on where nothing can be left for the front, and says so', async () => {
+    const bundle = makeBundle(folder, ['busybox', 'sh', '-c', 'exit 7'], (config) => {
+      config.hooks = { createRuntime: [hookOf(`echo > ${join(states, 'one/plans.new')}`)] };
+    });
+    const came = await bothWays((file) => calledWith('', file, `run --bundle '${bundle}' one`));
+    expect(came).toEqual({ code: 7, stdout: '', stderr: expect.stringContaining(`write ${join(states, 'one/plans')}: EEXIST`) });
+    expect(containers()).toEqual([]);
+  });
+
   it('passes over descriptors that are not open, and has nothing else in their place', async () => {
     writeFileSync(join(folder, 'five'), 'from five\n');
     const line = 'for f in /proc/self/fd/*; do busybox readlink $f > /dev/null && echo "fd $(busybox basename $f)"; done; cat <&5';
