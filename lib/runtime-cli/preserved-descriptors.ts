@@ -12,23 +12,36 @@ export interface PreservedDescriptors {
 /** The first descriptor after standard error. */
 const FIRST = 3;
 
+/** How many descriptors a program gets at most beside its streams. */
+export const MOST_DESCRIPTORS = 1000;
+
 /**
  * Descriptors that the caller of the runtime has opened for the program: those of socket activation come first, as in runc, and then `preserved` ones. A number that
  * is not open is passed over, as in crun: the program finds it closed, and by a Node of its own those after it. Variables without LISTEN_PID are this runtime's, as crun has it; those with another
  * process's say nothing.
  *
  * @param activates `false`: there is no socket activation
+ * @throws NacelleError `ERR_INVALID_OPTION` for too many
  */
-export function preservedDescriptors(preserved: number, caller: Caller, { activates = true } = {}): PreservedDescriptors {
+export function preservedDescriptors(
+  preserved: number,
+  caller: Pick<Caller, 'env' | 'pid' | 'descriptor'>,
+  { activates = true } = {},
+): PreservedDescriptors {
   const sockets = activates ? listeningSockets(caller) : 0;
-  const descriptors = Array.from({ length: sockets + preserved }, (_, index) => caller.descriptor(FIRST + index));
-  return { descriptors, env: sockets === 0 ? [] : [`LISTEN_FDS=${sockets}`, 'LISTEN_PID=1'] };
+  const count = sockets + preserved;
+  if (count > MOST_DESCRIPTORS)
+    throw usageError(`LISTEN_FDS (${sockets}) and --preserve-fds (${preserved}) are more than ${MOST_DESCRIPTORS} descriptors`);
+  const descriptors = Array.from({ length: count }, (_, index) => caller.descriptor(FIRST + index));
+  // the shim needs room for as many numbers as there are
+  const end = descriptors.findLastIndex((fd) => fd !== null) + 1;
+  return { descriptors: descriptors.slice(0, end), env: sockets === 0 ? [] : [`LISTEN_FDS=${sockets}`, 'LISTEN_PID=1'] };
 }
 
-/** How many descriptors are sockets to listen at: at most as many as the shim can be handed. */
-function listeningSockets({ env: { LISTEN_FDS, LISTEN_PID }, pid }: Caller): number {
+/** How many descriptors are sockets to listen at. */
+function listeningSockets({ env: { LISTEN_FDS, LISTEN_PID }, pid }: Pick<Caller, 'env' | 'pid'>): number {
   const isOwn = LISTEN_PID === undefined || LISTEN_PID === String(pid);
-  return isOwn && /^[1-9]\d{0,2}$/.test(LISTEN_FDS ?? '') ? Number(LISTEN_FDS) : 0;
+  return isOwn && /^[1-9]\d*$/.test(LISTEN_FDS ?? '') ? Number(LISTEN_FDS) : 0;
 }
 
 /** The caller's standard streams, which a program without a terminal gets. @throws NacelleError `ERR_INVALID_OPTION` for one that is not open */

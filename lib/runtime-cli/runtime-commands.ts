@@ -17,6 +17,7 @@ import { createContainer, leavePlans } from './create-container.js';
 import type { CreateRequest } from './create-facts.js';
 import { type ExecRequest, execInContainer } from './exec-container.js';
 import { subGroupsOf } from './plan/exec-groups.js';
+import { MOST_DESCRIPTORS } from './preserved-descriptors.js';
 import { psTable } from './ps-table.js';
 import { runContainer } from './run-container.js';
 import { print } from './runtime-output.js';
@@ -89,9 +90,6 @@ function createRequest(
     preservedFds: preservedFdsOf(flags),
   };
 }
-
-/** At most as many as the shim can be handed. */
-const MOST_DESCRIPTORS = 1000;
 
 function preservedFdsOf(flags: Flags): number {
   const text = flags.value('preserve-fds') ?? '0';
