@@ -52,6 +52,8 @@ export class FrontConnection implements CallersShim {
   #isBegun = false;
   /** The front has one that it was not asked to wait for. */
   #isLeft = false;
+  /** Resolves when it has gone. */
+  #leaving: Promise<void> | null = null;
   /** Sends the front's signals to the program. */
   #sendOn: SignalSender | null = null;
   /** The signals that the front was asked for. */
@@ -131,9 +133,17 @@ export class FrontConnection implements CallersShim {
    * @throws ShimError: the front has none; SyscallError
    */
   async ensureShim(): Promise<void> {
-    if (this.#shim === null && this.#isLeft) await this.end();
+    if (this.#shim === null && this.#isLeft) await this.#untilLeft();
     if (this.#shim === null && !this.gone) this.askForShim();
     if (this.#shim === null || !(await this.#shim.begun)) throw new ShimError();
+  }
+
+  /** Of several who ask for another shim, one has the front wait. */
+  #untilLeft(): Promise<void> {
+    this.#leaving ??= this.end().finally(() => {
+      this.#leaving = null;
+    });
+    return this.#leaving;
   }
 
   /** No shim of this process takes the place of one that has gone: what it would make, or end, is not the front's. @throws ShimError; SyscallError */

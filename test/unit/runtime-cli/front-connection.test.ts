@@ -134,6 +134,20 @@ describe('the connection of a front', () => {
     front.close();
   });
 
+  it('asks for one shim where two need another one at once', async () => {
+    const { front, sent, says } = connected();
+    front.askForShim();
+    says(Message.go);
+    await front.ensureShim();
+    front.letGo();
+    const ensured = [front.ensureShim(), front.ensureShim()];
+    says(Message.ended);
+    await vi.waitFor(() => expect(sent.map(([type]) => type)).toEqual([Message.spawn, Message.wait, Message.spawn]));
+    says(Message.go);
+    await Promise.all(ensured);
+    front.close();
+  });
+
   it('has no other shim where the front can not start one', async () => {
     const { front, ends } = connected();
     const ensured = front.ensureShim();
