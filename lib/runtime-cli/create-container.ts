@@ -44,7 +44,7 @@ import { inScope, stopUnits } from './systemd-scopes.js';
 import { hasLostShim, undoneAfter } from './undone-after.js';
 
 /** A container that waits for its start. */
-export interface MadeContainer extends Pick<MakingShim, 'endLast'> {
+export interface MadeContainer {
   readonly folder: StateFolder;
   readonly record: ContainerRecord;
   /** The file of the record. */
@@ -53,14 +53,16 @@ export interface MadeContainer extends Pick<MakingShim, 'endLast'> {
   readonly task: Task;
   /** The program's terminal, where it is shown at the caller's own. */
   readonly terminal: number | null;
-  /** Has the shim go, so that the process belongs to whoever is the subreaper above. */
-  letGo(): Promise<void>;
+  /** Waits until the shim has gone, so that the process belongs to whoever is the subreaper above. */
+  endShim(): Promise<void>;
+  /** As {@link MakingShim.letGo}. */
+  letGoShim(): Promise<void>;
 }
 
 /** A container, and what was done with it. */
-interface Begun<T> {
+interface Created<T> {
   readonly made: MadeContainer;
-  readonly begun: T;
+  readonly result: T;
 }
 
 /** Leaves beside the record what the front does for later commands. They are done by Node as long as there is nothing. @throws SyscallError */
@@ -80,7 +82,7 @@ export async function createContainer<T>(
   request: CreateRequest,
   begin: (made: MadeContainer) => Promise<T> | T,
   onTask: (task: Task) => void = () => undefined,
-): Promise<Begun<T>> {
+): Promise<Created<T>> {
   const facts = await createFacts(request);
   const joined = openShared(facts.config.linux, (type) => type !== 'user' || !request.rights.isUser);
   let procs: ReadonlyMap<number, number> = new Map();
@@ -155,7 +157,7 @@ interface Making<T> {
 }
 
 /** Carries the plan out. When a step fails, nothing is left but the folder. */
-async function makeContainer<T>(request: CreateRequest, facts: CreateFacts, making: Making<T>): Promise<Begun<T>> {
+async function makeContainer<T>(request: CreateRequest, facts: CreateFacts, making: Making<T>): Promise<Created<T>> {
   const { folder, shim } = making;
   const { plan, slots, limits } = making.planned;
   const { config, folders } = facts;
@@ -167,10 +169,10 @@ async function makeContainer<T>(request: CreateRequest, facts: CreateFacts, maki
     making.hasSent();
     return shim.start(plan, slots.descriptors);
   };
-  const begun = inScope({ name: facts.scope, id: request.id, limits, caller: request.caller }, { make, undo });
+  const whenMade = inScope({ name: facts.scope, id: request.id, limits, caller: request.caller }, { make, undo });
   // while the shim makes it
   const textOf = recordText(facts.known);
-  const task = await begun;
+  const task = await whenMade;
   try {
     const record = (): ContainerRecord => ({ ...facts.known, pid: task.pid, startTime: processSeen(task.pid)?.startTime ?? '' });
     let given: TaskOutput = task.started;
@@ -192,8 +194,8 @@ async function makeContainer<T>(request: CreateRequest, facts: CreateFacts, maki
     if (seen === null) throw refusal(NO_CONTAINER);
     request.debug(`${IS_THERE}: ${noted.pid}`);
     request.debug(WAITS);
-    const made = { folder, record: noted, seen, config, task, terminal: terminalOf(given), letGo: shim.end, endLast: shim.endLast };
-    return { made, begun: await making.begin(made) };
+    const made = { folder, record: noted, seen, config, task, terminal: terminalOf(given), endShim: shim.end, letGoShim: shim.letGo };
+    return { made, result: await making.begin(made) };
   } catch (error) {
     throw await undoneAfter(error, () => undo(task));
   }

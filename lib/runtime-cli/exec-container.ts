@@ -150,7 +150,7 @@ export async function execInContainer(folder: StateFolder, request: ExecRequest)
         try {
           shown = terminal === null ? null : showTerminal(terminal, pid);
           // who sees the program run may send a signal
-          await forwarding?.begun;
+          await forwarding?.heard;
           if (request.detach) await endShim();
         } catch (error) {
           for (const fd of [pipes.go, pipes.told]) closeDescriptor(fd);

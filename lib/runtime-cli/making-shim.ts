@@ -17,15 +17,15 @@ export interface MakingShim {
   readonly start: StartPlan;
   /** Ends it: the container that it has handed over then belongs to whoever is the subreaper above. */
   end(): Promise<void>;
-  /** The same where nothing of the command comes after it. */
-  endLast(): Promise<void>;
+  /** Asks nothing more of it. The command's caller waits for its end; in a Node of its own {@link endShim} does, with which each command ends there. */
+  letGo(): Promise<void>;
 }
 
-/** This process's own shim, with which every command ends. */
+/** The shim of this process, or that of the front whose command it does. */
 const own: MakingShim = {
   start,
   end: endShim,
-  endLast() {
+  letGo() {
     letGoShim();
     return Promise.resolve();
   },
@@ -46,7 +46,7 @@ export async function makingShim(maps: UserMaps | null, linux: BundleLinux | und
     const shim = await launchInUsers({ ...(joined === undefined ? {} : { joined }), writeMaps: (pid) => writeAnyMaps(pid, maps, user) });
     const startTime = processSeen(shim.pid)?.startTime ?? '';
     const end = (): Promise<void> => ended(shim, startTime);
-    return { start: shim.startPlan, end, endLast: end };
+    return { start: shim.startPlan, end, letGo: end };
   } finally {
     if (joined !== undefined) closeSync(joined);
   }

@@ -25,38 +25,38 @@ export function runContainer(request: CreateRequest): Promise<number> {
 async function runDetached(request: CreateRequest): Promise<number> {
   const { caller } = request;
   const { made } = await createContainer(request, leavePlans);
-  const { folder, letGo, endLast } = made;
+  const { folder, endShim, letGoShim } = made;
   try {
     // a program that ended while the shim is its parent would be reaped here
-    await letGo();
+    await endShim();
     await startDetached(folder, caller);
   } catch (error) {
-    throw await undoneAfter(error, () => doAll([() => remove(made, caller), endLast]));
+    throw await undoneAfter(error, () => doAll([() => remove(made, caller), letGoShim]));
   }
-  await endLast();
+  await letGoShim();
   return 0;
 }
 
 async function runAttached(request: CreateRequest): Promise<number> {
   const { caller, keep } = request;
   const signals = new ProgramSignals(caller);
-  const { made, begun } = await createContainer(
+  const { made, result: program } = await createContainer(
     request,
     (container) => attached(container, signals, caller),
     (task) => signals.forward(task),
   ).catch(async (error: unknown) => {
     throw await undoneAfter(error, () => signals.end());
   });
-  const { folder, task, endLast } = made;
+  const { folder, task, letGoShim } = made;
   let notifier: Notifier | null = null;
-  const end = (): Promise<void> => doAll([begun.end, () => notifier?.end(), endLast]);
+  const end = (): Promise<void> => doAll([program.end, () => notifier?.end(), letGoShim]);
   const untilEnd = async (): Promise<number> => {
-    notifier = await untilRunning(folder, begun.sent, caller);
+    notifier = await untilRunning(folder, program.sent, caller);
     const ended = await task.ended;
     const untold = notifier === null ? null : await lastWord(notifier);
     if (untold !== null) caller.tell(untold.message);
     // nothing more is asked of the shim: it ends while the state is removed
-    if (mayEnd(made, ended, keep)) await endLast();
+    if (mayEnd(made, ended, keep)) await letGoShim();
     if (!keep) await removeEnded(made, ended, caller);
     return shellStatus(ended);
   };
@@ -80,8 +80,8 @@ class ProgramSignals {
     this.#forwarding = this.#caller.forwardSignals(signalsOf(task));
   }
 
-  async begun(): Promise<void> {
-    await this.#forwarding?.begun;
+  async heard(): Promise<void> {
+    await this.#forwarding?.heard;
   }
 
   end(): void {
@@ -102,7 +102,7 @@ async function attached(made: MadeContainer, signals: ProgramSignals, caller: Ca
   const shown = terminal === null ? null : showTerminal(terminal, record.pid);
   const end = (): Promise<void> => doAll([() => shown?.end(), () => signals.end()]);
   try {
-    await signals.begun();
+    await signals.heard();
     const sent = await sendOn(folder, record, { caller, isAttached: true });
     tryToLeavePlans(made, caller);
     return { sent, end };

@@ -140,7 +140,7 @@ export const commands: Readonly<Record<CommandName, Command>> = {
     words: [1, 1],
     run: async (called) => {
       const { made } = await createContainer(createRequest(called, { detach: true, keep: false }), leavePlans);
-      await made.endLast();
+      await made.letGoShim();
       return 0;
     },
   },

@@ -36,7 +36,7 @@ export function signalsOf(task: Pick<Task, 'kill'>): SignalSender {
 /** Signals that are sent on. */
 export interface Forwarding {
   /** Resolves when none of them is the caller's own any more: who sees the program run may send one. */
-  readonly begun: Promise<void>;
+  readonly heard: Promise<void>;
   /** Has the caller hear its signals itself again. */
   end(): void;
 }
@@ -47,7 +47,7 @@ export function forwardSignals(send: SignalSender): Forwarding {
   const forward = (name: NodeJS.Signals): void => send(constants.signals[name]);
   for (const name of names) process.on(name, forward);
   return {
-    begun: Promise.resolve(),
+    heard: Promise.resolve(),
     end() {
       for (const name of names) process.off(name, forward);
     },

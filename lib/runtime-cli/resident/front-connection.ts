@@ -38,7 +38,7 @@ interface Shim {
   readonly control: number;
   readonly owner: string;
   /** Whether the front has it as its child, when that is known. */
-  readonly begun: Promise<boolean>;
+  readonly spawned: Promise<boolean>;
 }
 
 /** The front of a command, which has the shim as its child. */
@@ -49,7 +49,7 @@ export class FrontConnection implements CallersShim {
   #shim: Shim | null = null;
   #connection: Connection | null = null;
   /** The front has the shim as its child. */
-  #isBegun = false;
+  #isSpawned = false;
   /** The front has one that it was not asked to wait for. */
   #isLeft = false;
   /** Resolves when it has gone. */
@@ -93,7 +93,7 @@ export class FrontConnection implements CallersShim {
     for (const name of forwarded()) this.#asked.add(constants.signals[name]);
     this.send(Message.forward, encodeStrings(...[...this.#asked].map(String)));
     return {
-      begun: this.#hears.promise,
+      heard: this.#hears.promise,
       end: () => {
         this.#sendOn = null;
       },
@@ -114,16 +114,16 @@ export class FrontConnection implements CallersShim {
     } finally {
       closeDescriptor(theirs);
     }
-    this.#isBegun = false;
-    this.#shim = { control, owner, begun: this.#begun() };
+    this.#isSpawned = false;
+    this.#shim = { control, owner, spawned: this.#spawned() };
   }
 
   /** A front that has gone since has taken its shim with it. One that has none can't go on with this process. */
-  async #begun(): Promise<boolean> {
+  async #spawned(): Promise<boolean> {
     const message = await this.next();
     if (message?.type !== Message.go) this.close();
-    this.#isBegun = !this.gone;
-    return this.#isBegun;
+    this.#isSpawned = !this.gone;
+    return this.#isSpawned;
   }
 
   /**
@@ -135,7 +135,7 @@ export class FrontConnection implements CallersShim {
   async ensureShim(): Promise<void> {
     if (this.#shim === null && this.#isLeft) await this.#untilLeft();
     if (this.#shim === null && !this.gone) this.askForShim();
-    if (this.#shim === null || !(await this.#shim.begun)) throw new ShimError();
+    if (this.#shim === null || !(await this.#shim.spawned)) throw new ShimError();
   }
 
   /** Of several who ask for another shim, one has the front wait. */
@@ -148,7 +148,7 @@ export class FrontConnection implements CallersShim {
 
   /** No shim of this process takes the place of one that has gone: what it would make, or end, is not the front's. @throws ShimError; SyscallError */
   connection(): Connection {
-    if (this.#shim === null || !this.#isBegun) throw new ShimError();
+    if (this.#shim === null || !this.#isSpawned) throw new ShimError();
     this.#connection ??= this.#connected(this.#shim);
     return this.#connection;
   }
@@ -173,7 +173,7 @@ export class FrontConnection implements CallersShim {
 
   /** Has the front end with this status when its shim has ended, and tell these words. It hears of nothing before it has started one. */
   async done(status: number, told: string): Promise<void> {
-    await this.#shim?.begun;
+    await this.#shim?.spawned;
     this.letGo();
     this.send(Message.done, encodeStrings(String(status), told.replaceAll('\0', '')));
   }

@@ -58,7 +58,7 @@ describe('the connection of a front', () => {
     let hasBegun = false;
     const begun = front
       .forwardSignals(() => undefined)
-      .begun.then(() => {
+      .heard.then(() => {
         hasBegun = true;
       });
     await Promise.resolve();
