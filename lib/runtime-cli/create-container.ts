@@ -108,7 +108,6 @@ export async function createContainer<T>(
       } catch (error) {
         // nobody hears what a shim that was lost has undone: `delete --force` looks, by what is noted here
         if (hasLostShim(error)) throw error;
-        // with `--keep` the undo steps of the plan leave the groups
         throw await undoneAfter(error, () =>
           // with `--keep` the plan leaves its groups; before the plan was sent, groups of these names are another container's
           doAll([
@@ -125,7 +124,7 @@ export async function createContainer<T>(
   }
 }
 
-/** What is opened for one container alone. */
+/** What a plan refers to by descriptors, which are closed when the container is made. */
 interface Opened {
   readonly joined: ReadonlyMap<NamespaceType, number>;
   readonly procs: ReadonlyMap<number, number>;
@@ -145,7 +144,7 @@ function plannedContainer(request: CreateRequest, facts: CreateFacts, opened: Op
   return { plan: planBundle(input), slots, limits: input.groups.limits };
 }
 
-/** What is there for one container alone. */
+/** What a container is made with: its folder, its plan, who carries that out, and who hears of it. */
 interface Making<T> {
   readonly folder: StateFolder;
   readonly planned: PlannedContainer;

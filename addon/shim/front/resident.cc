@@ -196,7 +196,7 @@ int serve(int socket, OwnShim& shim) {
     if (!receive(socket, packet, type, body)) return -1;
     if (type == ResidentMessage::kForward) {
       if (signals.take_over(body) < 0) return -1;
-      // as above, of a program that has ended already
+      // where this fails the planner has the answer on its way, or has gone
       static_cast<void>(send_message(socket, ResidentMessage::kHears));
       continue;
     }

@@ -19,7 +19,7 @@
 //   kGo     the shim was started: nothing was made before       kWait     until the shim has ended
 //   kEnded  it has                                              kDone     the exit status, once the shim has ended, and what is to be
 //                                                                         told on standard error
-//   kHears  from now on none of these is this process's own     kForward  the numbers of the signals that are for the program
+//   kHears  no signal of kForward ends this process any more    kForward  the numbers of the signals that are for the program
 //   kSignal the number of one that has come
 namespace nacelle {
 
