@@ -9,7 +9,7 @@ import { programSteps } from '../process/program-steps.js';
 import type { Streams } from '../process/streams/child-end.js';
 import { planHostStreams } from '../process/streams/stream-steps.js';
 import { keyedNumber } from './files/interface-file-formats.js';
-import { basesBeside, homeOf, joinAbove } from './group-plan.js';
+import { basesBeside, homeOf, joinAbove, joinStep } from './group-plan.js';
 import { cpuTimes } from './stats/usage.js';
 
 /** A program's own folder, below its group. */
@@ -50,7 +50,6 @@ export function planCgroupRun(request: CgroupRunRequest): Plan {
   const parent = groups[0]?.slot ?? NONE;
   const own = slots.take();
   const isUnified = home === paths.unified;
-  // groups of v1 are joined by `tasks`, which takes no lock (see planGroup)
   const joins = [...(isUnified ? [] : [own]), ...groups.slice(1).map(({ slot }) => slot)];
   return {
     prepare: [
@@ -62,7 +61,7 @@ export function planCgroupRun(request: CgroupRunRequest): Plan {
         flags: 0,
         ...(isUnified ? { group: own } : {}),
         steps: [
-          ...joins.map((group): Step => ({ op: 'join_group', group, file: 'tasks' })),
+          ...joins.map((group) => joinStep(group)),
           ...joinAbove(basesBeside(layout, name, paths), name),
           ...streams.open,
           ...programSteps({ ...request, streams, user: options.user, givePipes: true }),

@@ -137,11 +137,7 @@ export function planGroup(request: GroupRequest): GroupPlan {
       ...devices.steps,
       ...(leaf?.steps ?? []),
     ],
-    // a thread that moves itself by `tasks` takes no lock; `cgroup.procs` may wait for a grace period of RCU, 10 ms and more
-    join: [
-      ...v1.map(({ slot }): Step => ({ op: 'join_group', group: slot, file: 'tasks' })),
-      ...(request.within === undefined ? [] : joinAbove(beside, request.within)),
-    ],
+    join: [...v1.map(({ slot }) => joinStep(slot)), ...(request.within === undefined ? [] : joinAbove(beside, request.within))],
     unified: leaf?.slot ?? unified?.slot,
     killGroup: killed ? { at: killed.slot, path: '.' } : null,
     undo: [
@@ -341,4 +337,12 @@ function cpuClock(
   const reason = base?.path === null ? base.reason : 'there is neither cpuacct nor the unified tree';
   const fix = base?.path === null ? base.fix : 'Mount cgroup2.';
   throw new UnsupportedError('cpuTimeLimit', `no cgroup counts CPU time: ${reason}`, fix);
+}
+
+/**
+ * The step of a process that joins a group of v1. A thread that moves itself by `tasks` takes no lock; `cgroup.procs` may wait for a grace period of RCU, 7 ms
+ * and more. A process has no other threads yet. Pure.
+ */
+export function joinStep(group: Slot): Step {
+  return { op: 'join_group', group, file: 'tasks' };
 }

@@ -1,3 +1,4 @@
+import { joinStep } from '../../cgroup/group-plan.js';
 import { planTerminal } from '../../container/plan/terminal-steps.js';
 import type { BundleProcess } from '../../oci-config/config-schema.js';
 import type { NamespaceType } from '../../plan/namespace-types.js';
@@ -5,7 +6,7 @@ import { ANYWHERE, NONE, type Plan, planOf, type Slots } from '../../plan/plan.j
 import type { Step } from '../../plan/steps.js';
 import type { ProgramLabels } from '../config/security-labels.js';
 import { affinitySteps } from './affinity-steps.js';
-import { type GroupFolder, joinStep } from './bundle-groups.js';
+import type { GroupFolder } from './bundle-groups.js';
 import {
   type BundleProgram,
   bundleProgramSteps,

@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path/posix';
-import { filterSteps } from '../../cgroup/group-plan.js';
+import { filterSteps, joinStep } from '../../cgroup/group-plan.js';
 import { deviceSteps, deviceWrites } from '../../cgroup/limits/device-rules.js';
 import type { GroupFiles, Place, Write } from '../../cgroup/limits/group-write.js';
 import { invalidOption, UnsupportedError } from '../../errors.js';
@@ -158,11 +158,6 @@ export function planBundleGroups(request: GroupsRequest): BundleGroups {
     undo: keep ? [] : folders.map(({ path }): Step => ({ op: 'remove_group', host: true, at: NONE, path })),
     limits: [...writes, ...ofUnified.map((write) => ({ ...write, controller: 'unified' }))],
   };
-}
-
-/** A thread that moves itself by `tasks` takes no lock; `cgroup.procs` may wait for a grace period of RCU, 10 ms and more. A process has no other threads yet. */
-export function joinStep(group: Slot): Step {
-  return { op: 'join_group', group, file: 'tasks' };
 }
 
 function controllerOf(file: string): string {
