@@ -36,6 +36,7 @@ import {
   seenRecord,
   stateFolder,
   stateOf,
+  withoutEnd,
   writeRecordText,
   writeWhole,
 } from './state/container-state.js';
@@ -251,6 +252,5 @@ export async function removeGroups(folders: readonly GroupFolder[], caller: Pick
 /** The state that hooks read, cut at the place of the pid, which the shim knows first. */
 function stateAround(known: KnownBefore, status: ContainerStatus): { before: string; after: string } {
   const { pid: _, ...rest } = stateOf({ ...known, pid: 0 }, status);
-  const text = JSON.stringify(rest);
-  return { before: `${text.slice(0, -1)},"pid":`, after: '}' };
+  return { before: `${withoutEnd(JSON.stringify(rest))},"pid":`, after: '}' };
 }

@@ -146,20 +146,20 @@ export function isSeen(folder: StateFolder, { ino, size, mtimeNs }: RecordSeen):
   return there?.ino === ino && there.size === size && there.mtimeNs === mtimeNs;
 }
 
-/** Writes the record: whoever reads it sees the one before or this one. */
-export function writeRecord(folder: StateFolder, { pid, startTime, ...known }: ContainerRecord): void {
-  writeRecordText(folder, recordText(known)({ pid, startTime }));
-}
-
 /** The text of a record, but for what is known last. Pure. */
 export function recordText(
   known: Omit<ContainerRecord, 'pid' | 'startTime'>,
 ): (process: Pick<ContainerRecord, 'pid' | 'startTime'>) => string {
-  const text = configText(known).trimEnd().slice(0, -1).trimEnd();
+  const text = withoutEnd(configText(known));
   return ({ pid, startTime }) => `${text},\n  "pid": ${pid},\n  "startTime": ${JSON.stringify(startTime)}\n}\n`;
 }
 
-/** As {@link writeRecord}. @param text of {@link recordText} */
+/** The text of an object in JSON up to the end of its last field, after which there may be more. Pure. */
+export function withoutEnd(text: string): string {
+  return text.trimEnd().slice(0, -1).trimEnd();
+}
+
+/** Writes the record: whoever reads it sees the one before or this one. @param text of {@link recordText} */
 export function writeRecordText({ path }: StateFolder, text: string): void {
   writeOwn(join(path, RECORD), text);
 }

@@ -3,8 +3,9 @@ import { pid } from 'node:process';
 import { expect, it } from 'vitest';
 import { processSeen } from '../../../lib/host/process-identity.js';
 import { statsEvent } from '../../../lib/runtime-cli/container-stats.js';
-import { makeStateFolder, writeRecord } from '../../../lib/runtime-cli/state/container-state.js';
+import { makeStateFolder } from '../../../lib/runtime-cli/state/container-state.js';
 import { watchEvents } from '../../../lib/runtime-cli/watch-events.js';
+import { writeRecord } from '../../fixtures/container-record.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
 const root = join(temporaryFolder(), 'states');

@@ -2,7 +2,8 @@ import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { listContainers } from '../../../lib/runtime-cli/containers-table.js';
-import { type ContainerRecord, makeStateFolder, writeRecord, writeWhole } from '../../../lib/runtime-cli/state/container-state.js';
+import { type ContainerRecord, makeStateFolder, writeWhole } from '../../../lib/runtime-cli/state/container-state.js';
+import { writeRecord } from '../../fixtures/container-record.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
 const folder = temporaryFolder();

@@ -5,13 +5,8 @@ import { configText } from '../../../lib/oci-config/config-text.js';
 import { readConfig } from '../../../lib/runtime-cli/config/read-config.js';
 import { filterOf } from '../../../lib/runtime-cli/runtime-machine.js';
 import { specText } from '../../../lib/runtime-cli/runtime-texts.js';
-import {
-  type ContainerRecord,
-  configOf,
-  makeStateFolder,
-  readRecord,
-  writeRecord,
-} from '../../../lib/runtime-cli/state/container-state.js';
+import { type ContainerRecord, configOf, makeStateFolder, readRecord } from '../../../lib/runtime-cli/state/container-state.js';
+import { writeRecord } from '../../fixtures/container-record.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
 const folder = temporaryFolder();
