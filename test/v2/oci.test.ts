@@ -41,7 +41,7 @@ describe('a container of nacelle-oci where all controllers are on the unified tr
       expect([file('cgroup.freeze'), statusOf(container, record)]).toEqual(['1', 'paused']);
       resumeContainer(container);
       expect(statusOf(container, record)).toBe('running');
-      updateContainer(container, resourcesSchema.parse({ memory: { limit: 80 << 20 }, pids: { limit: 41 } }), ownCaller());
+      await updateContainer(container, resourcesSchema.parse({ memory: { limit: 80 << 20 }, pids: { limit: 41 } }), ownCaller());
       expect([file('memory.max'), file('pids.max')]).toEqual([String(80 << 20), '41']);
       expect(JSON.parse(statsEvent(container)).data.pids.limit).toBe(41);
       await killContainer(container, 9, { all: true });
