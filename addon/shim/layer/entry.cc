@@ -59,7 +59,7 @@ int make_file(Unpacking& work, const TarEntry& entry, const std::string& path, i
   if (made < 0) return failed(entry, made, "making it", why);
   const unique_fd file(made);
   if (const int result = write_data(file.get(), work.reader, entry, why); result < 0) return result;
-  Owner owner;
+  Owner owner{};
   if (const int result = work.tree.made_file(file.get(), owner); result < 0) return failed(entry, result, "stat", why);
   // The owner comes before mode and attributes, since a change of owner clears set-id bits and capabilities. Mostly there is nothing to
   // change.
