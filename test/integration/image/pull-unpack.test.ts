@@ -108,7 +108,8 @@ it('is ended by its signal without ending another pull of the same image', async
   expect(left()).toHaveLength(1);
 });
 
-it('is not ended by another pull of the same image that can bring the blob no more', async () => {
+/** An image of one layer, whose first bytes have come, and the arrival of one for whom the layer is there already. */
+async function halfArrived() {
   const layout = layoutOf({ one: [{ file: 'content' }] }, folder);
   const source = await openLayout(layout, 'one', layout);
   const [layer] = source.manifest.layers;
@@ -118,6 +119,11 @@ it('is not ended by another pull of the same image that can bring the blob no mo
   await coming.begin(blob);
   coming.grown(10);
   await there.end();
+  return { source, layer, blob, coming, there };
+}
+
+it('is not ended by another pull of the same image that can bring the blob no more', async () => {
+  const { source, blob, coming, there } = await halfArrived();
   let fail: (error: Error) => void = () => undefined;
   const whole = new Promise((_, reject) => {
     fail = reject;
@@ -137,15 +143,7 @@ it('is not ended by another pull of the same image that can bring the blob no mo
 });
 
 it('goes on for another pull when the one that brought the blob has gone', async () => {
-  const layout = layoutOf({ one: [{ file: 'content' }] }, folder);
-  const source = await openLayout(layout, 'one', layout);
-  const [layer] = source.manifest.layers;
-  if (!layer) throw new Error('the image has no layer');
-  const blob = await openBlobIn(layout, layer);
-  const [coming, there] = [new Arrival(), new Arrival()];
-  await coming.begin(blob);
-  coming.grown(10);
-  await there.end();
+  const { source, layer, blob, coming, there } = await halfArrived();
   const [first, second] = [new AbortController(), new AbortController()];
   let arrive: () => void = () => undefined;
   const whole = new Promise<void>((resolve) => {
