@@ -50,7 +50,7 @@ describe('the runtime as an ordinary user', () => {
   it('runs a bundle as runc does', async () => {
     const asks = [
       'id -u; busybox grep -E "^(Uid|Gid|Cap...|NoNewPrivs|Seccomp):" /proc/self/status; busybox tr -s " " < /proc/self/uid_map',
-      'busybox stat -c "%n %F %t:%T" /dev/null /dev/tty; echo x > /made; busybox hostname; busybox ls /proc | busybox grep -c "^[0-9]"',
+      'busybox stat -c "%n %F %t:%T" /dev/null /dev/tty; echo x > /made; busybox hostname; set -- /proc/[0-9]*; echo $#',
       'echo gone > /dev/null; busybox ls /sys/fs/cgroup | busybox grep -E "^(memory|pids|cgroup.procs)"; exit 3',
     ];
     const bundle = usersBundle(asks.join(';'));
