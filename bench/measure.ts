@@ -28,16 +28,22 @@ export interface Effort {
 
 /** A subject of one asynchronous call. */
 export function subject(name: string, once: () => Promise<unknown>, close?: () => Promise<void>): Subject {
+  const timed = figures(name, async () => {
+    const started = performance.now();
+    await once();
+    return performance.now() - started;
+  });
+  return { ...timed, ...(close && { close }) };
+}
+
+/** One whose calls tell their figures themselves. */
+export function figures(name: string, once: () => Promise<number>): Subject {
   const run = async (count: number): Promise<number[]> => {
-    const times: number[] = [];
-    for (let i = 0; i < count; i++) {
-      const started = performance.now();
-      await once();
-      times.push(performance.now() - started);
-    }
-    return times;
+    const values: number[] = [];
+    for (let i = 0; i < count; i++) values.push(await once());
+    return values;
   };
-  return { name, run, ...(close && { close }) };
+  return { name, run };
 }
 
 /**

@@ -1,13 +1,11 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import type { Duplex } from 'node:stream';
 import { Container } from 'nacelle';
 import { type Case, effort } from '../case.js';
-import { interleave, type Subject, subject } from '../measure.js';
+import { figures, interleave, subject } from '../measure.js';
 import { containerOptions } from '../peers/nacelle.js';
-import { bareProgram } from '../peers/spawn.js';
-import { freePort, plain, serving, untilServed } from '../served.js';
+import { plain, serving, withServer } from '../served.js';
 
 const MIB = 2 ** 20;
 const BYTES = 1024 * MIB;
@@ -25,31 +23,18 @@ async function rateOf(stream: Duplex): Promise<number> {
   return bytes / MIB / ((performance.now() - started) / 1000);
 }
 
-function rates(name: string, open: () => Promise<Duplex>): Subject {
-  return {
-    name,
-    async run(count) {
-      const values: number[] = [];
-      for (let i = 0; i < count; i++) values.push(await rateOf(await open()));
-      return values;
-    },
-  };
-}
-
 export const connect: Case = {
   name: 'connect',
-  async measure(context) {
-    const port = await freePort();
-    const [busybox] = bareProgram(context.rootfs);
-    const server = spawn(busybox, serving(port, BYTES), { stdio: 'ignore' });
-    const ended = once(server, 'exit');
-    try {
-      await untilServed(port, server);
+  measure: (context) =>
+    withServer(context.rootfs, BYTES, async (port) => {
       await using container = await Container.create({ ...containerOptions(context.rootfs), command: serving(port, BYTES) });
       await container.start();
       await container.waitFor({ port });
       const [ours, theirs] = await interleave(
-        [rates('container.connect', () => container.connect(port)), rates('net.connect', () => plain(port))],
+        [
+          figures('container.connect', async () => rateOf(await container.connect(port))),
+          figures('net.connect', async () => rateOf(await plain(port))),
+        ],
         effort(context, { rounds: 8, batch: 1 }, { rounds: 2, batch: 1 }),
       );
       const opened = async (open: () => Promise<Duplex>): Promise<void> => void (await open()).destroy();
@@ -78,9 +63,5 @@ export const connect: Case = {
           compare: 'ratio',
         },
       ];
-    } finally {
-      server.kill('SIGKILL');
-      await ended;
-    }
-  },
+    }),
 };

@@ -7,7 +7,7 @@ import { Container, type ContainerOptions } from 'nacelle';
 import { processes, readText } from '../../test/fixtures/host.js';
 import { type Case, effort } from '../case.js';
 import { inFolder } from '../folder.js';
-import { interleave, type Subject, subject, summarise } from '../measure.js';
+import { figures, interleave, type Subject, subject, summarise } from '../measure.js';
 import { containerOptions } from '../peers/nacelle.js';
 import { bareProgram, succeeded } from '../peers/spawn.js';
 
@@ -124,16 +124,7 @@ export const shimMemory: Case = {
 };
 
 /** MiB a second. */
-function rates(name: string, once: () => Promise<number>): Subject {
-  return {
-    name,
-    async run(count) {
-      const values: number[] = [];
-      for (let i = 0; i < count; i++) values.push(BYTES / MIB / ((await once()) / 1000));
-      return values;
-    },
-  };
-}
+const rates = (name: string, once: () => Promise<number>): Subject => figures(name, async () => BYTES / MIB / ((await once()) / 1000));
 
 /** What a program writes, through its log and through a pipe into one file. */
 export const logging: Case = {

@@ -1,42 +1,27 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { Container } from 'nacelle';
 import { type Case, effort } from '../case.js';
-import { interleave, type Subject } from '../measure.js';
+import { figures, interleave, type Subject } from '../measure.js';
 import { containerOptions } from '../peers/nacelle.js';
-import { bareProgram } from '../peers/spawn.js';
-import { freePort, serving, untilServed } from '../served.js';
+import { withServer } from '../served.js';
 
 const MIB = 2 ** 20;
 const BYTES = 1024 * MIB;
+
 /** Reads to the end in a container, so that both sides of a comparison pay for starting it; MiB a second. */
 function rates(name: string, container: Container, host: string, port: number): Subject {
-  const once = async (): Promise<number> => {
+  return figures(name, async () => {
     const started = performance.now();
     const { stdout, stderr } = await container.exec(['sh', '-c', `nc ${host} ${port} | wc -c`]);
     if (Number(stdout) !== BYTES) throw new Error(`${name}: ${stdout} bytes came of ${BYTES}: ${stderr}`);
     return BYTES / MIB / ((performance.now() - started) / 1000);
-  };
-  return {
-    name,
-    async run(count) {
-      const values: number[] = [];
-      for (let i = 0; i < count; i++) values.push(await once());
-      return values;
-    },
-  };
+  });
 }
 
 export const relay: Case = {
   name: 'relay',
-  async measure(context) {
-    const port = await freePort();
-    const [busybox] = bareProgram(context.rootfs);
-    const server = spawn(busybox, serving(port, BYTES), { stdio: 'ignore' });
-    const ended = once(server, 'exit');
-    try {
-      await untilServed(port, server);
+  measure: (context) =>
+    withServer(context.rootfs, BYTES, async (port) => {
       const idle = { ...containerOptions(context.rootfs), command: ['sleep', '100000'] };
       await using apart = await Container.create({ ...idle, hostPorts: [port] });
       await using beside = await Container.create({ ...idle, network: 'host' });
@@ -56,9 +41,5 @@ export const relay: Case = {
           target: { bound: 'at least', value: 0.6 },
         },
       ];
-    } finally {
-      server.kill('SIGKILL');
-      await ended;
-    }
-  },
+    }),
 };

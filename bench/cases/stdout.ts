@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks';
 import type { Readable } from 'node:stream';
 import { Container } from 'nacelle';
 import { type Case, effort } from '../case.js';
-import { interleave, type Subject } from '../measure.js';
+import { figures, interleave } from '../measure.js';
 import { containerOptions } from '../peers/nacelle.js';
 import { bareProgram, succeeded } from '../peers/spawn.js';
 
@@ -22,17 +22,6 @@ async function rateOf(stream: Readable | null, ended: () => Promise<unknown>): P
   await ended();
   if (bytes !== BYTES) throw new Error(`${bytes} bytes came of ${BYTES}`);
   return bytes / MIB / ((performance.now() - started) / 1000);
-}
-
-function rates(name: string, once: () => Promise<number>): Subject {
-  return {
-    name,
-    async run(count) {
-      const values: number[] = [];
-      for (let i = 0; i < count; i++) values.push(await once());
-      return values;
-    },
-  };
 }
 
 async function fromContainer(rootfs: string): Promise<number> {
@@ -55,7 +44,7 @@ export const stdout: Case = {
   name: 'stdout',
   async measure(context) {
     const [ours, theirs] = await interleave(
-      [rates('Container', () => fromContainer(context.rootfs)), rates('spawn', () => fromSpawn(context.rootfs))],
+      [figures('Container', () => fromContainer(context.rootfs)), figures('spawn', () => fromSpawn(context.rootfs))],
       effort(context, { rounds: 8, batch: 1 }, { rounds: 2, batch: 1 }),
     );
     if (!ours || !theirs) throw new Error('nothing was measured');
