@@ -12,6 +12,7 @@
 #include "../../addon/shim/egress/resolved.h"
 #include "../../addon/shim/egress/server_hello.h"
 #include "../../addon/shim/names/address.h"
+#include "hex.h"
 
 // The egress code without effects, by itself. For tests.
 //
@@ -34,22 +35,6 @@ namespace {
 
 using namespace nacelle;
 using namespace nacelle::egress;
-
-std::string from_hex(const std::string& text) {
-  std::string bytes;
-  for (size_t i = 0; i + 1 < text.size(); i += 2) bytes += static_cast<char>(std::stoi(text.substr(i, 2), nullptr, 16));
-  return bytes;
-}
-
-std::string to_hex(const std::string& bytes) {
-  std::string text;
-  for (const char byte : bytes) {
-    char digits[3];
-    std::snprintf(digits, sizeof digits, "%02x", static_cast<unsigned char>(byte));
-    text += digits;
-  }
-  return text;
-}
 
 std::string or_dash(const std::string& text) { return text.empty() ? "-" : text; }
 const char* word(bool is) { return is ? "yes" : "no"; }

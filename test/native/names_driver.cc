@@ -18,6 +18,7 @@
 
 #include "../../addon/shim/modes/names_process.h"
 #include "../../addon/shim/names/answer.h"
+#include "hex.h"
 
 // The names code by itself, and its process as the shim would start it. For tests.
 //
@@ -47,22 +48,6 @@ std::string read_all(const char* path) {
   const unique_fd file(open(path, O_RDONLY | O_CLOEXEC));
   char buffer[4096];
   for (ssize_t size; (size = read(file.get(), buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<size_t>(size));
-  return text;
-}
-
-std::string from_hex(const std::string& text) {
-  std::string bytes;
-  for (size_t i = 0; i + 1 < text.size(); i += 2) bytes += static_cast<char>(std::stoi(text.substr(i, 2), nullptr, 16));
-  return bytes;
-}
-
-std::string to_hex(const std::string& bytes) {
-  std::string text;
-  for (const char byte : bytes) {
-    char digits[3];
-    std::snprintf(digits, sizeof digits, "%02x", static_cast<unsigned char>(byte));
-    text += digits;
-  }
   return text;
 }
 

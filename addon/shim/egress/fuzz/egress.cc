@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "../../kernel/fuzz/require.h"
 #include "../../names/address.h"
 #include "../../names/dns_message.h"
 #include "../client_hello.h"
@@ -21,10 +22,6 @@ namespace {
 
 using namespace nacelle;
 using namespace nacelle::egress;
-
-void require(bool condition) {
-  if (!condition) __builtin_trap();
-}
 
 Policy policy() {
   std::vector<Rule> rules(3);

@@ -3,6 +3,7 @@
 #include <string_view>
 #include <vector>
 
+#include "../../kernel/fuzz/require.h"
 #include "../front_call.h"
 #include "../front_file.h"
 #include "../front_plans.h"
@@ -13,10 +14,6 @@
 namespace {
 
 using namespace nacelle;
-
-void require(bool condition) {
-  if (!condition) __builtin_trap();
-}
 
 void take_plans(std::string_view text) {
   FrontPlans plans;

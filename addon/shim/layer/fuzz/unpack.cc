@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "../../kernel/fuzz/require.h"
 #include "../path.h"
 #include "../tar_format.h"
 
@@ -27,10 +28,6 @@ int file_with(std::string_view bytes) {
   if (ftruncate(file, 0) < 0 || pwrite(file, bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) __builtin_trap();
   lseek(file, 0, SEEK_SET);
   return file;
-}
-
-void require(bool condition) {
-  if (!condition) __builtin_trap();
 }
 
 void check_round_trip(const TarEntry& entry) {

@@ -2,19 +2,12 @@
 #include <cstdint>
 #include <string>
 
+#include "../../kernel/fuzz/require.h"
 #include "../pasta_process.h"
 
 // libFuzzer target for what pasta prints, which has read packets of a container: it stands as soon as a line is a number, whatever came
 // before and comes after, and its words are one line.
-namespace {
-
 using namespace nacelle;
-
-void require(bool condition) {
-  if (!condition) __builtin_trap();
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string printed(reinterpret_cast<const char*>(data), size);

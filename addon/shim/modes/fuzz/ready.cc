@@ -1,18 +1,11 @@
 #include <cstdint>
 #include <string>
 
+#include "../../kernel/fuzz/require.h"
 #include "../ready_message.h"
 
 // libFuzzer target for what a container sends to its NOTIFY_SOCKET: a line counts wherever it stands, and only as a whole.
-namespace {
-
 using namespace nacelle;
-
-void require(bool condition) {
-  if (!condition) __builtin_trap();
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string message(reinterpret_cast<const char*>(data), size);

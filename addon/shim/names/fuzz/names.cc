@@ -2,6 +2,7 @@
 #include <string>
 #include <string_view>
 
+#include "../../kernel/fuzz/require.h"
 #include "../address.h"
 #include "../answer.h"
 #include "../resolv_conf.h"
@@ -11,10 +12,7 @@
 namespace {
 
 using namespace nacelle::names;
-
-void require(bool condition) {
-  if (!condition) __builtin_trap();
-}
+using nacelle::require;
 
 constexpr std::string_view kMembers = "a 10.0.0.2,fd00::2 web w\nb 10.1.0.2 web\n";
 

@@ -1,6 +1,7 @@
 #include <cstdint>
 #include <string>
 
+#include "../../kernel/fuzz/require.h"
 #include "../relay_request.h"
 
 // libFuzzer target for what comes to the relay's two processes: requests of the shim, and dials of a relay that a container has taken over;
@@ -9,10 +10,7 @@
 namespace {
 
 using namespace nacelle::relay;
-
-void require(bool condition) {
-  if (!condition) __builtin_trap();
-}
+using nacelle::require;
 
 void check_endpoint(const Endpoint& endpoint) {
   sockaddr_storage address;

@@ -8,16 +8,14 @@
 #include <string>
 #include <vector>
 
+#include "../../kernel/fuzz/require.h"
+
 // libFuzzer target for users and groups that an image's own files name: USER, /etc/passwd and /etc/group, with the byte 0x1e between them.
 // Whatever the files say, an id comes from a line that has it or from a number that was asked for, and a group from a line that names the
 // user, as another reader of the same lines finds.
 namespace {
 
 using namespace nacelle;
-
-void require(bool condition) {
-  if (!condition) __builtin_trap();
-}
 
 std::vector<std::string> split(const std::string& text, char separator) {
   std::vector<std::string> parts(1);

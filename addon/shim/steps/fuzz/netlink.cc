@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "../../kernel/fuzz/require.h"
 #include "../netlink_batch.h"
 
 // libFuzzer target for what the kernel answers: to one request, and to a batch. Nothing is read beyond the datagram, the words of an error
@@ -11,10 +12,6 @@
 namespace {
 
 using namespace nacelle;
-
-void require(bool condition) {
-  if (!condition) __builtin_trap();
-}
 
 void check_request(const char* data, size_t size) {
   Slots slots;

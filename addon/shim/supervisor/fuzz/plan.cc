@@ -1,6 +1,7 @@
 #include <cstring>
 #include <string>
 
+#include "../../kernel/fuzz/require.h"
 #include "../../steps/shim_table.h"
 #include "../../wire/plan.h"
 
@@ -9,10 +10,6 @@
 namespace {
 
 using namespace nacelle;
-
-void require(bool condition) {
-  if (!condition) __builtin_trap();
-}
 
 std::string reversed_table() {
   std::string steps, parts;
