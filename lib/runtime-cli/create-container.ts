@@ -225,7 +225,7 @@ function planInput(
     ...{ ...facts, slots, config, process: program, joined, runtimes: ownTypes(joined), newKeyring, noPivot },
     folder: stateFolder(root, id).path,
     maps: rights.isUser ? null : facts.maps,
-    ...{ bindsDevices: rights.isConfined || facts.maps !== null, isInUsers: rights.isUser },
+    ...{ makesDevices: !rights.isConfined, isInUsers: rights.isUser },
     keepsGroups: keepsGroups(config, rights) || needsSetgroupsDenied(rights, facts.maps),
     pidfdSocket: pidfdSocket === null ? null : caller.absolute(pidfdSocket),
     groups: planBundleGroups({ ...groups, slots, folders, keep, resources: linux?.resources }),

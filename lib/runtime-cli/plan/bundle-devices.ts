@@ -1,8 +1,10 @@
 import type { BundleDevice } from '../../oci-config/config-schema.js';
-import { CREATE, S_IFBLK, S_IFCHR, S_IFIFO } from '../../plan/constants.js';
-import type { Ground, Slots } from '../../plan/plan.js';
+import { CLONE, CREATE, PROPAGATION, S_IFBLK, S_IFCHR, S_IFIFO } from '../../plan/constants.js';
+import { type Ground, NONE, type Slots } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
+import { idOutside } from '../../plan/user-maps.js';
+import type { UserMaps } from '../config/bundle-user-maps.js';
 import { takeMount } from './take-mount.js';
 
 /** config-linux.md, "Default Devices". */
@@ -42,6 +44,7 @@ export function allDevices(devices: readonly BundleDevice[]): BundleDevice[] {
 }
 
 export interface Devices {
+  readonly outside: readonly OutsideNode[];
   readonly open: readonly Step[];
   readonly attach: readonly Step[];
 }
@@ -54,17 +57,77 @@ export interface PlacedDevice {
   readonly ground: Ground;
 }
 
-export function madeDevices(placed: readonly PlacedDevice[]): Devices {
-  return { open: [], attach: placed.map(nodeStep) };
+/** A node that is made outside of the container's user namespace, with its owner there, and the slot of the mount that shows it. */
+export interface OutsideNode {
+  readonly device: BundleDevice;
+  readonly mount: Slot;
 }
 
-/** Nobody makes devices in a user namespace: there the host's, of the same path, are bound, as runc does. @param ns as of {@link takeMount} */
-export function boundDevices(placed: readonly PlacedDevice[], slots: Slots, ns: Slot): Devices {
-  const all = placed.map((one) => ({ ...one, mount: slots.take() }));
+/** Who makes devices. */
+export interface DeviceMaker {
+  /** The runtime may: it is root of the machine's first user namespace. */
+  readonly makesDevices: boolean;
+  /** The ids of a user namespace of the container's, in which nobody makes devices; `null`: it has none. */
+  readonly maps: UserMaps | null;
+  /** As `ns` of {@link takeMount}. */
+  readonly ownMounts: Slot;
+}
+
+/**
+ * Devices of config.json are made, in a user namespace outside of it. The default ones are bound there from the host's, and so are all of them where the runtime
+ * makes none, or one whose owner has no id outside.
+ */
+export function placeDevices(placed: readonly PlacedDevice[], slots: Slots, { makesDevices, maps, ownMounts: ns }: DeviceMaker): Devices {
+  if (makesDevices && maps === null) return { outside: [], open: [], attach: placed.map(nodeStep) };
+  const all = placed.map((one) => ({
+    ...one,
+    mount: slots.take(),
+    outside: makesDevices && maps !== null ? ownedOutside(one.device, maps) : null,
+  }));
   return {
-    open: all.map(({ device, mount }) => takeMount({ out: mount, path: device.path, recursive: 0, ns })),
+    outside: all.flatMap(({ outside, mount }) => (outside === null ? [] : [{ device: outside, mount }])),
+    open: all.flatMap(({ device, outside, mount }) =>
+      outside === null ? [takeMount({ out: mount, path: device.path, recursive: 0, ns })] : [],
+    ),
     attach: all.map(({ mount, root, path, ground }): Step => ({ op: 'attach', mount, root, path, create: CREATE.file, ...ground })),
   };
+}
+
+/** A device of config.json with the owner that it has outside of a user namespace; `null` for default ones, and where an id has none there. */
+function ownedOutside(device: BundleDevice, maps: UserMaps): BundleDevice | null {
+  if (defaultDevices.includes(device)) return null;
+  const [uid, gid] = [idOutside(maps.uid, device.uid ?? 0), idOutside(maps.gid, device.gid ?? 0)];
+  return uid === null || gid === null ? null : { ...device, uid, gid };
+}
+
+/** Any folder that every host has, and that no step needs meanwhile. */
+const STAGING = '/dev';
+
+/**
+ * Makes nodes before a user namespace is entered, in a file system of the host's: those of one that belongs to a user namespace open nothing. It is mounted for
+ * the moment, where nobody else sees it, as a mount can be cloned only where it is attached before Linux 6.15.
+ */
+export function outsideNodes(nodes: readonly OutsideNode[], slots: Slots, tmpfsOptions: readonly string[]): Step[] {
+  if (nodes.length === 0) return [];
+  const staging = slots.take();
+  return [
+    { op: 'unshare', flags: CLONE.mnt },
+    { op: 'set_propagation', path: '/', propagation: PROPAGATION.slave },
+    {
+      ...{ op: 'filesystem', out: staging, type: 'tmpfs', options: ['mode=700', ...tmpfsOptions] },
+      attributes: MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC,
+    },
+    { op: 'attach_at', mount: staging, at: NONE, path: STAGING },
+    ...nodes.flatMap(({ device, mount }, index): Step[] => {
+      const path = String(index);
+      return [
+        { op: 'mknod', root: staging, path, ...nodeOf(device) },
+        { op: 'clone_mount', out: mount, at: staging, path, recursive: 0 },
+      ];
+    }),
+    { op: 'detach', at: NONE, path: STAGING },
+    { op: 'close', slot: staging },
+  ];
 }
 
 /** Devices and links in a new /dev. */
@@ -79,7 +142,10 @@ export function inDev(dev: Slot, devices: readonly Step[], { isReadOnly }: { rea
 }
 
 function nodeStep({ device, root, path, ground }: PlacedDevice): Step {
-  const { type, major = 0, minor = 0, fileMode = 0o666, uid = 0, gid = 0 } = device;
+  return { op: 'mknod_on', root, path, ...nodeOf(device), ...ground };
+}
+
+function nodeOf({ type, major = 0, minor = 0, fileMode = 0o666, uid = 0, gid = 0 }: BundleDevice) {
   const kind = type === 'p' ? S_IFIFO : type === 'b' ? S_IFBLK : S_IFCHR;
-  return { op: 'mknod_on', root, path, mode: kind | fileMode, major, minor, uid, gid, ...ground };
+  return { mode: kind | fileMode, major, minor, uid, gid };
 }

@@ -43,8 +43,8 @@ export interface BundleInput extends Pick<BundleProgram, 'capabilities' | 'limit
   readonly maps: UserMaps | null;
   /** The shim is root of the container's user namespace already. */
   readonly isInUsers: boolean;
-  /** Nobody makes devices there: the host's are bound. */
-  readonly bindsDevices: boolean;
+  /** The runtime may make devices: it is root of the machine's first user namespace. */
+  readonly makesDevices: boolean;
   /** The process keeps the runtime's groups: the kernel refuses any change, as one group alone is mapped, or an annotation asks for that. */
   readonly keepsGroups: boolean;
   /** The container goes on without the runtime. */

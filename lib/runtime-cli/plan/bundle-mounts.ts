@@ -8,7 +8,7 @@ import { CREATE, O_PATH, PROPAGATION } from '../../plan/constants.js';
 import { ANYWHERE, NONE, type Slots } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
-import { allDevices, boundDevices, inDev, isInDev, isMade, madeDevices, type PlacedDevice } from './bundle-devices.js';
+import { allDevices, type DeviceMaker, inDev, isInDev, isMade, type OutsideNode, outsideNodes, placeDevices } from './bundle-devices.js';
 import type { GroupFolder } from './bundle-groups.js';
 import { labelOptions } from './label-steps.js';
 import { type BoundMount, takeMount } from './take-mount.js';
@@ -49,6 +49,8 @@ export interface MappedMount {
 
 /** The mounts of a bundle, and the devices. */
 export interface BundleMounts {
+  /** Steps that make devices before a user namespace is entered. */
+  readonly outside: readonly Step[];
   /** Steps that take what is bound of the host, while its paths can be seen. */
   readonly open: readonly Step[];
   /** Steps that mount in the root, and make devices. */
@@ -64,17 +66,11 @@ export interface BundleMounts {
 }
 
 /** Plans the mounts in their order, which is config.json's: each lies on those before it. Pure. */
-export function planBundleMounts(
-  mounts: readonly BundleMount[],
-  root: Slot,
-  slots: Slots,
-  facts: MountFacts & { readonly bindsDevices: boolean },
-): BundleMounts {
+export function planBundleMounts(mounts: readonly BundleMount[], root: Slot, slots: Slots, facts: MountFacts & DeviceMaker): BundleMounts {
   const [open, attach, last]: [Step[], Step[], Step[]] = [[], [], []];
+  const nodes: OutsideNode[] = [];
   const places: Place[] = [{ path: '/', mount: root }];
   const devices = facts.devices.map((device) => ({ ...device, path: tidied(posix.join('/', device.path)) })).filter(isMade);
-  const make = (placed: readonly PlacedDevice[]) =>
-    facts.bindsDevices ? boundDevices(placed, slots, facts.ownMounts) : madeDevices(placed);
   let proc: Slot = NONE;
   let nullDevice = { root, path: 'dev/null' };
   for (const [index, mount] of mounts.entries()) {
@@ -127,22 +123,29 @@ export function planBundleMounts(
     if (target === '/dev') nullDevice = { root: out, path: 'null' };
     if (target === '/dev' && type !== 'bind') {
       const isReadOnly = type !== 'tmpfs' && (options.set & MOUNT_ATTR.RDONLY) !== 0;
-      const own = make(
+      const own = placeDevices(
         allDevices(devices.filter(isInDev)).map((device) => ({
           device,
           root: out,
           path: posix.relative('/dev', device.path),
           ground: ANYWHERE,
         })),
+        slots,
+        facts,
       );
+      nodes.push(...own.outside);
       open.push(...own.open);
       attach.push(...inDev(out, own.attach, { isReadOnly }));
     }
     places.push({ path: target, mount: out, ...(type === 'tmpfs' ? { own: true } : {}) });
   }
   const elsewhere = devices.filter((device) => !isInDev(device));
-  const others = make(elsewhere.map((device) => ({ device, root, path: device.path, ground: groundOf(places, device.path) })));
-  return { open: [...open, ...others.open], attach: [...attach, ...others.attach], finish: last, places, proc, nullDevice };
+  const placed = elsewhere.map((device) => ({ device, root, path: device.path, ground: groundOf(places, device.path) }));
+  const others = placeDevices(placed, slots, facts);
+  return {
+    outside: outsideNodes([...nodes, ...others.outside], slots, labelOptions(facts.label, 'tmpfs', [])),
+    ...{ open: [...open, ...others.open], attach: [...attach, ...others.attach], finish: last, places, proc, nullDevice },
+  };
 }
 
 /**

@@ -40,7 +40,7 @@ export function planBundle(input: BundleInput): Plan {
   const pidns = pid === undefined ? NONE : slots.give(pid);
   const ownMounts = input.maps === null ? NONE : slots.take();
   const mounts = planBundleMounts(config.mounts, root, slots, {
-    ...{ ...input.mounts, bindsDevices: input.bindsDevices, pidns, ownMounts },
+    ...{ ...input.mounts, makesDevices: input.makesDevices, maps: input.maps, pidns, ownMounts },
     takesBindsFirst: input.maps !== null || input.isInUsers || isShared(config),
   });
   const terminal = input.console === null ? null : planTerminal(input.console, slots, input.console);
@@ -91,7 +91,7 @@ export function planBundle(input: BundleInput): Plan {
   const kept = [...start.kept, created];
   return planOf({
     prepare: [...groups.prepare, ...start.make],
-    stages: stagesOf(input, { outside: hostRightsSteps(input), inside, pidns, program, ofProcess, kept }, isNew),
+    stages: stagesOf(input, { outside: [...hostRightsSteps(input), ...mounts.outside], inside, pidns, program, ofProcess, kept }, isNew),
     ...(pid === undefined ? {} : { setUpMs: ENTERING_MS }),
     undo: groups.undo,
     ...(groups.killGroup === undefined ? {} : { killGroup: groups.killGroup }),

@@ -57,6 +57,38 @@ describe('a container with a user namespace', () => {
     expect([made.uid, made.gid]).toEqual([FIRST + 7, FIRST + 8]);
   });
 
+  it('has the devices of config.json as nodes of its own, with their owners and modes, also those that the host has not or has otherwise', async () => {
+    const show = 'busybox stat -c "%F %t:%T %a %u:%g"';
+    const script = `for one in /dev/own /dev/ram0 /dev/zero /data/null /dev/pipe; do ${show} $one; done; busybox head -c 3 /dev/own | busybox wc -c; busybox grep -c /dev/own /proc/mounts`;
+    const device = { type: 'c', major: 1, minor: 5, fileMode: 0o640 } as const;
+    const bundle = mappedBundle(['sh', '-c', script], ({ linux }) => {
+      linux.devices = [
+        { ...device, path: '/dev/own', fileMode: 0o644, uid: 10, gid: 11 },
+        { ...device, path: '/dev/ram0', type: 'b', minor: 200 },
+        { ...device, path: '/dev/zero', fileMode: 0o600, uid: 3 },
+        { ...device, path: '/data/null', minor: 3, gid: 4 },
+        { type: 'p', path: '/dev/pipe', fileMode: 0o622, uid: 1, gid: 2 },
+      ];
+    });
+    const nodes = [
+      ...['character special file 1:5 644 10:11', 'block special file 1:c8 640 0:0', 'character special file 1:5 600 3:0'],
+      ...['character special file 1:3 640 0:4', 'fifo 0:0 622 1:2'],
+    ];
+    expect(await oci('run', '--bundle', bundle, 'ours')).toEqual({ code: 0, stdout: [...nodes, '3', '1', ''].join('\n'), stderr: '' });
+    // the host's own are as they were
+    expect(lstatSync('/dev/zero')).toMatchObject({ uid: 0, mode: 0o20666 });
+  });
+
+  it('has a device of the host, as with runc, where nobody outside has the id of its owner', async () => {
+    const bundle = mappedBundle(['busybox', 'stat', '-c', '%t:%T %a %u', '/dev/full'], ({ linux }) => {
+      linux.devices = [{ type: 'c', path: '/dev/full', major: 1, minor: 7, fileMode: 0o600, uid: COUNT }];
+    });
+    for (const path of [folder, bundle]) chmodSync(path, 0o711);
+    const told = { code: 0, stdout: '1:7 666 65534\n', stderr: '' };
+    expect(await oci('run', '--bundle', bundle, 'ours')).toEqual(told);
+    expect(await runc('run', '--bundle', bundle, 'theirs')).toEqual(told);
+  });
+
   it('has more binds than come to its process with one answer of the shim', async () => {
     const source = join(folder, 'of-many');
     mkdirSync(source);

@@ -81,7 +81,7 @@ function planned({
       preserved: [],
       maps,
       isInUsers: false,
-      bindsDevices: false,
+      makesDevices: true,
       keepsGroups: false,
       listenerState: ['{', '}'],
     },
