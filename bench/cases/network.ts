@@ -6,25 +6,42 @@ import { compiled } from '../peers/compiled.js';
 import { containerOptions, madeForRun } from '../peers/nacelle.js';
 import type { Line, Row } from '../table.js';
 
-/** What a link to a bridge costs a run: a lease, a veth pair, an address, a route. */
+/**
+ * What a link to a bridge costs a run: a lease, a veth pair, an address, a route. Like is compared with like: both containers are parked ahead, or both are
+ * made for their runs.
+ */
 export const network: Case = {
   name: 'network',
   measure: (context) =>
     onOwnNetwork('a run on a network', undefined, async (network) => {
-      const run = (name: string, more: RunOptions): Subject =>
-        subject(name, () => Container.run({ ...madeForRun(context.rootfs), ...more }));
+      const run = (name: string, options: RunOptions): Subject => subject(name, () => Container.run(options));
+      const [parked, made] = [containerOptions(context.rootfs), madeForRun(context.rootfs)];
       const plan = effort(context, { rounds: 100, batch: 4, warm: WARM }, { rounds: 10, batch: 4, warm: WARM / 5 });
       const bare = compiled('veth', (count) => [count]);
-      const [none, bridge, link] = await interleave([run('none', {}), run('bridge', { network }), bare], plan).finally(bare.close);
-      if (!none || !bridge || !link) return [];
+      const subjects = [
+        run('none, parked', parked),
+        run('bridge, parked', { ...parked, network }),
+        run('none, made for its run', made),
+        run('bridge, made for its run', { ...made, network }),
+        bare,
+      ];
+      const [none, bridge, noneMade, bridgeMade, link] = await interleave(subjects, plan).finally(bare.close);
+      if (!none || !bridge || !noneMade || !bridgeMade || !link) return [];
       return [
         {
-          what: 'a run on a network',
+          what: 'a run on a network, in a container that was parked ahead',
           unit: 'ms',
           measured: bridge,
-          against: { name: "network: 'none'", measured: none },
+          against: { name: "network: 'none', parked ahead too", measured: none },
           compare: 'difference',
           target: { bound: 'at most', value: 1.5 },
+        },
+        {
+          what: 'a run on a network, in a container made for it',
+          unit: 'ms',
+          measured: bridgeMade,
+          against: { name: "network: 'none', made for its run too", measured: noneMade },
+          compare: 'difference',
         },
         { what: 'the bare requests for its link, by bench/veth.c', unit: 'ms', measured: link },
         ...(await pooled(context, network)),

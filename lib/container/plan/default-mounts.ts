@@ -91,11 +91,7 @@ export function defaultMounts({ options, ownProc, unified, files, userns, device
   const isForeign = isMadeInside(userns);
   // the files of /etc are read-only when the root is
   const attributes = readOnly ? RDONLY : 0;
-  const etc: FileRow[] = [
-    { target: '/etc/hosts', content: files.hosts, attributes },
-    { target: '/etc/hostname', content: files.hostname, attributes },
-    { target: '/etc/resolv.conf', content: files.resolvConf, attributes },
-  ];
+  const etc = Object.entries(byTarget(files)).map(([target, content]): FileRow => ({ target, content, attributes }));
   return {
     mounts: [
       ownProc ? proc : hostProc,
@@ -111,4 +107,14 @@ export function defaultMounts({ options, ownProc, unified, files, userns, device
     maskedPaths: maskedPaths ?? (userns.kind === 'none' ? [...defaultMaskedPaths, ...maskedPathsForRoot] : defaultMaskedPaths),
     readonlyPaths: readonlyPaths ?? defaultReadonlyPaths,
   };
+}
+
+/** The same files with other contents. */
+export function withContents(rows: readonly FileRow[], files: EtcFiles): FileRow[] {
+  const contents = new Map(Object.entries(byTarget(files)));
+  return rows.map((row) => ({ ...row, content: contents.get(row.target) ?? row.content }));
+}
+
+function byTarget({ hosts, hostname, resolvConf }: EtcFiles): Readonly<Record<string, string>> {
+  return { '/etc/hosts': hosts, '/etc/hostname': hostname, '/etc/resolv.conf': resolvConf };
 }

@@ -72,7 +72,7 @@ export function networkSteps(
   const later = canDiffer ? [keptFrom(KEYS.link(attachments.length), KEYS.link(MOST_PLACES - 1))] : [];
   const serve = (slot: Slot): Step[] => (names === null ? [] : [serveNames(names, slot)]);
   if (pasta !== null) {
-    const settings = defaultSteps(hasIpv6, proc, hasIpv6 ? [ADDRESS_MODE] : []);
+    const settings = settingsForLinks(hasIpv6, proc, hasIpv6 ? [ADDRESS_MODE] : []);
     return { settings, links: pastaSteps(pasta, { slots, serve }), end: [] };
   }
   if (attachments.length === 0) {
@@ -102,7 +102,7 @@ export function networkSteps(
 
 /** Steps by which a container's process has its links take no addresses from routers: before there is a link. Pure. */
 export function linkSettings({ attachments, hasIpv6 }: Pick<NetworkPlan, 'attachments' | 'hasIpv6'>, proc: Slot): Step[] {
-  return attachments.some(isMadeHere) ? defaultSteps(hasIpv6, proc) : [];
+  return attachments.some(isMadeHere) ? settingsForLinks(hasIpv6, proc) : [];
 }
 
 /** The default routes that are made here: links of plugins have theirs. */
@@ -151,7 +151,8 @@ function inNamespace(slot: Slot, steps: (slot: Slot) => Step[]): Step[] {
   return [{ op: 'open_namespace', host: true, out: slot, type: 'net' }, ...steps(slot), { op: 'close', host: true, slot }];
 }
 
-function defaultSteps(hasIpv6: boolean, proc: Slot, more: readonly string[] = []): Step[] {
+/** The same for links that come later. Pure. */
+export function settingsForLinks(hasIpv6: boolean, proc: Slot, more: readonly string[] = []): Step[] {
   return [...linkDefaults(hasIpv6), ...more].map((name): Step => ({ op: 'sysctl', proc, path: `net/${name}`, value: '0' }));
 }
 

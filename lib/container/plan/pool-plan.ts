@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isWithin } from '../../host/mountinfo.js';
+import type { TaskSteps } from '../../network/bridge/parts.js';
 import { egressNetworks, egressSteps } from '../../network/egress/egress-plan.js';
 import { hostPortSteps } from '../../network/relay/host-ports.js';
 import { NONE, type Plan, planOf, REFUSE_DESCRIPTORS, Slots, type Stage, slotsOf } from '../../plan/plan.js';
@@ -14,8 +15,8 @@ import { ACCOUNTS, planCopyIn } from './copy-in.js';
 import { mayBeRefused } from './device-nodes.js';
 import { groundOf } from './ground.js';
 import { planLaterMounts } from './later-mounts.js';
-import { DEV, type MountTable, PROC } from './mount-table.js';
-import { inOneRow } from './network-steps.js';
+import { DEV, type MountTable, PROC, pathIn } from './mount-table.js';
+import { inOneRow, networkSteps, settingsForLinks } from './network-steps.js';
 import type { PlanInput, TreeInput } from './plan-input.js';
 import { boundSet, limitSteps, planProcess } from './process-steps.js';
 import { stopCarriers } from './stop-carriers.js';
@@ -29,6 +30,10 @@ export interface PooledPlan {
   readonly tree: TreePlan;
   /** Steps of the second part that cover what others may have moved while the container waited. */
   readonly protect: readonly Step[];
+  /** Its networks are joined in the second part. */
+  readonly joinsLater: boolean;
+  /** The files of the table whose contents the second part writes: they are empty until then. */
+  readonly emptyFiles: ReadonlySet<string>;
   /** Steps that undo what the first part has made, but for its groups. */
   readonly undo: readonly Step[];
   /** The first slot of a run's own. */
@@ -38,12 +43,14 @@ export interface PooledPlan {
 /**
  * The first part of a container of a pool: its mounts are attached, its root is pivoted into, its networks are joined, and what the kernel shows is
  * masked. Pure.
+ *
+ * @param of.joinsLater the networks of the options are each run's to join: the container has nothing of them before
  */
-export function planPooled(head: Head, input: TreeInput): PooledPlan {
-  const { slots, group, options, networks: joined } = input;
+export function planPooled(head: Head, input: TreeInput, { joinsLater = false } = {}): PooledPlan {
+  const { slots, group, options, table, networks: joined } = input;
   const tree = planTree(head, input);
   const networks = joined.steps(slots);
-  const links = linksAfter(head, joined, { slots, proc: head.mounts.at(PROC), isAgain: false, kept: -1, bandwidth: options.bandwidth });
+  const links = linksAfter(head, joined, { slots, proc: head.mounts.at(PROC), isAgain: false, kept: NONE, bandwidth: options.bandwidth });
   const egress = egressSteps(options.egress?.rules ?? null, {
     slots,
     hasIpv6: joined.hasIpv6,
@@ -57,7 +64,12 @@ export function planPooled(head: Head, input: TreeInput): PooledPlan {
   const first = planOf({
     prepare: [...group.prepare, ...networks.prepare, ...tree.prepare],
     stages: wholeStages(head, input, {
-      setUp: [...tree.open, ...tree.build, ...tree.attach, ...inOneRow(links), ...egress, ...hostPorts, ...confine.first],
+      setUp: [
+        ...[...tree.open, ...tree.build, ...tree.attach],
+        // while /proc can still be written to
+        ...(joinsLater ? settingsForLinks(joined.hasIpv6, head.mounts.at(PROC)) : []),
+        ...[...inOneRow(links), ...egress, ...hostPorts, ...confine.first],
+      ],
       // the process itself keeps what it has until the rest
       program: { confine: [boundSet(input.program)], run: [{ op: 'rest' }] },
       outside: { confine: limitSteps(input.program), run: [] },
@@ -67,12 +79,13 @@ export function planPooled(head: Head, input: TreeInput): PooledPlan {
     undo: [...undo, ...group.undo],
     ...killGroupOf(group),
   });
-  return { first, head, tree, protect: confine.rest, undo, free: slots.take() };
+  const emptyFiles = new Set(table.files.flatMap(({ target, content }) => (content === '' ? [target] : [])));
+  return { first, head, tree, protect: confine.rest, joinsLater, emptyFiles, undo, free: slots.take() };
 }
 
 /** The slots of the first part that the rest may name. */
-function slotsOfRun({ mounts }: Head, { root, places, readOnly }: TreePlan, protect: readonly Step[]): Slot[] {
-  const made = [mounts.at(DEV), mounts.at(PROC), mounts.nullDevice, root.root, ...places.map(({ mount }) => mount)];
+function slotsOfRun({ mounts, staging }: Head, { root, places, readOnly }: TreePlan, protect: readonly Step[]): Slot[] {
+  const made = [mounts.at(DEV), mounts.at(PROC), mounts.nullDevice, staging.slot, root.root, ...places.map(({ mount }) => mount)];
   return [...made, ...[...readOnly, ...protect].flatMap(slotsOf)].filter((slot) => slot !== NONE);
 }
 
@@ -82,7 +95,8 @@ export function slotsAfter({ free }: PooledPlan): Slots {
 }
 
 /** What a run adds to a container of a pool: the second part of the plan. Pure. */
-export function planPooledRun({ first, head, tree, protect, undo }: PooledPlan, input: PlanInput): ContainerPlan {
+export function planPooledRun(pooled: PooledPlan, input: PlanInput): ContainerPlan {
+  const { first, head, tree, protect, undo } = pooled;
   const { options, slots, group } = input;
   const { root, places } = tree;
   const kept = { mountNamespace: slots.take(), user: slots.take() };
@@ -105,7 +119,9 @@ export function planPooledRun({ first, head, tree, protect, undo }: PooledPlan, 
       ],
     },
   );
+  const networks = networksOfRun(pooled, input);
   const steps: Step[] = [
+    ...fillFiles(pooled, input),
     ...streams.openNull,
     ...copyIn.accounts,
     // the user is looked up before the program can change these files
@@ -121,9 +137,9 @@ export function planPooledRun({ first, head, tree, protect, undo }: PooledPlan, 
   ];
   const { process } = options;
   const rest = planOf({
-    prepare: [...streams.prepare, ...byShim],
+    prepare: [...networks.prepare, ...streams.prepare, ...byShim],
     stages: goingOn(first, steps),
-    undo: [...undo, ...group.undo],
+    undo: [...undo, ...networks.undo, ...group.undo],
     reports: group.reports,
     returns: [...(copies ? [kept.mountNamespace, kept.user] : []), ...(terminal ? [terminal.master] : [])],
     ...(copies ? {} : planLaterMounts(group)),
@@ -135,6 +151,23 @@ export function planPooledRun({ first, head, tree, protect, undo }: PooledPlan, 
     ...planDenials(input.program, listener),
   });
   return { first, rest, ...kept, master: terminal?.master ?? NONE, uppers: [] };
+}
+
+/** What the shim does for networks that are the run's to join, before the process goes on. */
+function networksOfRun({ joinsLater }: PooledPlan, { networks: joined, options, slots }: PlanInput): Pick<TaskSteps, 'prepare' | 'undo'> {
+  if (!joinsLater) return { prepare: [], undo: [] };
+  const { prepare, undo } = joined.steps(slots);
+  const { links, end } = networkSteps(joined, { slots, proc: NONE, isAgain: false, kept: NONE, bandwidth: options.bandwidth });
+  return { prepare: [...prepare, ...links, ...end], undo };
+}
+
+/** The files are bound from the staging folder, so what is written there is seen at their places. */
+function fillFiles({ head: { staging }, emptyFiles }: PooledPlan, { table }: PlanInput): Step[] {
+  return table.files.flatMap(({ target, content }): Step[] =>
+    emptyFiles.has(target) && content !== ''
+      ? [{ op: 'put', at: staging.slot, path: pathIn('', target), bytes: Buffer.from(content) }]
+      : [],
+  );
 }
 
 /** The stages of the rest: it goes on in the last one of the first part. */

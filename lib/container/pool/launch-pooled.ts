@@ -1,5 +1,6 @@
 import { isTracing } from '../../native/trace.js';
 import { tellEgressRefusals } from '../../network/egress/egress-refusal.js';
+import { unlessAborted } from '../../process/abort.js';
 import type { Encoding } from '../../process/options/process-types.js';
 import type { Program } from '../../process/program.js';
 import type { Streams } from '../../process/streams/child-end.js';
@@ -8,6 +9,7 @@ import { planPooledRun } from '../plan/pool-plan.js';
 import { isTidiedLater } from '../plan/tidied-later.js';
 import { recordOf } from '../start/container-record.js';
 import { begunWith, insideOf, type Parts } from '../start/launch.js';
+import { joinLater } from './join-later.js';
 import type { ParkedContainer } from './parked-containers.js';
 import type { Planned, Rest } from './rest-shapes.js';
 
@@ -16,12 +18,24 @@ import type { Planned, Rest } from './rest-shapes.js';
  *
  * @throws as `Container.run`; the reason of `cancelSignal`
  */
-export async function launchPooled<E extends Encoding>(program: Program<E>, container: ParkedContainer): Promise<Parts<E>> {
-  const { parked, release } = container;
-  const { cancelSignal } = container.options.process;
+export async function launchPooled<E extends Encoding>(program: Program<E>, waiting: ParkedContainer): Promise<Parts<E>> {
+  const { parked } = waiting;
+  const { cancelSignal } = waiting.options.process;
+  let undone = waiting;
   try {
+    const container = await joinLater(waiting);
+    undone = container;
+    const { networks, release } = container;
     const streams = await program.open({ isConfined: true });
     const { encoded, descriptors, of } = restOf(container, streams);
+    if (networks !== null) {
+      await unlessAborted(
+        cancelSignal,
+        () => networks.ready(),
+        () => undefined,
+      );
+      networks.handOver();
+    }
     // a timeline has to know the plan
     const starting = isTracing
       ? parked.beginning.goOn(encoded.plan(), descriptors, cancelSignal)
@@ -51,7 +65,7 @@ export async function launchPooled<E extends Encoding>(program: Program<E>, cont
     };
   } catch (error) {
     // it is used once, whatever came of that
-    await letGo(container);
+    await letGo(undone);
     throw error;
   }
 }

@@ -14,6 +14,7 @@ import type { CpuClock } from '../../plan/plan.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { mayBePooled, type PooledPlan, slotsAfter } from '../plan/pool-plan.js';
 import { cpuClockOf } from '../start/container-group.js';
+import { usesPlugins } from '../start/container-networks.js';
 import type { Recorded } from '../start/container-record.js';
 import { requireUsers } from '../start/container-users.js';
 import type { Prepared } from '../start/prepare.js';
@@ -145,9 +146,10 @@ export class SharedContainers extends ParkedContainers {
     return this.canHave(options) ? parkedFor(await this.#part.takeNext(options.process.cancelSignal), options) : null;
   }
 
-  /** The same; and the image is what its name is of now, and says what it said. @throws ImageError */
+  /** The same; and the image is what its name is of now, and says what it said, and no network is one of plugins since. @throws ImageError */
   override async isCurrent(): Promise<boolean> {
     const { sample } = this.#part;
+    if (usesPlugins(sample.options)) return false;
     if (!isDeepStrictEqual(givenImage(sample.options)?.config ?? null, this.#imageConfig)) return false;
     return (await super.isCurrent()) && isNamedStill(sample);
   }

@@ -32,10 +32,12 @@ export class SharedPart implements PooledParts {
   /** @throws as `Container.run` */
   static async begin(options: ParsedOptions, { count, shim }: { readonly count: number; readonly shim: Shim }): Promise<SharedPart> {
     const id = newId();
-    const prepared = await prepare(options, { id, park: false, shim });
+    // an address is of one container: who takes one joins its networks
+    const joinsLater = options.networks.length > 0;
+    const prepared = await prepare(options, { id, park: false, shim, joinsLater });
     try {
       requirePoolable(prepared);
-      const plan = planPooled(planHead(prepared), { ...prepared, park: false });
+      const plan = planPooled(planHead(prepared), { ...prepared, park: false }, { joinsLater });
       const all = { first: plan.first, name: id.slice(0, NAMED) };
       // what changes after this is another then, also while the first is begun
       const root = ShownRoot.of(prepared);

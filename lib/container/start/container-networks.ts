@@ -19,31 +19,38 @@ export function usesPlugins({ networks }: Pick<ParsedOptions, 'networks'>): bool
   return networks.some(({ name }) => !keepsBridge(name) && isPluginNetwork(name));
 }
 
+type Wanted = Pick<
+  ParsedOptions,
+  | 'namespaces'
+  | 'networks'
+  | 'pasta'
+  | 'userns'
+  | 'sharedNetworks'
+  | 'sharedGuards'
+  | 'sharesEgress'
+  | 'bandwidth'
+  | 'ports'
+  | 'name'
+  | 'hostname'
+  | 'dns'
+  | 'egress'
+  | 'process'
+>;
+
+/** Whose networks they are. */
+export interface JoiningFor {
+  readonly id: string;
+  readonly owner: string;
+  readonly users: UserNamespacePlan;
+  readonly park: boolean;
+}
+
 /**
  * The networks of a container that is about to be made, with its addresses in them.
  *
  * @throws as {@link joinNetworks} and `requirePasta`; the reason of `cancelSignal`
  */
-export async function networksFor(
-  options: Pick<
-    ParsedOptions,
-    | 'namespaces'
-    | 'networks'
-    | 'pasta'
-    | 'userns'
-    | 'sharedNetworks'
-    | 'sharedGuards'
-    | 'sharesEgress'
-    | 'bandwidth'
-    | 'ports'
-    | 'name'
-    | 'hostname'
-    | 'dns'
-    | 'egress'
-    | 'process'
-  >,
-  of: { readonly id: string; readonly owner: string; readonly users: UserNamespacePlan; readonly park: boolean },
-): Promise<ContainerNetworks> {
+export async function networksFor(options: Wanted, of: JoiningFor): Promise<ContainerNetworks> {
   const { networks, sharedNetworks, sharedGuards: guarded, bandwidth, ports, name, hostname, dns } = options;
   const { cancelSignal: signal } = options.process;
   const { id, owner, users, park } = of;
@@ -61,6 +68,11 @@ export async function networksFor(
   const joined = await joinNetworks(networks, sharedNetworks, container);
   const made = { ...joined, namespace };
   return options.egress === null ? made : { ...made, hasIpv6: hasIpv6() };
+}
+
+/** Those of one that joins its networks later: none, and what its plan has to know of links. @throws as {@link networksFor} */
+export async function networksLater(options: Wanted, of: JoiningFor): Promise<ContainerNetworks> {
+  return { ...(await networksFor({ ...options, networks: [] }, of)), hasIpv6: hasIpv6() };
 }
 
 /** Whether the container can join and leave networks while it lives. */

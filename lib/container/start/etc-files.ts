@@ -39,6 +39,11 @@ export function etcFiles(
   };
 }
 
+/** The same before the networks are joined: what follows from them is written into these files then. */
+export function emptyEtcFiles(hostname: string): EtcFiles {
+  return { hosts: '', hostname: `${hostname}\n`, resolvConf: '' };
+}
+
 function ownHosts(hostname: string, attachments: JoinedNetworks['attachments']): string {
   const addresses = attachments.flatMap((attachment) => attachment.addresses.map(({ text }) => hostOf(text)));
   const local = addresses.length === 0 ? `localhost ${hostname}` : 'localhost';

@@ -34,9 +34,9 @@ import {
   planContainerGroup,
   requireDeviceController,
 } from './container-group.js';
-import { networksFor } from './container-networks.js';
+import { networksFor, networksLater } from './container-networks.js';
 import { type ContainerUsers, heldBy, usersFor } from './container-users.js';
-import { etcFiles } from './etc-files.js';
+import { emptyEtcFiles, etcFiles } from './etc-files.js';
 import { planExecGroup } from './exec-group.js';
 import { type FoundRoot, findRoot } from './found-root.js';
 import { copiedFolders, fileTargets, findDevice } from './host-paths.js';
@@ -88,6 +88,8 @@ export interface PrepareFor {
   readonly shim: Shim;
   /** Where the shim of a detached container makes groups, which is their owner from the start. */
   readonly layout?: GroupLayout;
+  /** Its networks are joined by its run: nothing is taken of them. Default: no. */
+  readonly joinsLater?: boolean;
 }
 
 export async function prepare(options: ParsedOptions, of: PrepareFor): Promise<Prepared> {
@@ -114,7 +116,8 @@ async function prepareAll(options: ParsedOptions, of: PrepareFor): Promise<Prepa
     held.push(sources.release);
     const users = await usersFor(options, of, mappedPaths(found.root, sources));
     held.push(users.release);
-    const networks = await networksFor(options, { id: of.id, owner: of.shim.owner, users: users.plan, park: of.park });
+    const joining = { id: of.id, owner: of.shim.owner, users: users.plan, park: of.park };
+    const networks = await (of.joinsLater ? networksLater : networksFor)(options, joining);
     held.push(networks.release);
     const { images, bound, locks } = sources;
     const { namespace } = networks;
@@ -136,7 +139,15 @@ type Held = 'images' | 'bound' | 'proc' | 'locks' | 'digests' | 'release';
 async function prepareOn(
   { root, config, image }: FoundRoot,
   options: ParsedOptions,
-  { id, park, users, networks, shim, layout }: PrepareFor & { readonly users: ContainerUsers; readonly networks: JoinedNetworks },
+  {
+    id,
+    park,
+    users,
+    networks,
+    shim,
+    layout,
+    joinsLater,
+  }: PrepareFor & { readonly users: ContainerUsers; readonly networks: JoinedNetworks },
 ): Promise<Omit<Prepared, Held>> {
   const argv = argvOf(options, config);
   const stopSignal = stopSignalOf(config);
@@ -152,6 +163,7 @@ async function prepareOn(
   requireDeviceController(group, { capabilities: users.plan.kind === 'none' ? capabilities : 0n, devices });
   const clock = cpuClockOf(options, group);
   const seenProc = await procOf(options, users.plan);
+  const files = joinsLater ? emptyEtcFiles(hostname) : etcFiles(options, { hostname, ...networks });
   const prepared: Omit<Prepared, Held> = {
     id,
     options,
@@ -174,7 +186,7 @@ async function prepareOn(
     fileTargets: fileTargets(options),
     copiedFolders: copiedFolders(options),
     volumes: anonymousVolumes([...imageVolumes(options, config), ...options.anonymousVolumes], options.mounts),
-    table: tableOf(options, { ownProc: seenProc.isOwn, files: etcFiles(options, { hostname, ...networks }), userns: users.plan }),
+    table: tableOf(options, { ownProc: seenProc.isOwn, files, userns: users.plan }),
     stopSignal,
     health: null,
     healthcheck: healthOf(options.healthcheck, config.healthcheck),

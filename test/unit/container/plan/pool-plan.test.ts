@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { planContainer, planHead } from '../../../../lib/container/plan/container-plan.js';
+import { withContents } from '../../../../lib/container/plan/default-mounts.js';
 import type { RootSource } from '../../../../lib/container/plan/plan-input.js';
 import { mayBePooled, planPooled, planPooledRun, slotsAfter } from '../../../../lib/container/plan/pool-plan.js';
+import { type Cidr, parseCidr } from '../../../../lib/network/address.js';
+import type { Attachment } from '../../../../lib/network/bridge/attach-network.js';
 import { joinParts, type Plan, type PlanParts, slotsOf } from '../../../../lib/plan/plan.js';
 import type { Op, Step } from '../../../../lib/plan/steps.js';
 import { type Facts, inputOf, last, mounting, ops } from '../../../fixtures/container-plan.js';
@@ -116,6 +119,58 @@ describe('the plan of a container of a pool', () => {
     expect(first?.timeoutMs).toBeUndefined();
     expect(first?.undo).toEqual(rest.undo);
     expect(first?.undo).not.toEqual([]);
+  });
+});
+
+describe('a container that joins its networks with its run', () => {
+  const [first, second] = ['10.1.0.7/16', '10.1.0.8/16'].map(parseCidr);
+  const attachment = (cidr: Cidr | undefined): Attachment => ({
+    ...{ network: 'shop', interface: 'eth0', index: 100, mac: Uint8Array.of(2, 0x6e, 10, 1, 0, 7), mtu: 1500, announces: false },
+    ...{ addresses: cidr ? [cidr] : [], gateways: [], names: [], port: { name: 'nclv0a010007', index: 2 ** 30 + 1 }, bridge: 2 ** 30 },
+  });
+  const later = (facts: Facts = {}, files = { hosts: '', hostname: 'inside\n', resolvConf: '' }): PlanParts => {
+    const waiting = inputOf({ network: 'shop' });
+    const empty = { hosts: '', hostname: 'inside\n', resolvConf: '' };
+    const table = { ...waiting.table, files: withContents(waiting.table.files, empty) };
+    const plan = planPooled(planHead({ ...waiting, table }), { ...waiting, table }, { joinsLater: true });
+    const own = inputOf({ network: 'shop' }, facts);
+    const filled = { ...table, files: withContents(table.files, files) };
+    return planPooledRun(plan, { ...own, table: filled, slots: slotsAfter(plan) });
+  };
+  const joined = later({ attachments: [attachment(first)] }, { hosts: 'hosts', hostname: 'inside\n', resolvConf: 'servers' });
+
+  it('waits with nothing of them but the settings of links to come', () => {
+    expect(joined.first).toEqual(later({ attachments: [attachment(second)] }).first);
+    const all = [...(joined.first?.prepare ?? []), ...(joined.first?.stages[0]?.steps ?? []), ...(joined.first?.undo ?? [])];
+    expect(ops(all).filter((op) => /^(net|open_namespace|put_|link$|unlink)/.test(op))).toEqual([]);
+    const set = all.flatMap((step) => (step.op === 'sysctl' && step.path.startsWith('net/') ? [step.path] : []));
+    expect(set).toContain('net/ipv6/conf/default/accept_ra');
+  });
+
+  it('has the shim join them before its process goes on, by the steps of one that is made for its run', () => {
+    const whole = joinParts(
+      planContainer(
+        planHead(inputOf({ network: 'shop' }, { attachments: [attachment(first)] })),
+        inputOf({ network: 'shop' }, { attachments: [attachment(first)] }),
+      ),
+      { waits: false },
+    );
+    const made = [...whole.prepare, ...whole.stages.flatMap(({ steps }) => steps)].filter(
+      ({ op }) => op === 'netlink' || op === 'put_file',
+    );
+    const { prepare, stages } = joined.rest;
+    expect(ops(prepare.filter(({ op }) => op === 'netlink' || op === 'put_file'))).toEqual(ops(made));
+    expect(ops(stages.flatMap(({ steps }) => steps))).not.toContain('netlink');
+  });
+
+  it('has what follows from them written into its files', () => {
+    const written = joined.rest.stages
+      .flatMap(({ steps }) => steps)
+      .flatMap((step) => (step.op === 'put' ? [[step.path, String(Buffer.from(step.bytes))]] : []));
+    expect(written).toEqual([
+      ['etc/hosts', 'hosts'],
+      ['etc/resolv.conf', 'servers'],
+    ]);
   });
 });
 

@@ -15,6 +15,16 @@ it.each<[string, RunOptions]>([
   ['a tmpfs', { tmpfs: { '/tmp': '' } }],
   ['who it runs as, and what it may', { user: '1:1', capDrop: ['ALL'], seccomp: 'unconfined', readOnly: true, init: true }],
   ['what each run has of its own', { env: { A: '' }, input: 'x', copyIn: { '/x': 'x' }, copyOut: ['/x'], timeout: 1, labels: { a: '' } }],
+  ['a network', { network: 'bridge', bandwidth: { egress: 1_000_000 }, dns: ['192.0.2.1'] }],
+  [
+    'networks',
+    {
+      network: [
+        { network: 'a', aliases: ['x'] },
+        { network: 'b', interfaceName: 'own' },
+      ],
+    },
+  ],
 ])('parks what shows its root alone: %s', (_, more) => expect(isParkable(parsed(more))).toBe(true));
 
 it.each<[string, RunOptions]>([
@@ -28,7 +38,9 @@ it.each<[string, RunOptions]>([
   ['the host as an object, which may hide other files', { image: Image.host() }],
   ['a folder that it writes to', { image: undefined, rootfs: '/image' }],
   ['an upper on disk', { upper: 'disk' }],
-  ['a network', { network: 'bridge' }],
+  ['a network, and a setting, which may be its link’s', { network: 'bridge', sysctls: { 'net.ipv4.ip_forward': '1' } }],
+  ['a network, and an address', { network: [{ network: 'bridge', ip: '172.30.0.9' }] }],
+  ['a network, and a port', { network: 'bridge', ports: ['80'] }],
   ['the network of the host', { network: 'host' }],
   ['pasta', { network: 'pasta' }],
   ['ports of the host', { hostPorts: [80] }],
@@ -47,7 +59,7 @@ it.each<[string, RunOptions]>([
 ])('parks nothing with what is the caller’s, another’s or of the moment: %s', (_, more) => expect(isParkable(parsed(more))).toBe(false));
 
 it('has one shape for runs that differ in what a run of a pool may have of its own', () => {
-  // ports need a network, with which nothing is parked
+  // one with ports has its own container
   const own: Record<Exclude<(typeof RUN_NAMES)[number], 'ports'>, unknown> = {
     ...{ command: ['false'], env: { A: '1' }, input: 'x', copyIn: { '/a': 'a' }, copyOut: ['/a'], stdin: 'ignore', stdout: 'ignore' },
     ...{ stderr: 'ignore', tty: { columns: 9, rows: 9 }, timeout: 1, cpuTimeLimit: 1, maxBuffer: 1, cancelSignal: AbortSignal.abort() },
@@ -74,4 +86,5 @@ it.each<RunOptions>([
   { dns: ['1.1.1.1'] },
   { tmpfs: { '/t': '' } },
   { maskedPaths: [] },
+  { network: 'bridge' },
 ])('has another shape for %j', (more) => expect(haveOneShape(withoutRun(parsed()), parsed(more))).toBe(false));
