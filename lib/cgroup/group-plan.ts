@@ -259,8 +259,10 @@ function makeSteps({ hierarchy, base, slot, controllers }: Member, name: string)
   const make: Step = { op: 'make_group', host: true, out: slot, at: NONE, path: pathOf(base, name) };
   const above = parents(`${OWN_NAME}/${name}`).map((path) => `${base}/${path}`);
   if (hierarchy.version === 1) {
-    const folders = hierarchy.controllers.includes('cpuset') ? [...above, pathOf(base, name)] : [];
-    return [make, ...folders.map((path): Step => ({ op: 'inherit_cpuset', host: true, at: NONE, path }))];
+    const path = pathOf(base, name);
+    return hierarchy.controllers.includes('cpuset')
+      ? [make, { op: 'inherit_cpusets', host: true, path, groups: above.length + 1 }]
+      : [make];
   }
   if (controllers.length === 0) return [make];
   const bytes = Buffer.from(controllers.map((controller) => `+${controller}`).join(' '));

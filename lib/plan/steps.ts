@@ -63,6 +63,7 @@ export type Step =
   | { readonly op: 'set_xattr'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly name: string; readonly value: Uint8Array; }
   | { readonly op: 'make_group'; readonly host?: boolean; readonly out?: Slot; readonly at: Slot; readonly path: string; }
   | { readonly op: 'inherit_cpuset'; readonly host: true; readonly at: Slot; readonly path: string; }
+  | { readonly op: 'inherit_cpusets'; readonly host: true; readonly path: string; readonly groups: number | bigint; }
   | { readonly op: 'release_real_time'; readonly host: true; readonly at: Slot; readonly path: string; }
   | { readonly op: 'remove_group'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
   | { readonly op: 'remove_folder'; readonly host?: boolean; readonly at: Slot; readonly path: string; readonly wait: number | bigint; }
@@ -78,6 +79,7 @@ export type Step =
   | { readonly op: 'join_group'; readonly host?: never; readonly group: Slot; readonly file: string; }
   | { readonly op: 'join_above'; readonly host?: never; readonly path: string; readonly floor: number | bigint; }
   | { readonly op: 'allow_device'; readonly host: true; readonly group: Slot; readonly device: string; readonly access: string; }
+  | { readonly op: 'allow_devices'; readonly host: true; readonly group: Slot; readonly devices: readonly string[]; }
   | { readonly op: 'load_device_filter'; readonly host: true; readonly out?: Slot; readonly program: Uint8Array; }
   | { readonly op: 'attach_device_filter'; readonly host: true; readonly group: Slot; readonly program: Slot; }
   | { readonly op: 'lock'; readonly host: true; readonly out?: Slot; readonly at: Slot; readonly path: string; }
@@ -247,6 +249,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'set_xattr', call: 'setxattr', what: 'set {name} on {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['STR', 'name'], ['BYTES', 'value']] },
   { op: 'make_group', call: 'mkdir', what: 'make the cgroup {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path']] },
   { op: 'inherit_cpuset', call: 'write', what: 'give the cgroup {path} the CPUs of its parent', fields: [['SLOT', 'at'], ['STR', 'path']] },
+  { op: 'inherit_cpusets', call: 'write', what: 'give the cgroup {path} the CPUs of those above it', fields: [['STR', 'path'], ['NUM', 'groups']] },
   { op: 'release_real_time', call: 'write', what: 'give back the real-time run time of the cgroup {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
   { op: 'remove_group', call: 'rmdir', what: 'remove the cgroup {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
   { op: 'remove_folder', call: 'rmdir', what: 'remove the empty folder {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['NUM', 'wait']] },
@@ -262,6 +265,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'join_group', call: 'write', what: 'join a cgroup', fields: [['SLOT', 'group'], ['STR', 'file']] },
   { op: 'join_above', call: 'write', what: 'join the cgroup {path}', fields: [['STR', 'path'], ['NUM', 'floor']] },
   { op: 'allow_device', call: 'write', what: 'allow the device {device} in the cgroup', fields: [['SLOT', 'group'], ['STR', 'device'], ['STR', 'access']] },
+  { op: 'allow_devices', call: 'write', what: 'allow devices in the cgroup', fields: [['SLOT', 'group'], ['LIST', 'devices']] },
   { op: 'load_device_filter', call: 'bpf', what: 'load the device filter', fields: [['OUT', 'out'], ['BYTES', 'program']] },
   { op: 'attach_device_filter', call: 'bpf', what: 'confine the devices of the cgroup', fields: [['SLOT', 'group'], ['SLOT', 'program']] },
   { op: 'lock', call: 'fcntl', what: 'take the lock {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path']] },

@@ -23,24 +23,25 @@ bool is_dots(const char* name) { return std::strcmp(name, ".") == 0 || std::strc
 
 int unlink_at(int at, const char* name, int flags) { return unlinkat(at, name, flags) < 0 && errno != ENOENT ? -errno : 0; }
 
-// Reads a list of numbers from a group's file. Returns its size or -errno.
-ssize_t read_list(int group, const char* file, char* text, size_t room) {
-  const unique_fd fd(openat(group, file, O_RDONLY | O_CLOEXEC));
-  if (!fd) return -errno;
-  const ssize_t size = read(fd.get(), text, room);
-  if (size < 0) return -errno;
-  return static_cast<size_t>(size) == room ? -EFBIG : size;
-}
-
-int inherit_list(int parent, int group, const char* file) {
+// A list of numbers of a group.
+struct NumberList {
   char text[8192];
-  ssize_t size = read_list(group, file, text, sizeof text);
-  if (size < 0) return static_cast<int>(size);
-  if (size > 1) return 0;  // the file has more than a newline, so the group has a list already
-  size = read_list(parent, file, text, sizeof text);
-  if (size < 0) return static_cast<int>(size);
-  const unique_fd fd(openat(group, file, O_WRONLY | O_CLOEXEC));
-  return fd && write(fd.get(), text, static_cast<size_t>(size)) == size ? 0 : -errno;
+  size_t size = 0;
+};
+
+// Reads a group's list, which it is given from above where it has none: `groups` may be, this one and those right above it.
+int inherit_list(int group, const char* file, uint64_t groups, NumberList& list) {
+  const unique_fd fd(openat(group, file, (groups == 0 ? O_RDONLY : O_RDWR) | O_CLOEXEC));
+  if (!fd) return -errno;
+  const ssize_t size = read(fd.get(), list.text, sizeof list.text);
+  if (size < 0) return -errno;
+  list.size = static_cast<size_t>(size);
+  if (list.size == sizeof list.text) return -EFBIG;
+  if (list.size > 1 || groups == 0) return 0;  // an empty list is a newline
+  const unique_fd parent(openat(group, "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const int result = parent ? inherit_list(parent.get(), file, groups - 1, list) : -errno;
+  if (result < 0) return result;
+  return write(fd.get(), list.text, list.size) == static_cast<ssize_t>(list.size) ? 0 : -errno;
 }
 
 // Removes the groups directly below one, as far as they can be. `left` gets the name of the first that is left; '' when none is.
@@ -82,13 +83,12 @@ int remove_below(unique_fd group) {
 
 }  // namespace
 
-int inherit_cpuset(int at, const char* path) {
+int inherit_cpuset(int at, const char* path, uint64_t groups) {
   const unique_fd group(openat(at, path, O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!group) return -errno;
-  const unique_fd parent(openat(group.get(), "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!parent) return -errno;
-  const int result = inherit_list(parent.get(), group.get(), "cpuset.cpus");
-  return result < 0 ? result : inherit_list(parent.get(), group.get(), "cpuset.mems");
+  NumberList list;
+  const int result = inherit_list(group.get(), "cpuset.cpus", groups, list);
+  return result < 0 ? result : inherit_list(group.get(), "cpuset.mems", groups, list);
 }
 
 int each_group(int at, const char* path, int (*visit)(int at, const char* name)) {

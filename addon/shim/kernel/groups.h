@@ -1,13 +1,16 @@
 #pragma once
 
+#include <cstdint>
+
 namespace nacelle {
 
 // Control group folders are made as by mkdir -p, and removed bottom-up. A busy group is -EBUSY: the caller tries again.
 int make_group(int at, const char* path);
 int remove_group(int at, const char* path);
 
-// Copies cpuset.cpus and cpuset.mems of the parent into a v1 group that has none.
-int inherit_cpuset(int at, const char* path);
+// Copies cpuset.cpus and cpuset.mems of the parent into a v1 group that has none. A parent that has none itself is given some first, and so
+// on: `groups` may be given some, this one and those right above it.
+int inherit_cpuset(int at, const char* path, uint64_t groups);
 
 // Sets the real-time run time of a v1 group and those below it to 0. Groups that are removed with some keep it for an RCU grace period.
 int release_real_time(int at, const char* path);

@@ -37,6 +37,26 @@ int put_named_first(int at, const args::put_file& a) {
   return result;
 }
 
+constexpr char kAllowed[] = "devices.allow";
+
+unique_fd open_allowed(const Context& context, int32_t group) {
+  return unique_fd(openat(context.slots.get(group), kAllowed, O_WRONLY | O_CLOEXEC));
+}
+
+// Allows of these letters of access what the group above allows too.
+int allow_device(int fd, const std::string& device, const char* access) {
+  std::string line = device + ' ' + access;
+  const int result = write_once(fd, line.data(), line.size());
+  if (result != -EPERM) return result;
+  // the kernel refuses all letters when the group above refuses one of them, so each is tried alone
+  for (const char* letter = access; *letter != '\0'; ++letter) {
+    line = device + ' ' + *letter;
+    const int alone = write_once(fd, line.data(), line.size());
+    if (alone < 0 && alone != -EPERM) return alone;
+  }
+  return 0;
+}
+
 }  // namespace
 
 int run(Context& context, const args::make_group& a) {
@@ -47,7 +67,9 @@ int run(Context& context, const args::make_group& a) {
   return fd < 0 ? fd : context.slots.put(a.out, unique_fd(fd));
 }
 
-int run(Context& context, const args::inherit_cpuset& a) { return inherit_cpuset(context.slots.get(a.at), a.path.text); }
+int run(Context& context, const args::inherit_cpuset& a) { return inherit_cpuset(context.slots.get(a.at), a.path.text, 1); }
+
+int run(Context&, const args::inherit_cpusets& a) { return inherit_cpuset(AT_FDCWD, a.path.text, a.groups); }
 
 int run(Context& context, const args::release_real_time& a) { return release_real_time(context.slots.get(a.at), a.path.text); }
 
@@ -121,16 +143,18 @@ int run(Context&, const args::join_above& a) {
 }
 
 int run(Context& context, const args::allow_device& a) {
-  const unique_fd fd(openat(context.slots.get(a.group), "devices.allow", O_WRONLY | O_CLOEXEC));
-  if (!fd) return -errno;
-  std::string line = std::string(a.device.text) + ' ' + a.access.text;
-  const int result = write_once(fd.get(), line.data(), line.size());
-  if (result != -EPERM) return result;
-  // the kernel refuses all letters when the group above refuses one of them, so each is tried alone
-  for (const char* letter = a.access.text; *letter != '\0'; ++letter) {
-    line = std::string(a.device.text) + ' ' + *letter;
-    const int alone = write_once(fd.get(), line.data(), line.size());
-    if (alone < 0 && alone != -EPERM) return alone;
+  const unique_fd fd = open_allowed(context, a.group);
+  return fd ? allow_device(fd.get(), a.device.text, a.access.text) : -errno;
+}
+
+int run(Context& context, const args::allow_devices& a) {
+  const unique_fd fd = open_allowed(context, a.group);
+  if (!fd) return context.on(kAllowed, -errno);
+  for (const Str& rule : a.devices) {
+    const std::string text(rule.text);
+    const size_t end = text.rfind(' ');
+    const int result = end == std::string::npos ? -EINVAL : allow_device(fd.get(), text.substr(0, end), rule.text + end + 1);
+    if (result < 0) return context.on((std::string(kAllowed) + ": " + text).c_str(), result);
   }
   return 0;
 }

@@ -40,15 +40,22 @@ export function deviceWrites(
   return writes;
 }
 
-/** Steps for the writes. What a group above refuses can't be allowed, so for each device only those letters are asked for that can be. */
+/**
+ * Steps for the writes. What a group above refuses can't be allowed, so for each device only those letters are asked for that can be. What is said of all
+ * devices comes first, and what is allowed beside is of one kind, so that one step does for it.
+ */
 export function deviceSteps(writes: readonly Write[], group: Slot): Step[] {
-  return writes.map(({ file, value }): Step => {
-    const [type = '', numbers, access] = value.split(' ');
-    if (file === ALLOW && numbers !== undefined && access !== undefined)
-      return { op: 'allow_device', host: true, group, device: `${type} ${numbers}`, access };
-    return { op: 'put', host: true, at: group, path: file, bytes: Buffer.from(value) };
-  });
+  const devices = writes.filter(isOfSome).map(({ value }) => value);
+  return [
+    ...writes
+      .filter((write) => !isOfSome(write))
+      .map(({ file, value }): Step => ({ op: 'put', host: true, at: group, path: file, bytes: Buffer.from(value) })),
+    ...(devices.length === 0 ? [] : [{ op: 'allow_devices', host: true, group, devices } as const]),
+  ];
 }
+
+/** Allows some devices, by their numbers. */
+const isOfSome = ({ file, value }: Write): boolean => file === ALLOW && value.includes(' ');
 
 /**
  * The same rules for a group below one that allows some devices alone: the rules then take away from those. v1 takes back an inherited

@@ -102,7 +102,7 @@ describe('device rules', () => {
   });
 });
 
-it('a v1 cpuset gets CPUs and memory nodes, from the top down, before it gets limits or processes', () => {
+it('a v1 cpuset gets CPUs and memory nodes, as those above it do, before it gets limits or processes', () => {
   const group = planGroup({
     slots: new Slots(),
     layout: groupLayoutOf(hybrid),
@@ -114,11 +114,11 @@ it('a v1 cpuset gets CPUs and memory nodes, from the top down, before it gets li
   expect(group.prepare.map(shown)).toEqual([
     'make_group /sys/fs/cgroup/unified/nacelle/owner/id',
     'make_group /sys/fs/cgroup/cpuset/nacelle/owner/id',
-    'inherit_cpuset /sys/fs/cgroup/cpuset/nacelle',
-    'inherit_cpuset /sys/fs/cgroup/cpuset/nacelle/owner',
-    'inherit_cpuset /sys/fs/cgroup/cpuset/nacelle/owner/id',
+    'inherit_cpusets /sys/fs/cgroup/cpuset/nacelle/owner/id',
     'cpuset.cpus = 0',
   ]);
+  // those of ours: not the one in which this process is
+  expect(group.prepare).toContainEqual(expect.objectContaining({ op: 'inherit_cpusets', groups: 3 }));
 });
 
 describe('a hierarchy in which no group can be made', () => {

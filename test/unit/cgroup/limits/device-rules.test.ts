@@ -40,12 +40,14 @@ function v1Of(list: readonly DeviceRule[], above?: V1Devices): V1Devices {
   const bytes = (step: Step): string => (step.op === 'put' ? Buffer.from(step.bytes).toString() : '');
   for (const step of deviceSteps(deviceWrites(list, { above: above?.list ?? null }), 0)) {
     if (step.op === 'put') devices.write(step.path, bytes(step));
-    if (step.op === 'allow_device') allowDevice(devices, step);
+    if (step.op === 'allow_devices') for (const device of step.devices) allowDevice(devices, device);
   }
   return devices;
 }
 
-function allowDevice(devices: V1Devices, { device, access }: Extract<Step, { op: 'allow_device' }>): void {
+function allowDevice(devices: V1Devices, rule: string): void {
+  const end = rule.lastIndexOf(' ');
+  const [device, access] = [rule.slice(0, end), rule.slice(end + 1)];
   const letters = [access, ...access];
   for (const asked of letters) {
     try {
@@ -131,6 +133,25 @@ describe('the files of v1', () => {
       'devices.allow=c 1:3 rw',
       'devices.allow=c 136:* rw',
     ]);
+  });
+
+  it('are two steps for a container: what is said of all devices, then all that are allowed', () => {
+    expect(deviceSteps(deviceWrites(defaultDeviceRules), 4)).toEqual([
+      { op: 'put', host: true, at: 4, path: 'devices.deny', bytes: Buffer.from('a') },
+      { op: 'allow_devices', host: true, group: 4, devices: expect.arrayContaining(['c 1:3 rwm', 'c 136:* rwm', 'c 0:0 m']) },
+    ]);
+  });
+
+  it('are a write each where some devices are refused', () => {
+    const list: DeviceRule[] = [
+      { type: 'a', access: 'rwm', allow: true },
+      { type: 'c', major: 1, minor: 3, access: 'w', allow: false },
+      { type: 'b', access: 'r', allow: false },
+    ];
+    const puts = deviceSteps(deviceWrites(list), 4).map((step) =>
+      step.op === 'put' ? `${step.path} ${Buffer.from(step.bytes)}` : step.op,
+    );
+    expect(puts).toEqual(['devices.allow a', 'devices.deny c 1:3 w', 'devices.deny b *:* r']);
   });
 
   it('make no exception for making a device longer than it is, which the kernel asks for alone', () => {
