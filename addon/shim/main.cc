@@ -3,7 +3,6 @@
 // `detached` it is that of one detached container, which others find, and ends when that container is removed. With `mapped` it is root of
 // a user namespace (wire/mapping.h). With `nacelle-oci` it is that command (front/front.h).
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -12,6 +11,7 @@
 #include <cstring>
 
 #include "front/front.h"
+#include "kernel/ignored_signals.h"
 #include "kernel/syscalls.h"
 #include "modes/by_name.h"
 #include "modes/mapped.h"
@@ -29,7 +29,8 @@ int become_supervisor() {
   if (setsid() < 0 && errno != EPERM) return -errno;
   const int closed = nacelle::sys_close_range(kControl + 1, ~0U, 0);
   if (closed < 0) return closed;
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT, SIGUSR1, SIGUSR2}) ::signal(signal, SIG_IGN);
+  const int ignored = nacelle::ignore_signals();
+  if (ignored < 0) return ignored;
   if (fcntl(kControl, F_SETFD, FD_CLOEXEC) < 0) return -errno;
   if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) return -errno;
   if (prctl(PR_SET_NAME, "nacelle-shim") < 0) return -errno;

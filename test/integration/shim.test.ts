@@ -105,7 +105,7 @@ describe('the shim', () => {
   });
 
   it('keeps the defaults of signals for programs where its parent ignores them', async () => {
-    const through = ['sh', '-c', 'trap "" PIPE HUP INT QUIT TERM USR1 USR2; exec "$@"', 'sh'];
+    const through = ['sh', '-c', 'trap "" PIPE HUP INT QUIT TERM USR1 USR2 ALRM TSTP 40; exec "$@"', 'sh'];
     const { code, stdout } = await startNode('idle', ['cat', '/proc/self/status'], { through }).ended;
     expect(code).toBe(0);
     expect(statusField('SigIgn', stdout)).toBe('0'.repeat(16));

@@ -11,6 +11,7 @@
 #include <climits>
 #include <string>
 
+#include "../kernel/ignored_signals.h"
 #include "../kernel/syscalls.h"
 #include "../modes/init.h"
 #include "../steps/step_words.h"
@@ -31,7 +32,7 @@ class Child {
   }
 
   [[noreturn]] void run() {
-    reset_signals();
+    stop_ignoring_signals();
     const int closed = close_others();
     if (closed < 0) fail(0, closed);
     run_stage();
@@ -291,21 +292,6 @@ class Child {
       if (has_step(stages_->items[later].steps, op)) return true;
     }
     return false;
-  }
-
-  // The shim ignores some signals and blocks one: a program starts with the defaults.
-  static void reset_signals() {
-    // the system call itself: libc keeps signals 32 and 33 for itself, and posix_spawn left them ignored
-    struct {
-      void (*handler)(int) = SIG_DFL;
-      unsigned long flags = 0;
-      void (*restorer)() = nullptr;
-      uint64_t mask = 0;
-    } defaults;
-    for (int signal = 1; signal <= 64; ++signal) syscall(SYS_rt_sigaction, signal, &defaults, nullptr, sizeof defaults.mask);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, nullptr);
   }
 
   // The kernel drops signals to process 1 of a pid namespace that have no handler (pid_namespaces(7)), and so nobody could end a container

@@ -10,6 +10,7 @@
 #include <cstdlib>
 
 #include "../kernel/file_io.h"
+#include "../kernel/ignored_signals.h"
 #include "../kernel/memfd.h"
 #include "../kernel/syscalls.h"
 #include "../steps/shim_table.h"
@@ -160,6 +161,8 @@ int find_all(Supervisor& supervisor, int state, int failed, unique_fd& before) {
   // not on the way back
   if (result == 0 && failed == 0) result = require_newer(kOwnVersion, found.text("version").c_str());
   if (result == 0 && prctl(PR_SET_NAME, "nacelle-shim") < 0) result = -errno;
+  // an older one may ignore more than this
+  if (result == 0) result = ignore_signals();
   if (result == 0) result = supervisor.find(found, failed);
   if (result == 0 && sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0) result = -errno;
   return result;
