@@ -23,6 +23,7 @@ const FILES = [
     'pool',
     'pool-run',
     'pool-networks',
+    'parked-networks',
     'streams',
     'connect-terminal',
     'copy-files',

@@ -124,9 +124,15 @@ describe('the plan of a container of a pool', () => {
 
 describe('a container that joins its networks with its run', () => {
   const [first, second] = ['10.1.0.7/16', '10.1.0.8/16'].map(parseCidr);
-  const attachment = (cidr: Cidr | undefined): Attachment => ({
+  const attachment = (cidr: Cidr | string | undefined): Attachment => ({
     ...{ network: 'shop', interface: 'eth0', index: 100, mac: Uint8Array.of(2, 0x6e, 10, 1, 0, 7), mtu: 1500, announces: false },
-    ...{ addresses: cidr ? [cidr] : [], gateways: [], names: [], port: { name: 'nclv0a010007', index: 2 ** 30 + 1 }, bridge: 2 ** 30 },
+    ...{
+      addresses: typeof cidr === 'object' ? [cidr] : [],
+      gateways: [],
+      names: [],
+      port: { name: 'nclv0a010007', index: 2 ** 30 + 1 },
+      bridge: 2 ** 30,
+    },
   });
   const later = (facts: Facts = {}, files = { hosts: '', hostname: 'inside\n', resolvConf: '' }): PlanParts => {
     const waiting = inputOf({ network: 'shop' });
