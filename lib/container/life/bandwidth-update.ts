@@ -82,7 +82,7 @@ async function putBack(life: Life, ports: readonly Port[], before: ParsedBandwid
 function withIfb(life: Life, link: LinkRecord): LinkRecord {
   const { port, place, limit } = link;
   if (port === null || limit.length > 0) return link;
-  const part = recordedIfb(port, { id: life.id, owner: ownerOf(life), place });
+  const part = recordedIfb(port, { id: life.id, owner: ownerOf(life), place, keepsBridge: false });
   const { undo = [] } = part.steps?.(new Slots(firstSlotOf(place) + 3)) ?? {};
   return { ...link, limit: undo };
 }

@@ -158,7 +158,7 @@ export async function attach(
     const shared = await way.shared.guard([port]);
     parts.add(heldRules(ruledNetwork(name, bridge.record), [port], { owner: of.owner, shared }));
   }
-  if (of.bandwidth !== null && of.bandwidth.egress !== null) parts.add(recordedIfb(port, of));
+  if (of.bandwidth !== null && of.bandwidth.egress !== null) parts.add(recordedIfb(port, { ...of, keepsBridge: true }));
   return { attachment, isInternal };
 }
 

@@ -1,9 +1,9 @@
-import { recordedNamespace, writeRecord } from '../../host/journal.js';
-import { dropRecord } from '../../host/recorded.js';
+import { recordedNamespace } from '../../host/journal.js';
 import { NETLINK_ROUTE } from '../../plan/constants.js';
 import { NONE } from '../../plan/plan.js';
 import type { Part } from '../bridge/parts.js';
 import { networksNamespace } from '../holder/networks-place.js';
+import { noteOf } from '../noted.js';
 import type { LimitedPort } from './limit-steps.js';
 
 /**
@@ -11,28 +11,29 @@ import type { LimitedPort } from './limit-steps.js';
  * of its port, which goes with it, so that nothing is ever sent past the limit.
  *
  * @param of.place of the network among the container's
+ * @param of.keepsBridge as of {@link noteOf}
  * @throws SyscallError
  */
 export function recordedIfb(
   { index: group }: LimitedPort,
-  of: { readonly id: string; readonly owner: string; readonly place: number },
+  of: { readonly id: string; readonly owner: string; readonly place: number; readonly keepsBridge: boolean },
 ): Part {
-  const forget = writeRecord(of.owner, `${of.id}-ifb-${of.place}`, [{ kind: 'links', group, ...recordedNamespace(networksNamespace()) }]);
+  const noted = noteOf(of, `${of.id}-ifb-${of.place}`, [{ kind: 'links', group, ...recordedNamespace(networksNamespace()) }]);
   return {
     steps(slots) {
       const socket = slots.take();
       return {
-        prepare: [],
+        prepare: noted.write,
         undo: [
           { op: 'netlink_socket', host: true, out: socket, ns: NONE, protocol: NETLINK_ROUTE },
           { op: 'remove_links', host: true, socket, group },
           { op: 'close', host: true, slot: socket },
-          ...forget,
+          ...noted.forget,
         ],
       };
     },
     release(isHandedOver) {
-      if (!isHandedOver) dropRecord(forget);
+      if (!isHandedOver) noted.drop();
     },
   };
 }
