@@ -63,6 +63,9 @@ export interface EtcFiles {
   readonly resolvConf: string;
 }
 
+/** Those of these that tell of a container's networks: they are empty until it has joined them. */
+export const FILES_OF_NETWORKS: ReadonlySet<string> = new Set(['/etc/hosts', '/etc/resolv.conf']);
+
 /** The group tty, as all distributions have it. */
 const TTY = 5;
 
@@ -109,7 +112,7 @@ export function defaultMounts({ options, ownProc, unified, files, userns, device
   };
 }
 
-/** The same files with other contents. */
+/** Rows of a table whose files of /etc have these contents now. */
 export function withContents(rows: readonly FileRow[], files: EtcFiles): FileRow[] {
   const contents = new Map(Object.entries(byTarget(files)));
   return rows.map((row) => ({ ...row, content: contents.get(row.target) ?? row.content }));

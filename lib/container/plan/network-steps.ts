@@ -151,7 +151,7 @@ function inNamespace(slot: Slot, steps: (slot: Slot) => Step[]): Step[] {
   return [{ op: 'open_namespace', host: true, out: slot, type: 'net' }, ...steps(slot), { op: 'close', host: true, slot }];
 }
 
-/** The same for links that come later. Pure. */
+/** Steps by which a container's process has all links that come from now on take no addresses from routers. Pure. */
 export function settingsForLinks(hasIpv6: boolean, proc: Slot, more: readonly string[] = []): Step[] {
   return [...linkDefaults(hasIpv6), ...more].map((name): Step => ({ op: 'sysctl', proc, path: `net/${name}`, value: '0' }));
 }

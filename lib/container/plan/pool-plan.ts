@@ -12,6 +12,7 @@ import { type Head, wholeStages } from './container-stages.js';
 import { planStreams } from './container-streams.js';
 import { planTree, type TreePlan } from './container-tree.js';
 import { ACCOUNTS, planCopyIn } from './copy-in.js';
+import { FILES_OF_NETWORKS } from './default-mounts.js';
 import { mayBeRefused } from './device-nodes.js';
 import { groundOf } from './ground.js';
 import { planLaterMounts } from './later-mounts.js';
@@ -32,8 +33,6 @@ export interface PooledPlan {
   readonly protect: readonly Step[];
   /** Its networks are joined in the second part. */
   readonly joinsLater: boolean;
-  /** The files of the table whose contents the second part writes: they are empty until then. */
-  readonly emptyFiles: ReadonlySet<string>;
   /** Steps that undo what the first part has made, but for its groups. */
   readonly undo: readonly Step[];
   /** The first slot of a run's own. */
@@ -47,7 +46,7 @@ export interface PooledPlan {
  * @param of.joinsLater the networks of the options are each run's to join: the container has nothing of them before
  */
 export function planPooled(head: Head, input: TreeInput, { joinsLater = false } = {}): PooledPlan {
-  const { slots, group, options, table, networks: joined } = input;
+  const { slots, group, options, networks: joined } = input;
   const tree = planTree(head, input);
   const networks = joined.steps(slots);
   const links = linksAfter(head, joined, { slots, proc: head.mounts.at(PROC), isAgain: false, kept: NONE, bandwidth: options.bandwidth });
@@ -65,10 +64,15 @@ export function planPooled(head: Head, input: TreeInput, { joinsLater = false } 
     prepare: [...group.prepare, ...networks.prepare, ...tree.prepare],
     stages: wholeStages(head, input, {
       setUp: [
-        ...[...tree.open, ...tree.build, ...tree.attach],
+        ...tree.open,
+        ...tree.build,
+        ...tree.attach,
         // while /proc can still be written to
         ...(joinsLater ? settingsForLinks(joined.hasIpv6, head.mounts.at(PROC)) : []),
-        ...[...inOneRow(links), ...egress, ...hostPorts, ...confine.first],
+        ...inOneRow(links),
+        ...egress,
+        ...hostPorts,
+        ...confine.first,
       ],
       // the process itself keeps what it has until the rest
       program: { confine: [boundSet(input.program)], run: [{ op: 'rest' }] },
@@ -79,8 +83,7 @@ export function planPooled(head: Head, input: TreeInput, { joinsLater = false } 
     undo: [...undo, ...group.undo],
     ...killGroupOf(group),
   });
-  const emptyFiles = new Set(table.files.flatMap(({ target, content }) => (content === '' ? [target] : [])));
-  return { first, head, tree, protect: confine.rest, joinsLater, emptyFiles, undo, free: slots.take() };
+  return { first, head, tree, protect: confine.rest, joinsLater, undo, free: slots.take() };
 }
 
 /** The slots of the first part that the rest may name. */
@@ -162,12 +165,10 @@ function networksOfRun({ joinsLater }: PooledPlan, { networks: joined, options, 
 }
 
 /** The files are bound from the staging folder, so what is written there is seen at their places. */
-function fillFiles({ head: { staging }, emptyFiles }: PooledPlan, { table }: PlanInput): Step[] {
-  return table.files.flatMap(({ target, content }): Step[] =>
-    emptyFiles.has(target) && content !== ''
-      ? [{ op: 'put', at: staging.slot, path: pathIn('', target), bytes: Buffer.from(content) }]
-      : [],
-  );
+function fillFiles({ head: { staging }, joinsLater }: PooledPlan, { table }: PlanInput): Step[] {
+  if (!joinsLater) return [];
+  const told = table.files.filter(({ target }) => FILES_OF_NETWORKS.has(target));
+  return told.map(({ target, content }) => ({ op: 'put', at: staging.slot, path: pathIn('', target), bytes: Buffer.from(content) }));
 }
 
 /** The stages of the rest: it goes on in the last one of the first part. */

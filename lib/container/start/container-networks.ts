@@ -12,6 +12,8 @@ import type { UserNamespacePlan } from '../plan/userns.js';
 /** With the network namespace that was made before the container, since plugins of CNI make links in it; `null` where the container's process makes its own. */
 export interface ContainerNetworks extends JoinedNetworks {
   readonly namespace: number | null;
+  /** None is joined yet: the container's run joins them. */
+  readonly joinsLater: boolean;
 }
 
 /** Whether plugins of CNI make one of the networks. */
@@ -19,7 +21,7 @@ export function usesPlugins({ networks }: Pick<ParsedOptions, 'networks'>): bool
   return networks.some(({ name }) => !keepsBridge(name) && isPluginNetwork(name));
 }
 
-type Wanted = Pick<
+type NetworkOptions = Pick<
   ParsedOptions,
   | 'namespaces'
   | 'networks'
@@ -50,7 +52,7 @@ export interface JoiningFor {
  *
  * @throws as {@link joinNetworks} and `requirePasta`; the reason of `cancelSignal`
  */
-export async function networksFor(options: Wanted, of: JoiningFor): Promise<ContainerNetworks> {
+export async function networksFor(options: NetworkOptions, of: JoiningFor): Promise<ContainerNetworks> {
   const { networks, sharedNetworks, sharedGuards: guarded, bandwidth, ports, name, hostname, dns } = options;
   const { cancelSignal: signal } = options.process;
   const { id, owner, users, park } = of;
@@ -66,13 +68,13 @@ export async function networksFor(options: Wanted, of: JoiningFor): Promise<Cont
     isConfined: options.egress !== null,
   };
   const joined = await joinNetworks(networks, sharedNetworks, container);
-  const made = { ...joined, namespace };
+  const made = { ...joined, namespace, joinsLater: false };
   return options.egress === null ? made : { ...made, hasIpv6: hasIpv6() };
 }
 
 /** Those of one that joins its networks later: none, and what its plan has to know of links. @throws as {@link networksFor} */
-export async function networksLater(options: Wanted, of: JoiningFor): Promise<ContainerNetworks> {
-  return { ...(await networksFor({ ...options, networks: [] }, of)), hasIpv6: hasIpv6() };
+export async function networksLater(options: NetworkOptions, of: JoiningFor): Promise<ContainerNetworks> {
+  return { ...(await networksFor({ ...options, networks: [] }, of)), hasIpv6: hasIpv6(), joinsLater: true };
 }
 
 /** Whether the container can join and leave networks while it lives. */

@@ -39,7 +39,7 @@ export function etcFiles(
   };
 }
 
-/** The same before the networks are joined: what follows from them is written into these files then. */
+/** Contents before the networks are joined: those of `FILES_OF_NETWORKS` are written when they are. */
 export function emptyEtcFiles(hostname: string): EtcFiles {
   return { hosts: '', hostname: `${hostname}\n`, resolvConf: '' };
 }

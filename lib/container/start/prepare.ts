@@ -34,7 +34,7 @@ import {
   planContainerGroup,
   requireDeviceController,
 } from './container-group.js';
-import { networksFor, networksLater } from './container-networks.js';
+import { type ContainerNetworks, networksFor, networksLater } from './container-networks.js';
 import { type ContainerUsers, heldBy, usersFor } from './container-users.js';
 import { emptyEtcFiles, etcFiles } from './etc-files.js';
 import { planExecGroup } from './exec-group.js';
@@ -139,15 +139,7 @@ type Held = 'images' | 'bound' | 'proc' | 'locks' | 'digests' | 'release';
 async function prepareOn(
   { root, config, image }: FoundRoot,
   options: ParsedOptions,
-  {
-    id,
-    park,
-    users,
-    networks,
-    shim,
-    layout,
-    joinsLater,
-  }: PrepareFor & { readonly users: ContainerUsers; readonly networks: JoinedNetworks },
+  { id, park, users, networks, shim, layout }: PrepareFor & { readonly users: ContainerUsers; readonly networks: ContainerNetworks },
 ): Promise<Omit<Prepared, Held>> {
   const argv = argvOf(options, config);
   const stopSignal = stopSignalOf(config);
@@ -163,7 +155,7 @@ async function prepareOn(
   requireDeviceController(group, { capabilities: users.plan.kind === 'none' ? capabilities : 0n, devices });
   const clock = cpuClockOf(options, group);
   const seenProc = await procOf(options, users.plan);
-  const files = joinsLater ? emptyEtcFiles(hostname) : etcFiles(options, { hostname, ...networks });
+  const files = networks.joinsLater ? emptyEtcFiles(hostname) : etcFiles(options, { hostname, ...networks });
   const prepared: Omit<Prepared, Held> = {
     id,
     options,

@@ -3,7 +3,7 @@ import { planContainer, planHead } from '../../../../lib/container/plan/containe
 import { withContents } from '../../../../lib/container/plan/default-mounts.js';
 import type { RootSource } from '../../../../lib/container/plan/plan-input.js';
 import { mayBePooled, planPooled, planPooledRun, slotsAfter } from '../../../../lib/container/plan/pool-plan.js';
-import { type Cidr, parseCidr } from '../../../../lib/network/address.js';
+import { known, parseCidr } from '../../../../lib/network/address.js';
 import type { Attachment } from '../../../../lib/network/bridge/attach-network.js';
 import { joinParts, type Plan, type PlanParts, slotsOf } from '../../../../lib/plan/plan.js';
 import type { Op, Step } from '../../../../lib/plan/steps.js';
@@ -122,12 +122,21 @@ describe('the plan of a container of a pool', () => {
   });
 });
 
+/** What is asked for networks, bytes and all. Slots are those of one plan alone: they are numbered as they come. */
+function requestsIn(steps: readonly Step[]): Step[] {
+  const slots: number[] = [];
+  const numbered = (slot: number): number => (slots.includes(slot) ? slots.indexOf(slot) : slots.push(slot) - 1);
+  return steps.flatMap((step): Step[] => {
+    if (step.op === 'netlink') return [{ ...step, socket: numbered(step.socket), patch: numbered(step.patch) }];
+    return step.op === 'rename' ? [step] : [];
+  });
+}
+
 describe('a container that joins its networks with its run', () => {
-  const [first, second] = ['10.1.0.7/16', '10.1.0.8/16'].map(parseCidr);
-  const attachment = (cidr: Cidr | string | undefined): Attachment => ({
+  const attachment = (address: string): Attachment => ({
     ...{ network: 'shop', interface: 'eth0', index: 100, mac: Uint8Array.of(2, 0x6e, 10, 1, 0, 7), mtu: 1500, announces: false },
     ...{
-      addresses: typeof cidr === 'object' ? [cidr] : [],
+      addresses: [known(parseCidr(address))],
       gateways: [],
       names: [],
       port: { name: 'nclv0a010007', index: 2 ** 30 + 1 },
@@ -143,10 +152,10 @@ describe('a container that joins its networks with its run', () => {
     const filled = { ...table, files: withContents(table.files, files) };
     return planPooledRun(plan, { ...own, table: filled, slots: slotsAfter(plan) });
   };
-  const joined = later({ attachments: [attachment(first)] }, { hosts: 'hosts', hostname: 'inside\n', resolvConf: 'servers' });
+  const joined = later({ attachments: [attachment('10.1.0.7/16')] }, { hosts: 'hosts', hostname: 'inside\n', resolvConf: 'servers' });
 
   it('waits with nothing of them but the settings of links to come', () => {
-    expect(joined.first).toEqual(later({ attachments: [attachment(second)] }).first);
+    expect(joined.first).toEqual(later({ attachments: [attachment('10.1.0.8/16')] }).first);
     const all = [...(joined.first?.prepare ?? []), ...(joined.first?.stages[0]?.steps ?? []), ...(joined.first?.undo ?? [])];
     expect(ops(all).filter((op) => /^(net|open_namespace|put_|link$|unlink)/.test(op))).toEqual([]);
     const set = all.flatMap((step) => (step.op === 'sysctl' && step.path.startsWith('net/') ? [step.path] : []));
@@ -154,18 +163,12 @@ describe('a container that joins its networks with its run', () => {
   });
 
   it('has the shim join them before its process goes on, by the steps of one that is made for its run', () => {
-    const whole = joinParts(
-      planContainer(
-        planHead(inputOf({ network: 'shop' }, { attachments: [attachment(first)] })),
-        inputOf({ network: 'shop' }, { attachments: [attachment(first)] }),
-      ),
-      { waits: false },
-    );
-    const made = [...whole.prepare, ...whole.stages.flatMap(({ steps }) => steps)].filter(
-      ({ op }) => op === 'netlink' || op === 'put_file',
-    );
+    const input = inputOf({ network: 'shop' }, { attachments: [attachment('10.1.0.7/16')] });
+    const made = joinParts(planContainer(planHead(input), input), { waits: false });
     const { prepare, stages } = joined.rest;
-    expect(ops(prepare.filter(({ op }) => op === 'netlink' || op === 'put_file'))).toEqual(ops(made));
+    const requests = requestsIn(prepare);
+    expect(ops(requests)).toEqual(expect.arrayContaining(['rename', 'netlink']));
+    expect(requests).toEqual(requestsIn([...made.prepare, ...made.stages.flatMap(({ steps }) => steps)]));
     expect(ops(stages.flatMap(({ steps }) => steps))).not.toContain('netlink');
   });
 
