@@ -9,7 +9,6 @@ import { planPooledRun } from '../plan/pool-plan.js';
 import { isTidiedLater } from '../plan/tidied-later.js';
 import { recordOf } from '../start/container-record.js';
 import { begunWith, insideOf, type Parts } from '../start/launch.js';
-import { joinLater } from './join-later.js';
 import type { ParkedContainer } from './parked-containers.js';
 import type { Planned, Rest } from './rest-shapes.js';
 
@@ -18,14 +17,10 @@ import type { Planned, Rest } from './rest-shapes.js';
  *
  * @throws as `Container.run`; the reason of `cancelSignal`
  */
-export async function launchPooled<E extends Encoding>(program: Program<E>, waiting: ParkedContainer): Promise<Parts<E>> {
-  const { parked } = waiting;
-  const { cancelSignal } = waiting.options.process;
-  let undone = waiting;
+export async function launchPooled<E extends Encoding>(program: Program<E>, container: ParkedContainer): Promise<Parts<E>> {
+  const { parked, networks, release } = container;
+  const { cancelSignal } = container.options.process;
   try {
-    const container = await joinLater(waiting);
-    undone = container;
-    const { networks, release } = container;
     const streams = await program.open({ isConfined: true });
     const { encoded, descriptors, of } = restOf(container, streams);
     if (networks !== null) {
@@ -65,7 +60,7 @@ export async function launchPooled<E extends Encoding>(program: Program<E>, wait
     };
   } catch (error) {
     // it is used once, whatever came of that
-    await letGo(undone);
+    await letGo(container);
     throw error;
   }
 }

@@ -5,6 +5,7 @@ import type { ParsedOptions } from '../options/container-options.js';
 import type { Parts } from '../start/launch.js';
 import { launchIsolated } from '../start/launch-isolated.js';
 import { besideMadeAhead } from './beside-made-ahead.js';
+import { joinLater } from './join-later.js';
 import { launchPooled, letGo } from './launch-pooled.js';
 import { parkedAhead } from './parked-ahead.js';
 import type { ParkedShape } from './parked-shape.js';
@@ -28,7 +29,8 @@ async function launchNoted<E extends Encoding>(program: Program<E>, options: Par
 
 async function launchOfShape<E extends Encoding>(program: Program<E>, options: ParsedOptions, shape: ParkedShape): Promise<Parts<E>> {
   const { cancelSignal } = options.process;
-  const container = await unlessAborted(cancelSignal, () => shape.take(options), letGo);
+  const waiting = await unlessAborted(cancelSignal, () => shape.take(options), letGo);
+  const container = waiting === null ? null : await joinLater(waiting);
   const parts =
     container === null
       ? await launchIsolated(program, options, { park: false, prewarms: !shape.isServed })

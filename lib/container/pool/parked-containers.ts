@@ -10,6 +10,7 @@ import type { Image } from '../../image/image.js';
 import { findReferred } from '../../image/store/stored-images.js';
 import type { Shim } from '../../native/shim.js';
 import type { Parked } from '../../native/shim-pool.js';
+import type { JoinedNetworks } from '../../network/bridge/join-networks.js';
 import type { CpuClock } from '../../plan/plan.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { mayBePooled, type PooledPlan, slotsAfter } from '../plan/pool-plan.js';
@@ -38,6 +39,8 @@ export interface ParkedContainer {
   recorded(): Recorded;
   /** What it is planned with. @throws as {@link recorded} */
   prepared(): Prepared;
+  /** Those that its run has joined; `null`: it has its networks already, or none. */
+  readonly networks: Pick<JoinedNetworks, 'ready' | 'handOver'> | null;
   /** To be called when the container is gone. */
   readonly release: () => void;
 }
@@ -212,6 +215,7 @@ function parkedFor(taken: Taken | null, options: ParsedOptions): ParkedContainer
       prepared ??= preparedFor(taken, noted());
       return prepared;
     },
+    networks: null,
     release,
   };
 }

@@ -45,6 +45,10 @@ describe('a container that is parked ahead of a run on a network', () => {
     expect(await told('failing')).toEqual(['ENOENT', 'timeout', 'canceled']);
   });
 
+  it('gives back what a run had whose files can’t be made', async () => {
+    expect(await told('unreadable')).toEqual({ seen: 'EMFILE', ...NOTHING });
+  });
+
   it('goes with Node, and leaves nothing', async () => {
     expect(await told('killed')).toEqual({ alive: false, failures: [], ...NOTHING });
   });
