@@ -260,9 +260,7 @@ function makeSteps({ hierarchy, base, slot, controllers }: Member, name: string)
   const above = parents(`${OWN_NAME}/${name}`).map((path) => `${base}/${path}`);
   if (hierarchy.version === 1) {
     const path = pathOf(base, name);
-    return hierarchy.controllers.includes('cpuset')
-      ? [make, { op: 'inherit_cpusets', host: true, path, groups: above.length + 1 }]
-      : [make];
+    return hierarchy.controllers.includes('cpuset') ? [make, { op: 'inherit_cpusets', host: true, path, most: above.length + 1 }] : [make];
   }
   if (controllers.length === 0) return [make];
   const bytes = Buffer.from(controllers.map((controller) => `+${controller}`).join(' '));

@@ -63,7 +63,7 @@ export type Step =
   | { readonly op: 'set_xattr'; readonly host?: boolean; readonly root: Slot; readonly path: string; readonly name: string; readonly value: Uint8Array; }
   | { readonly op: 'make_group'; readonly host?: boolean; readonly out?: Slot; readonly at: Slot; readonly path: string; }
   | { readonly op: 'inherit_cpuset'; readonly host: true; readonly at: Slot; readonly path: string; }
-  | { readonly op: 'inherit_cpusets'; readonly host: true; readonly path: string; readonly groups: number | bigint; }
+  | { readonly op: 'inherit_cpusets'; readonly host: true; readonly path: string; readonly most: number | bigint; }
   | { readonly op: 'release_real_time'; readonly host: true; readonly at: Slot; readonly path: string; }
   | { readonly op: 'remove_group'; readonly host?: boolean; readonly at: Slot; readonly path: string; }
   | { readonly op: 'remove_folder'; readonly host?: boolean; readonly at: Slot; readonly path: string; readonly wait: number | bigint; }
@@ -249,7 +249,7 @@ export const stepTable: readonly StepRow[] = [
   { op: 'set_xattr', call: 'setxattr', what: 'set {name} on {path}', fields: [['SLOT', 'root'], ['STR', 'path'], ['STR', 'name'], ['BYTES', 'value']] },
   { op: 'make_group', call: 'mkdir', what: 'make the cgroup {path}', fields: [['OUT', 'out'], ['SLOT', 'at'], ['STR', 'path']] },
   { op: 'inherit_cpuset', call: 'write', what: 'give the cgroup {path} the CPUs of its parent', fields: [['SLOT', 'at'], ['STR', 'path']] },
-  { op: 'inherit_cpusets', call: 'write', what: 'give the cgroup {path} the CPUs of those above it', fields: [['STR', 'path'], ['NUM', 'groups']] },
+  { op: 'inherit_cpusets', call: 'write', what: 'give the cgroup {path} the CPUs of those above it', fields: [['STR', 'path'], ['NUM', 'most']] },
   { op: 'release_real_time', call: 'write', what: 'give back the real-time run time of the cgroup {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
   { op: 'remove_group', call: 'rmdir', what: 'remove the cgroup {path}', fields: [['SLOT', 'at'], ['STR', 'path']] },
   { op: 'remove_folder', call: 'rmdir', what: 'remove the empty folder {path}', fields: [['SLOT', 'at'], ['STR', 'path'], ['NUM', 'wait']] },

@@ -1,28 +1,38 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, expect } from 'vitest';
+import { beforeEach, expect } from 'vitest';
 import { carryOut } from '../../lib/native/host-work.js';
 import { NONE, planOf } from '../../lib/plan/plan.js';
 import type { Step } from '../../lib/plan/steps.js';
 import { groupOf } from '../fixtures/host.js';
 import { useLeakCheck } from '../fixtures/leaks.js';
+import { startNode } from '../fixtures/node.js';
 import { requires } from '../fixtures/requires.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, cgroup: 'v1' });
+const { describe, it } = requires({ root: true, cgroup: 'v1', tools: ['setpriv'] });
 
-/** A group in v1's hierarchy of the controller, at its top. */
-const placeOf = (controller: string): string => join(groupOf(controller)?.path ?? '', `nacelle-steps-${process.pid}`);
-const [devices, cpuset] = [placeOf('devices'), placeOf('cpuset')];
+/** The top of v1's hierarchy of the controller. */
+function topOf(controller: string): string {
+  const mount = groupOf(controller);
+  if (mount?.version !== 1) throw new Error(`needs the controller ${controller} of cgroup v1`);
+  return mount.path;
+}
+
+const NAME = `nacelle-steps-${process.pid}`;
 
 const group = 0;
 const make = (path: string): Step => ({ op: 'make_group', host: true, out: group, at: NONE, path });
 const removed = (path: string): Step => ({ op: 'remove_group', host: true, at: NONE, path });
 const list = (folder: string, file: string): string => readFileSync(join(folder, file), 'utf8').trim();
 
-afterEach(() => carryOut(planOf({ undo: [removed(devices), removed(cpuset)] })));
-
 describe('devices that are allowed in one step', () => {
+  let devices = '';
+  beforeEach(() => {
+    devices = join(topOf('devices'), NAME);
+    return () => carryOut(planOf({ undo: [removed(devices)] }));
+  });
+
   const refuseAll: Step = { op: 'put', host: true, at: group, path: 'devices.deny', bytes: Buffer.from('a') };
   const allow = (...rules: string[]): Step => ({ op: 'allow_devices', host: true, group, devices: rules });
 
@@ -50,14 +60,29 @@ describe('devices that are allowed in one step', () => {
     });
     expect(existsSync(devices)).toBe(false);
   });
+
+  it('are refused so by the step of older versions too', async () => {
+    const one: Step = { op: 'allow_device', host: true, group, device: 'c 1:5', access: 'never' };
+    await expect(carryOut(planOf({ prepare: [make(devices), one] }))).rejects.toMatchObject({
+      code: 'EINVAL',
+      message: expect.stringMatching(/^allow the device c 1:5 in the cgroup.*devices\.allow: c 1:5 never/),
+    });
+  });
 });
 
 describe('the CPUs that a new group of v1 is given', () => {
-  const [above, below] = [join(cpuset, 'above'), join(cpuset, 'above/below')];
-  const inherit = (path: string, groups: number): Step => ({ op: 'inherit_cpusets', host: true, path, groups });
+  let [top, cpuset, above, below] = ['', '', '', ''];
+  beforeEach(() => {
+    top = topOf('cpuset');
+    cpuset = join(top, NAME);
+    above = join(cpuset, 'above');
+    below = join(above, 'below');
+    return () => carryOut(planOf({ undo: [removed(cpuset)] }));
+  });
+
+  const inherit = (path: string, most: number): Step => ({ op: 'inherit_cpusets', host: true, path, most });
 
   it('are given to those above it first', async () => {
-    const top = groupOf('cpuset')?.path ?? '';
     await carryOut(planOf({ prepare: [make(below), inherit(below, 3)] }));
     for (const file of ['cpuset.cpus', 'cpuset.mems']) {
       expect(list(top, file)).not.toBe('');
@@ -69,6 +94,14 @@ describe('the CPUs that a new group of v1 is given', () => {
     const only: Step = { op: 'put', host: true, at: NONE, path: join(above, 'cpuset.cpus'), bytes: Buffer.from('0') };
     await carryOut(planOf({ prepare: [make(above), inherit(above, 2), only, make(below), inherit(below, 3)] }));
     expect([above, below].map((folder) => list(folder, 'cpuset.cpus'))).toEqual(['0', '0']);
+  });
+
+  it('are those of one that may only be read', async () => {
+    await carryOut(planOf({ prepare: [make(above), inherit(above, 2), make(below)] }));
+    for (const file of ['cpuset.cpus', 'cpuset.mems']) chmodSync(join(above, file), 0o444);
+    const through = ['setpriv', '--inh-caps=-dac_override', '--bounding-set=-dac_override'];
+    expect(await startNode('inherit-cpusets', [below, '3'], { through }).ended).toMatchObject({ code: 0, stderr: '' });
+    for (const file of ['cpuset.cpus', 'cpuset.mems']) expect(list(below, file)).toBe(list(above, file));
   });
 
   it('are given to no more groups than the plan says', async () => {

@@ -32,7 +32,7 @@ class Child {
   }
 
   [[noreturn]] void run() {
-    stop_ignoring_signals();
+    restore_default_signals();
     const int closed = close_others();
     if (closed < 0) fail(0, closed);
     run_stage();

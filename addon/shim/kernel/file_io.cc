@@ -36,6 +36,12 @@ int write_all(int fd, const void* data, size_t size) {
   return 0;
 }
 
+int write_once(int fd, const void* data, size_t size) {
+  const ssize_t count = write(fd, data, size);
+  if (count < 0) return -errno;
+  return static_cast<size_t>(count) == size ? 0 : -EIO;
+}
+
 int copy_rest(int from, int to) {
   static char buffer[64 * 1024];
   for (;;) {

@@ -27,6 +27,9 @@ class Folder {
 // Writes all of the data. 0 or -errno.
 int write_all(int fd, const void* data, size_t size);
 
+// Makes one write(2), as the files of cgroups want it. 0 or -errno; -EIO where it took a part.
+int write_once(int fd, const void* data, size_t size);
+
 // Copies from where a file is read now to its end. 0 or -errno.
 int copy_rest(int from, int to);
 

@@ -29,19 +29,26 @@ struct NumberList {
   size_t size = 0;
 };
 
-// Reads a group's list, which it is given from above where it has none: `groups` may be, this one and those right above it.
-int inherit_list(int group, const char* file, uint64_t groups, NumberList& list) {
-  const unique_fd fd(openat(group, file, (groups == 0 ? O_RDONLY : O_RDWR) | O_CLOEXEC));
+int read_list(int group, const char* file, NumberList& list) {
+  const unique_fd fd(openat(group, file, O_RDONLY | O_CLOEXEC));
   if (!fd) return -errno;
   const ssize_t size = read(fd.get(), list.text, sizeof list.text);
   if (size < 0) return -errno;
   list.size = static_cast<size_t>(size);
-  if (list.size == sizeof list.text) return -EFBIG;
-  if (list.size > 1 || groups == 0) return 0;  // an empty list is a newline
+  return list.size == sizeof list.text ? -EFBIG : 0;
+}
+
+// Reads a group's list into `list`. A group whose list is empty first gets that of the nearest group above that has one; at most `most`
+// groups, counted upward from this one, are written to. Returns 0 or -errno.
+int inherit_list(int group, const char* file, uint64_t most, NumberList& list) {
+  const int read = read_list(group, file, list);
+  if (read < 0) return read;
+  if (list.size > 1 || most == 0) return 0;  // an empty list is a newline
   const unique_fd parent(openat(group, "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  const int result = parent ? inherit_list(parent.get(), file, groups - 1, list) : -errno;
-  if (result < 0) return result;
-  return write(fd.get(), list.text, list.size) == static_cast<ssize_t>(list.size) ? 0 : -errno;
+  const int inherited = parent ? inherit_list(parent.get(), file, most - 1, list) : -errno;
+  if (inherited < 0) return inherited;
+  const unique_fd fd(openat(group, file, O_WRONLY | O_CLOEXEC));
+  return fd ? write_once(fd.get(), list.text, list.size) : -errno;
 }
 
 // Removes the groups directly below one, as far as they can be. `left` gets the name of the first that is left; '' when none is.
@@ -83,12 +90,12 @@ int remove_below(unique_fd group) {
 
 }  // namespace
 
-int inherit_cpuset(int at, const char* path, uint64_t groups) {
+int inherit_cpuset(int at, const char* path, uint64_t most) {
   const unique_fd group(openat(at, path, O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!group) return -errno;
   NumberList list;
-  const int result = inherit_list(group.get(), "cpuset.cpus", groups, list);
-  return result < 0 ? result : inherit_list(group.get(), "cpuset.mems", groups, list);
+  const int result = inherit_list(group.get(), "cpuset.cpus", most, list);
+  return result < 0 ? result : inherit_list(group.get(), "cpuset.mems", most, list);
 }
 
 int each_group(int at, const char* path, int (*visit)(int at, const char* name)) {

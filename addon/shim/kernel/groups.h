@@ -8,9 +8,9 @@ namespace nacelle {
 int make_group(int at, const char* path);
 int remove_group(int at, const char* path);
 
-// Copies cpuset.cpus and cpuset.mems of the parent into a v1 group that has none. A parent that has none itself is given some first, and so
-// on: `groups` may be given some, this one and those right above it.
-int inherit_cpuset(int at, const char* path, uint64_t groups);
+// Gives a v1 group cpuset.cpus and cpuset.mems. A group whose list is empty gets that of the nearest group above that has one, and so do
+// those between; at most `most` groups, counted upward from this one, are written to. Returns 0 or -errno.
+int inherit_cpuset(int at, const char* path, uint64_t most);
 
 // Sets the real-time run time of a v1 group and those below it to 0. Groups that are removed with some keep it for an RCU grace period.
 int release_real_time(int at, const char* path);

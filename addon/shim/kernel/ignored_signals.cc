@@ -46,11 +46,12 @@ int ignore_signals() {
   return 0;
 }
 
-void stop_ignoring_signals() {
-  for (const int signal : kIgnored) set_action(signal, Action{});
+void restore_default_signals() {
+  // these can't fail: the signals and the mask are valid
+  for (const int signal : kIgnored) static_cast<void>(set_action(signal, Action{}));
   sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
+  static_cast<void>(sigemptyset(&none));
+  static_cast<void>(sigprocmask(SIG_SETMASK, &none, nullptr));
 }
 
 }  // namespace nacelle

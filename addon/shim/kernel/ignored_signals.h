@@ -1,13 +1,13 @@
 #pragma once
 
-// The signals that the shim ignores. All others have their defaults, also those that whoever started it ignores: a program has its signals
-// from the shim, and starts with the defaults of all.
+// execve keeps ignored signals ignored (signal(7)). The shim ignores these seven, and has set to their defaults all others that it was
+// started with as ignored, so that a clone has only the seven to set back before execve.
 namespace nacelle {
 
 // For the shim. 0 or -errno.
 int ignore_signals();
 
 // For a clone of the shim, before it goes another way: all signals have their defaults, and none is blocked.
-void stop_ignoring_signals();
+void restore_default_signals();
 
 }  // namespace nacelle

@@ -2,6 +2,7 @@
 #include <cstring>
 #include <string>
 
+#include "../kernel/file_io.h"
 #include "../kernel/groups.h"
 #include "../kernel/syscalls.h"
 #include "../layer/remove_tree.h"
@@ -9,12 +10,6 @@
 
 namespace nacelle {
 namespace {
-
-int write_once(int fd, const char* data, size_t size) {
-  const ssize_t count = write(fd, data, size);
-  if (count < 0) return -errno;
-  return static_cast<size_t>(count) == size ? 0 : -EIO;
-}
 
 // A file that has its name once it is written, so that nobody finds it empty.
 int put_named_late(int at, const args::put_file& a) {
@@ -37,14 +32,14 @@ int put_named_first(int at, const args::put_file& a) {
   return result;
 }
 
-constexpr char kAllowed[] = "devices.allow";
+constexpr char kAllowFile[] = "devices.allow";
 
-unique_fd open_allowed(const Context& context, int32_t group) {
-  return unique_fd(openat(context.slots.get(group), kAllowed, O_WRONLY | O_CLOEXEC));
+unique_fd open_allow_file(const Context& context, int32_t group) {
+  return unique_fd(openat(context.slots.get(group), kAllowFile, O_WRONLY | O_CLOEXEC));
 }
 
 // Allows of these letters of access what the group above allows too.
-int allow_device(int fd, const std::string& device, const char* access) {
+int allow_letters(int fd, const std::string& device, const char* access) {
   std::string line = device + ' ' + access;
   const int result = write_once(fd, line.data(), line.size());
   if (result != -EPERM) return result;
@@ -55,6 +50,13 @@ int allow_device(int fd, const std::string& device, const char* access) {
     if (alone < 0 && alone != -EPERM) return alone;
   }
   return 0;
+}
+
+// A rule is in the kernel's words, such as "c 1:3 rwm".
+int allow_device(Context& context, int fd, const std::string& rule) {
+  const size_t end = rule.rfind(' ');
+  const int result = end == std::string::npos ? -EINVAL : allow_letters(fd, rule.substr(0, end), rule.c_str() + end + 1);
+  return result < 0 ? context.on((std::string(kAllowFile) + ": " + rule).c_str(), result) : 0;
 }
 
 }  // namespace
@@ -69,7 +71,7 @@ int run(Context& context, const args::make_group& a) {
 
 int run(Context& context, const args::inherit_cpuset& a) { return inherit_cpuset(context.slots.get(a.at), a.path.text, 1); }
 
-int run(Context&, const args::inherit_cpusets& a) { return inherit_cpuset(AT_FDCWD, a.path.text, a.groups); }
+int run(Context&, const args::inherit_cpusets& a) { return inherit_cpuset(AT_FDCWD, a.path.text, a.most); }
 
 int run(Context& context, const args::release_real_time& a) { return release_real_time(context.slots.get(a.at), a.path.text); }
 
@@ -143,18 +145,17 @@ int run(Context&, const args::join_above& a) {
 }
 
 int run(Context& context, const args::allow_device& a) {
-  const unique_fd fd = open_allowed(context, a.group);
-  return fd ? allow_device(fd.get(), a.device.text, a.access.text) : -errno;
+  const unique_fd fd = open_allow_file(context, a.group);
+  if (!fd) return context.on(kAllowFile, -errno);
+  return allow_device(context, fd.get(), std::string(a.device.text) + ' ' + a.access.text);
 }
 
 int run(Context& context, const args::allow_devices& a) {
-  const unique_fd fd = open_allowed(context, a.group);
-  if (!fd) return context.on(kAllowed, -errno);
+  const unique_fd fd = open_allow_file(context, a.group);
+  if (!fd) return context.on(kAllowFile, -errno);
   for (const Str& rule : a.devices) {
-    const std::string text(rule.text);
-    const size_t end = text.rfind(' ');
-    const int result = end == std::string::npos ? -EINVAL : allow_device(fd.get(), text.substr(0, end), rule.text + end + 1);
-    if (result < 0) return context.on((std::string(kAllowed) + ": " + text).c_str(), result);
+    const int result = allow_device(context, fd.get(), rule.text);
+    if (result < 0) return result;
   }
   return 0;
 }

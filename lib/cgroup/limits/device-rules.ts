@@ -41,17 +41,25 @@ export function deviceWrites(
 }
 
 /**
- * Steps for the writes. What a group above refuses can't be allowed, so for each device only those letters are asked for that can be. What is said of all
- * devices comes first, and what is allowed beside is of one kind, so that one step does for it.
+ * Steps for the writes, in their order. What a group above refuses can't be allowed, so for each device only those letters are asked for that can be.
+ * One step allows all devices that are allowed one after the other.
  */
 export function deviceSteps(writes: readonly Write[], group: Slot): Step[] {
-  const devices = writes.filter(isOfSome).map(({ value }) => value);
-  return [
-    ...writes
-      .filter((write) => !isOfSome(write))
-      .map(({ file, value }): Step => ({ op: 'put', host: true, at: group, path: file, bytes: Buffer.from(value) })),
-    ...(devices.length === 0 ? [] : [{ op: 'allow_devices', host: true, group, devices } as const]),
-  ];
+  const steps: Step[] = [];
+  let devices: string[] | null = null;
+  for (const write of writes) {
+    const { file, value } = write;
+    if (!isOfSome(write)) {
+      devices = null;
+      steps.push({ op: 'put', host: true, at: group, path: file, bytes: Buffer.from(value) });
+    } else if (devices === null) {
+      devices = [value];
+      steps.push({ op: 'allow_devices', host: true, group, devices });
+    } else {
+      devices.push(value);
+    }
+  }
+  return steps;
 }
 
 /** Allows some devices, by their numbers. */

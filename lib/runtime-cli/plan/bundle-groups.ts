@@ -222,7 +222,7 @@ function makeSteps(
   const make: Step = { op: 'make_group', host: true, out: slot, at: NONE, path };
   const parts = path.slice(mountPoint.length).split('/').filter(Boolean);
   const above = parts.slice(0, -1).map((_, index) => join(mountPoint, ...parts.slice(0, index + 1)));
-  if (version === 1 && controllers.includes('cpuset')) return [make, { op: 'inherit_cpusets', host: true, path, groups: above.length + 1 }];
+  if (version === 1 && controllers.includes('cpuset')) return [make, { op: 'inherit_cpusets', host: true, path, most: above.length + 1 }];
   if (wanted.length === 0) return [make];
   // a folder below has what this one is about to hand on, whatever it has now
   const top = handsOn(mountPoint)?.available ?? wanted;

@@ -118,7 +118,7 @@ it('a v1 cpuset gets CPUs and memory nodes, as those above it do, before it gets
     'cpuset.cpus = 0',
   ]);
   // those of ours: not the one in which this process is
-  expect(group.prepare).toContainEqual(expect.objectContaining({ op: 'inherit_cpusets', groups: 3 }));
+  expect(group.prepare).toContainEqual(expect.objectContaining({ op: 'inherit_cpusets', most: 3 }));
 });
 
 describe('a hierarchy in which no group can be made', () => {

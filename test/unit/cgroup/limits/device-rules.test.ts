@@ -154,6 +154,22 @@ describe('the files of v1', () => {
     expect(puts).toEqual(['devices.allow a', 'devices.deny c 1:3 w', 'devices.deny b *:* r']);
   });
 
+  it('keep their order, where only those next to each other are allowed by one step', () => {
+    const write = (file: string, value: string) => ({ controller: 'devices', file, value });
+    const writes = [
+      write('devices.deny', 'a'),
+      write('devices.allow', 'c 1:3 rwm'),
+      write('devices.allow', 'c 1:5 rwm'),
+      write('devices.deny', 'c 1:3 w'),
+      write('devices.allow', 'c 1:7 rwm'),
+    ];
+    const told = deviceSteps(writes, 4).map((step) => {
+      if (step.op === 'put') return `${step.path} ${Buffer.from(step.bytes)}`;
+      return step.op === 'allow_devices' ? step.devices : step.op;
+    });
+    expect(told).toEqual(['devices.deny a', ['c 1:3 rwm', 'c 1:5 rwm'], 'devices.deny c 1:3 w', ['c 1:7 rwm']]);
+  });
+
   it('make no exception for making a device longer than it is, which the kernel asks for alone', () => {
     const list: DeviceRule[] = [
       { type: 'a', access: 'rwm', allow: false },
