@@ -8,6 +8,7 @@ import type { NamespaceType } from '../plan/namespace-types.js';
 import { NONE, type Plan, planOf, Slots } from '../plan/plan.js';
 import type { Step } from '../plan/steps.js';
 import type { Caller } from './caller/caller.js';
+import { mayMakeDevices } from './caller/rights.js';
 import { keepsGroups } from './config/process-facts.js';
 import { NO_CONTAINER, refusal } from './config/runtime-error.js';
 import { type CreateFacts, type CreateRequest, createFacts, type KnownBefore, needsSetgroupsDenied } from './create-facts.js';
@@ -225,7 +226,8 @@ function planInput(
     ...{ ...facts, slots, config, process: program, joined, runtimes: ownTypes(joined), newKeyring, noPivot },
     folder: stateFolder(root, id).path,
     maps: rights.isUser ? null : facts.maps,
-    ...{ makesDevices: !rights.isConfined, isInUsers: rights.isUser },
+    makesDevices: !rights.isConfined && (facts.maps === null || mayMakeDevices(caller.pid)),
+    isInUsers: rights.isUser,
     keepsGroups: keepsGroups(config, rights) || needsSetgroupsDenied(rights, facts.maps),
     pidfdSocket: pidfdSocket === null ? null : caller.absolute(pidfdSocket),
     groups: planBundleGroups({ ...groups, slots, folders, keep, resources: linux?.resources }),

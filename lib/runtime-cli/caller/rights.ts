@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { geteuid } from 'node:process';
 import { mayUseSystemFolder } from '../../native/runtime-dir.js';
 import { attempt } from '../../native/system-errors.js';
+import { capabilityMask } from '../../plan/capability-names.js';
+import { heldCapabilities } from '../../security/capabilities.js';
 import { DEFAULT_ROOT } from '../boot/early-flags.js';
 
 /** With which rights the runtime makes containers. */
@@ -44,7 +46,7 @@ export function rightsOf({
   };
 }
 
-/** Whether a map is that of the machine's first user namespace, where nobody has written one. Pure. */
+/** Whether a map is that of the initial user namespace, where nobody has written one. Pure. */
 function isWholeMap(map: string): boolean {
   return /^\s*0\s+0\s+4294967295\s*$/.test(map);
 }
@@ -55,6 +57,17 @@ export function ownRights(rootless: boolean | null, systemd: boolean): Rights {
     return attempt(`read /proc/self/${name}`, () => readFileSync(`/proc/self/${name}`, 'utf8'));
   });
   return rightsOf({ uid: geteuid?.() ?? 0, uidMap, setgroups, rootless, systemd });
+}
+
+/**
+ * Whether the shim of a process that is root has CAP_MKNOD: a service manager (PrivateDevices=), an engine or who else confines root takes it away.
+ *
+ * @throws SyscallError
+ */
+export function mayMakeDevices(pid: number): boolean {
+  const status = `/proc/${pid}/status`;
+  const held = heldCapabilities(attempt(`read ${status}`, () => readFileSync(status, 'utf8')));
+  return (held & capabilityMask('MKNOD')) !== 0n;
 }
 
 /**

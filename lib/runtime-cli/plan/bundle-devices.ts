@@ -1,10 +1,11 @@
 import type { BundleDevice } from '../../oci-config/config-schema.js';
-import { CLONE, CREATE, PROPAGATION, S_IFBLK, S_IFCHR, S_IFIFO } from '../../plan/constants.js';
-import { type Ground, NONE, type Slots } from '../../plan/plan.js';
+import { CREATE } from '../../plan/constants.js';
+import type { Ground, Slots } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
-import { idOutside } from '../../plan/user-maps.js';
 import type { UserMaps } from '../config/bundle-user-maps.js';
+import { nodeOf } from './device-node.js';
+import { type OutsideNode, ownedOutside } from './outside-devices.js';
 import { takeMount } from './take-mount.js';
 
 /** config-linux.md, "Default Devices". */
@@ -37,10 +38,20 @@ export function isInDev({ path }: BundleDevice): boolean {
   return path.startsWith('/dev/');
 }
 
+/** A device, and whose it is. */
+export interface NamedDevice {
+  readonly device: BundleDevice;
+  /** It is there by itself: config.json does not name it. */
+  readonly isDefault: boolean;
+}
+
 /** A device of config.json takes the place of a default one. */
-export function allDevices(devices: readonly BundleDevice[]): BundleDevice[] {
+export function allDevices(devices: readonly BundleDevice[]): NamedDevice[] {
   const own = new Set(devices.map(({ path }) => path));
-  return [...defaultDevices.filter(({ path }) => !own.has(path)), ...devices];
+  return [
+    ...defaultDevices.filter(({ path }) => !own.has(path)).map((device) => ({ device, isDefault: true })),
+    ...devices.map((device) => ({ device, isDefault: false })),
+  ];
 }
 
 export interface Devices {
@@ -50,22 +61,15 @@ export interface Devices {
 }
 
 /** A device, and where its node is. */
-export interface PlacedDevice {
-  readonly device: BundleDevice;
+export interface PlacedDevice extends NamedDevice {
   readonly root: Slot;
   readonly path: string;
   readonly ground: Ground;
 }
 
-/** A node that is made outside of the container's user namespace, with its owner there, and the slot of the mount that shows it. */
-export interface OutsideNode {
-  readonly device: BundleDevice;
-  readonly mount: Slot;
-}
-
 /** Who makes devices. */
 export interface DeviceMaker {
-  /** The runtime may: it is root of the machine's first user namespace. */
+  /** The runtime may: it is root of the initial user namespace, and where there are `maps` has CAP_MKNOD. */
   readonly makesDevices: boolean;
   /** The ids of a user namespace of the container's, in which nobody makes devices; `null`: it has none. */
   readonly maps: UserMaps | null;
@@ -82,7 +86,7 @@ export function placeDevices(placed: readonly PlacedDevice[], slots: Slots, { ma
   const all = placed.map((one) => ({
     ...one,
     mount: slots.take(),
-    outside: makesDevices && maps !== null ? ownedOutside(one.device, maps) : null,
+    outside: makesDevices && maps !== null && !one.isDefault ? ownedOutside(one.device, maps) : null,
   }));
   return {
     outside: all.flatMap(({ outside, mount }) => (outside === null ? [] : [{ device: outside, mount }])),
@@ -91,43 +95,6 @@ export function placeDevices(placed: readonly PlacedDevice[], slots: Slots, { ma
     ),
     attach: all.map(({ mount, root, path, ground }): Step => ({ op: 'attach', mount, root, path, create: CREATE.file, ...ground })),
   };
-}
-
-/** A device of config.json with the owner that it has outside of a user namespace; `null` for default ones, and where an id has none there. */
-function ownedOutside(device: BundleDevice, maps: UserMaps): BundleDevice | null {
-  if (defaultDevices.includes(device)) return null;
-  const [uid, gid] = [idOutside(maps.uid, device.uid ?? 0), idOutside(maps.gid, device.gid ?? 0)];
-  return uid === null || gid === null ? null : { ...device, uid, gid };
-}
-
-/** Any folder that every host has, and that no step needs meanwhile. */
-const STAGING = '/dev';
-
-/**
- * Makes nodes before a user namespace is entered, in a file system of the host's: those of one that belongs to a user namespace open nothing. It is mounted for
- * the moment, where nobody else sees it, as a mount can be cloned only where it is attached before Linux 6.15.
- */
-export function outsideNodes(nodes: readonly OutsideNode[], slots: Slots, tmpfsOptions: readonly string[]): Step[] {
-  if (nodes.length === 0) return [];
-  const staging = slots.take();
-  return [
-    { op: 'unshare', flags: CLONE.mnt },
-    { op: 'set_propagation', path: '/', propagation: PROPAGATION.slave },
-    {
-      ...{ op: 'filesystem', out: staging, type: 'tmpfs', options: ['mode=700', ...tmpfsOptions] },
-      attributes: MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC,
-    },
-    { op: 'attach_at', mount: staging, at: NONE, path: STAGING },
-    ...nodes.flatMap(({ device, mount }, index): Step[] => {
-      const path = String(index);
-      return [
-        { op: 'mknod', root: staging, path, ...nodeOf(device) },
-        { op: 'clone_mount', out: mount, at: staging, path, recursive: 0 },
-      ];
-    }),
-    { op: 'detach', at: NONE, path: STAGING },
-    { op: 'close', slot: staging },
-  ];
 }
 
 /** Devices and links in a new /dev. */
@@ -143,9 +110,4 @@ export function inDev(dev: Slot, devices: readonly Step[], { isReadOnly }: { rea
 
 function nodeStep({ device, root, path, ground }: PlacedDevice): Step {
   return { op: 'mknod_on', root, path, ...nodeOf(device), ...ground };
-}
-
-function nodeOf({ type, major = 0, minor = 0, fileMode = 0o666, uid = 0, gid = 0 }: BundleDevice) {
-  const kind = type === 'p' ? S_IFIFO : type === 'b' ? S_IFBLK : S_IFCHR;
-  return { mode: kind | fileMode, major, minor, uid, gid };
 }

@@ -3,6 +3,7 @@ import type { NamespaceType } from '../../plan/namespace-types.js';
 import type { Slots } from '../../plan/plan.js';
 import type { UserMaps } from '../config/bundle-user-maps.js';
 import type { ProgramLabels } from '../config/security-labels.js';
+import type { DeviceMaker } from './bundle-devices.js';
 import type { BundleGroups } from './bundle-groups.js';
 import type { MountFacts } from './bundle-mounts.js';
 import type { BundleProgram } from './bundle-process.js';
@@ -10,7 +11,7 @@ import type { ConsoleRequest } from './console-of-plan.js';
 import type { NetDevice } from './net-device-steps.js';
 
 /** Everything that the plan of a container depends on. */
-export interface BundleInput extends Pick<BundleProgram, 'capabilities' | 'limits' | 'filter'> {
+export interface BundleInput extends Pick<BundleProgram, 'capabilities' | 'limits' | 'filter'>, Pick<DeviceMaker, 'makesDevices'> {
   readonly slots: Slots;
   readonly config: BundleConfig;
   readonly process: BundleProcess;
@@ -43,8 +44,6 @@ export interface BundleInput extends Pick<BundleProgram, 'capabilities' | 'limit
   readonly maps: UserMaps | null;
   /** The shim is root of the container's user namespace already. */
   readonly isInUsers: boolean;
-  /** The runtime may make devices: it is root of the machine's first user namespace. */
-  readonly makesDevices: boolean;
   /** The process keeps the runtime's groups: the kernel refuses any change, as one group alone is mapped, or an annotation asks for that. */
   readonly keepsGroups: boolean;
   /** The container goes on without the runtime. */

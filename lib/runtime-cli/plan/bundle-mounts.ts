@@ -8,9 +8,10 @@ import { CREATE, O_PATH, PROPAGATION } from '../../plan/constants.js';
 import { ANYWHERE, NONE, type Slots } from '../../plan/plan.js';
 import { MOUNT_ATTR } from '../../plan/recipe.js';
 import type { Slot, Step } from '../../plan/steps.js';
-import { allDevices, type DeviceMaker, inDev, isInDev, isMade, type OutsideNode, outsideNodes, placeDevices } from './bundle-devices.js';
+import { allDevices, type DeviceMaker, inDev, isInDev, isMade, placeDevices } from './bundle-devices.js';
 import type { GroupFolder } from './bundle-groups.js';
 import { labelOptions } from './label-steps.js';
+import { type OutsideNode, outsideNodes } from './outside-devices.js';
 import { type BoundMount, takeMount } from './take-mount.js';
 
 /** What is known of the host about the mounts. */
@@ -124,10 +125,10 @@ export function planBundleMounts(mounts: readonly BundleMount[], root: Slot, slo
     if (target === '/dev' && type !== 'bind') {
       const isReadOnly = type !== 'tmpfs' && (options.set & MOUNT_ATTR.RDONLY) !== 0;
       const own = placeDevices(
-        allDevices(devices.filter(isInDev)).map((device) => ({
-          device,
+        allDevices(devices.filter(isInDev)).map((named) => ({
+          ...named,
           root: out,
-          path: posix.relative('/dev', device.path),
+          path: posix.relative('/dev', named.device.path),
           ground: ANYWHERE,
         })),
         slots,
@@ -140,11 +141,16 @@ export function planBundleMounts(mounts: readonly BundleMount[], root: Slot, slo
     places.push({ path: target, mount: out, ...(type === 'tmpfs' ? { own: true } : {}) });
   }
   const elsewhere = devices.filter((device) => !isInDev(device));
-  const placed = elsewhere.map((device) => ({ device, root, path: device.path, ground: groundOf(places, device.path) }));
+  const placed = elsewhere.map((device) => ({ device, isDefault: false, root, path: device.path, ground: groundOf(places, device.path) }));
   const others = placeDevices(placed, slots, facts);
   return {
     outside: outsideNodes([...nodes, ...others.outside], slots, labelOptions(facts.label, 'tmpfs', [])),
-    ...{ open: [...open, ...others.open], attach: [...attach, ...others.attach], finish: last, places, proc, nullDevice },
+    open: [...open, ...others.open],
+    attach: [...attach, ...others.attach],
+    finish: last,
+    places,
+    proc,
+    nullDevice,
   };
 }
 

@@ -3,14 +3,15 @@ import { chmodSync, lstatSync, mkdirSync, readFileSync, readlinkSync, writeFileS
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { useLeakCheck } from '../../fixtures/leaks.js';
+import { programFile } from '../../fixtures/node.js';
 import { requires } from '../../fixtures/requires.js';
-import { makeBundle, useRuntimes } from '../../fixtures/runtime-bundle.js';
+import { called, makeBundle, useRuntimes } from '../../fixtures/runtime-bundle.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
 
 useLeakCheck();
-const { describe, it } = requires({ root: true, tools: ['busybox', 'runc'] });
+const { describe, it } = requires({ root: true, tools: ['busybox', 'runc', 'setpriv'] });
 const folder = temporaryFolder();
-const { oci, runc } = useRuntimes(folder);
+const { oci, runc, states } = useRuntimes(folder);
 
 const FIRST = 200_000;
 const COUNT = 65_536;
@@ -87,6 +88,15 @@ describe('a container with a user namespace', () => {
     const told = { code: 0, stdout: '1:7 666 65534\n', stderr: '' };
     expect(await oci('run', '--bundle', bundle, 'ours')).toEqual(told);
     expect(await runc('run', '--bundle', bundle, 'theirs')).toEqual(told);
+  });
+
+  it('has the devices of the host where whoever calls the runtime has not the capability to make any', async () => {
+    const bundle = mappedBundle(['busybox', 'stat', '-c', '%t:%T %a %u', '/dev/full'], ({ linux }) => {
+      linux.devices = [{ type: 'c', path: '/dev/full', major: 1, minor: 7, fileMode: 0o600, uid: 3 }];
+    });
+    const withoutMknod = ['--bounding-set', '-mknod', '--inh-caps', '-mknod'];
+    const command = [process.execPath, programFile('nacelle-oci'), '--root', states, 'run', '--bundle', bundle, 'ours'];
+    expect(await called('setpriv', [...withoutMknod, ...command])).toEqual({ code: 0, stdout: '1:7 666 65534\n', stderr: '' });
   });
 
   it('has more binds than come to its process with one answer of the shim', async () => {

@@ -1,12 +1,13 @@
 import { expect, it } from 'vitest';
 import { ANYWHERE, NONE, Slots } from '../../../lib/plan/plan.js';
-import { allDevices, outsideNodes, placeDevices } from '../../../lib/runtime-cli/plan/bundle-devices.js';
+import { allDevices, placeDevices } from '../../../lib/runtime-cli/plan/bundle-devices.js';
+import { outsideNodes } from '../../../lib/runtime-cli/plan/outside-devices.js';
 
 const own = { type: 'c', path: '/dev/own', major: 1, minor: 3, fileMode: 0o640, uid: 5, gid: 6 } as const;
 const ids = [{ inside: 0, outside: 1000, count: 10 }];
 const maps = { uid: ids, gid: ids };
 const placed = (devices: Parameters<typeof allDevices>[0]) =>
-  allDevices(devices).map((device) => ({ device, root: 1, path: device.path, ground: ANYWHERE }));
+  allDevices(devices).map((named) => ({ ...named, root: 1, path: named.device.path, ground: ANYWHERE }));
 const placedBy = (maker: Parameters<typeof placeDevices>[2], device: Parameters<typeof allDevices>[0][number] = own) =>
   placeDevices(placed([device]), new Slots(), maker);
 
