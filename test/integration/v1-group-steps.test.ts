@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeEach, expect } from 'vitest';
+import { afterEach, beforeEach, expect } from 'vitest';
 import { carryOut } from '../../lib/native/host-work.js';
 import { NONE, planOf } from '../../lib/plan/plan.js';
 import type { Step } from '../../lib/plan/steps.js';
@@ -30,8 +30,8 @@ describe('devices that are allowed in one step', () => {
   let devices = '';
   beforeEach(() => {
     devices = join(topOf('devices'), NAME);
-    return () => carryOut(planOf({ undo: [removed(devices)] }));
   });
+  afterEach(() => carryOut(planOf({ undo: [removed(devices)] })));
 
   const refuseAll: Step = { op: 'put', host: true, at: group, path: 'devices.deny', bytes: Buffer.from('a') };
   const allow = (...rules: string[]): Step => ({ op: 'allow_devices', host: true, group, devices: rules });
@@ -77,8 +77,8 @@ describe('the CPUs that a new group of v1 is given', () => {
     cpuset = join(top, NAME);
     above = join(cpuset, 'above');
     below = join(above, 'below');
-    return () => carryOut(planOf({ undo: [removed(cpuset)] }));
   });
+  afterEach(() => carryOut(planOf({ undo: [removed(cpuset)] })));
 
   const inherit = (path: string, most: number): Step => ({ op: 'inherit_cpusets', host: true, path, most });
 
