@@ -19,7 +19,7 @@ function topOf(controller: string): string {
   return mount.path;
 }
 
-const NAME = `nacelle-steps-${process.pid}`;
+const NAME = `nacelle-test-${process.pid}-steps`;
 
 const group = 0;
 const make = (path: string): Step => ({ op: 'make_group', host: true, out: group, at: NONE, path });
