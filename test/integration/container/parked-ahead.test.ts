@@ -152,7 +152,8 @@ describe('a container that is parked ahead', () => {
             buffer: fc.boolean(),
             stdin: fc.constant('ignore' as const),
             stderr: fc.constantFrom('ignore' as const, 'pipe' as const),
-            maxBuffer: fc.constantFrom(10, 100_000),
+            // what writes more goes on for ever: else it may end before it is killed
+            maxBuffer: fc.constant(100_000),
             copyIn: fc.dictionary(fc.constantFrom('/a', '/new/b', '/etc/c', '/dev/shm/d'), fc.string({ maxLength: 5 })),
             copyOut: fc.subarray(['/a', '/etc', '/missing']),
             cpuTimeLimit: fc.constant(60_000),
