@@ -31,8 +31,8 @@ it('a group has its controllers, though others remove the empty groups above it'
   const count = new Int32Array(new SharedArrayBuffer(4));
   const worker = new Worker(removing, { eval: true, workerData: { folder: dirname(unified), count } });
   try {
-    // the group above, which is empty after a group's removal, goes some times at least
-    for (let round = 0; round < 50 || Atomics.load(count, 0) < 10; round++) {
+    // the group above, which is empty after a group's removal, goes at least twice: a slow machine takes seconds for each
+    for (let round = 0; round < 20 || Atomics.load(count, 0) < 2; round++) {
       await using _group = await Cgroup.create('nacelle-test-emptied', { memory: '64m' });
       expect(readFileSync(join(unified, 'memory.max'), 'utf8').trim()).toBe(String(64 << 20));
     }
