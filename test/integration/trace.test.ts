@@ -64,10 +64,10 @@ describe('NACELLE_TRACE', () => {
   it('tells of runs, also of one whose first part was made ahead, and of one that fails', async () => {
     const { timelines } = await traced(['runs', `dir:${await busyboxRootfs()}`]);
     const runs = timelines.filter(({ name }) => name === 'Container.run');
-    expect(runs).toHaveLength(4);
     for (const run of runs) expectTimes(run);
-    // the first one finds out besides what the machine can do
-    const [, second = [], third = [], failed = []] = runs.map(({ spans }) => spans);
+    // the first one finds out besides what the machine can do, and so many run after the second as it takes until one has been made ahead
+    const [, second = []] = runs.map(({ spans }) => spans);
+    const [ahead = [], failed = []] = runs.slice(-2).map(({ spans }) => spans);
     expect(nodes(second)).toEqual([
       'check the options',
       'prepare and plan',
@@ -77,10 +77,10 @@ describe('NACELLE_TRACE', () => {
       'wait until it has ended',
       'make the result',
     ]);
-    expect(nodes(third)).toContain('encode the rest of the plan');
+    expect(nodes(ahead)).toContain('encode the rest of the plan');
     // the same steps, but for where the first part waited
     const sorted = (spans: readonly Span[]): string[] => stepsOf(spans).sort();
-    expect(sorted(third)).toEqual([...stepsOf(second), 'rest'].sort());
+    expect(sorted(ahead)).toEqual([...stepsOf(second), 'rest'].sort());
     expect(stepsOf(second)).toEqual(expect.arrayContaining(['pivot', 'seccomp', 'exec', 'remove_group']));
     expect(second.map(({ what }) => what)).toEqual(expect.arrayContaining(['clone the first process', 'read what the groups counted']));
     // this execve came back
