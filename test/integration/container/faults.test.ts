@@ -9,6 +9,7 @@ import { requires } from '../../fixtures/requires.js';
 import { busybox } from '../../fixtures/sandbox.js';
 import { type Fault, traced } from '../../fixtures/strace.js';
 import { temporaryFolder } from '../../fixtures/temporary.js';
+import { until } from '../../fixtures/until.js';
 
 useLeakCheck();
 const { describe, it } = requires({ root: true, tools: ['busybox', 'strace'] });
@@ -63,11 +64,17 @@ async function counted(options: RunOptions): Promise<{ ofShim: Map<string, numbe
   return { ofShim: calls.get(shim()) ?? new Map(), ofChild: calls.get(child) ?? new Map() };
 }
 
-/** What a run ends with while the shim's system calls fail, and, with `follow`, those of the processes that it makes. */
+/**
+ * What a run ends with while the shim's system calls fail, and, with `follow`, those of the processes that it makes. On a busy machine one of these makes a
+ * call less, or more, than another one did: so it runs until the call is made that is to fail.
+ */
 async function failing(follow: boolean, fault: Fault, options = onDisk): Promise<unknown> {
-  // one that was made before strace looks would take part unseen
-  await forgetMadeAhead();
-  const { value } = await traced(shim(), folder, { follow, faults: [fault] }, () => run(options).catch((error: unknown) => error));
+  const [value] = await until(`${fault.call} is called for the time ${fault.when} in a run`, async () => {
+    // one that was made before strace looks would take part unseen
+    await forgetMadeAhead();
+    const { value, lines } = await traced(shim(), folder, { follow, faults: [fault] }, () => run(options).catch((error: unknown) => error));
+    return lines.some((line) => line.includes('(INJECTED)')) ? [value] : null;
+  });
   return value;
 }
 
