@@ -16,8 +16,10 @@ namespace nacelle {
 namespace {
 
 constexpr uint32_t kMost = 1024;
-// How long another one waits after one was taken, in ns: a program that ends sooner is told of first.
+// How long another one waits after a program was started, in ns: a program that ends sooner is told of first.
 constexpr uint64_t kPause = 3 * kMillisecond;
+// The same after one was taken: its program may have to wait for links to networks first.
+constexpr uint64_t kStartPause = 20 * kMillisecond;
 // While more than this part of them waits, and more than one, others are begun once no run has begun or ended for so long, in ns: to begin
 // one keeps the shim for longer than a run needs of it.
 constexpr uint32_t kFew = 4;
@@ -46,7 +48,7 @@ Message failed_event(const StepFailure& failure) {
 }  // namespace
 
 Pool::~Pool() {
-  for (const auto& entry : tasks_) entry.first->when_pooled({}, {}, {});
+  for (const auto& entry : tasks_) entry.first->when_pooled({});
 }
 
 void Pool::start(Message& message, std::vector<unique_fd> ahead) {
@@ -164,8 +166,8 @@ void Pool::begin_task(const std::string& name, Message& message) {
   Task* const task = supervisor_.new_task({&client_, number});
   client_.know(number, task);
   tasks_[task] = {Place::kBegun, name};
-  task->when_pooled([this, task, number] { waits(*task, number); }, [this, task] { taken(*task); },
-                    [this, task](const Task&) { ended(*task); });
+  task->when_pooled({[this, task, number] { waits(*task, number); }, [this, task] { taken(*task); }, [this] { started(); },
+                     [this, task](const Task&) { ended(*task); }});
   task->start(message, {}, false);
 }
 
@@ -180,8 +182,13 @@ void Pool::waits(Task& task, uint32_t number) {
 
 void Pool::taken(Task& task) {
   tasks_[&task].place = Place::kTaken;
-  begin_after_run(kPause);
+  begin_after_run(kStartPause);
   tell_when_closed();
+}
+
+void Pool::started() {
+  next_.stop();
+  begin_after_run(kPause);
 }
 
 void Pool::ended(Task& task) {

@@ -64,6 +64,7 @@ class Pool {
   void begin_task(const std::string& name, Message& message);
   void waits(Task& task, uint32_t number);
   void taken(Task& task);
+  void started();
   void ended(Task& task);
   // None is begun any more until the client asks.
   void fail(const StepFailure& failure);

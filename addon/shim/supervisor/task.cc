@@ -373,6 +373,7 @@ void Task::send_started(bool running) {
   if (result < 0) return fail({kInPlan, 0, -result, "hand descriptors out"});
   notice_start(running);
   listeners_.tell(std::move(message));
+  if (when_started_) std::exchange(when_started_, {})();
 }
 
 }  // namespace nacelle

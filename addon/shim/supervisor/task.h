@@ -80,11 +80,17 @@ class Task {
 
   // For whoever keeps a task that no client hears of: calls `ended` once, with the task as it is then.
   void when_ended(std::function<void(const Task&)> ended) { when_ended_ = std::move(ended); }
-  // For whoever has begun a plan without its rest: calls `waits` when it is waited for, and `taken` when it has come.
-  void when_pooled(std::function<void()> waits, std::function<void()> taken, std::function<void(const Task&)> ended) {
-    when_waits_ = std::move(waits);
-    when_taken_ = std::move(taken);
-    when_ended_ = std::move(ended);
+  // For whoever has begun a plan without its rest: calls `waits` when that is waited for, `taken` when it has come, and `started` when the
+  // program runs.
+  struct PooledHooks {
+    std::function<void()> waits, taken, started;
+    std::function<void(const Task&)> ended;
+  };
+  void when_pooled(PooledHooks hooks) {
+    when_waits_ = std::move(hooks.waits);
+    when_taken_ = std::move(hooks.taken);
+    when_started_ = std::move(hooks.started);
+    when_ended_ = std::move(hooks.ended);
   }
   int exit_status() const { return run_.program_status; }
   Cause cause() const { return run_.cause; }
@@ -246,7 +252,7 @@ class Task {
   Timer next_run_;
   Health health_;
   std::function<void(const Task&)> when_ended_;
-  std::function<void()> when_waits_, when_taken_;
+  std::function<void()> when_waits_, when_taken_, when_started_;
   Message end_;                                            // of a task that is kept
   std::vector<std::string> last_words_;                    // of clients, for those who watch
   HostSteps undo_;                                         // or the removal
