@@ -1,53 +1,50 @@
 import { toError, withCleanupError } from '../../errors.js';
 import { releaseAll } from '../../network/bridge/parts.js';
 import { toldOfProfile } from '../options/profiles.js';
-import { withContents } from '../plan/default-mounts.js';
-import { networksFor } from '../start/container-networks.js';
+import { type EtcFiles, withContents } from '../plan/default-mounts.js';
+import { type ContainerNetworks, networksFor } from '../start/container-networks.js';
 import { etcFiles } from '../start/etc-files.js';
 import { letGo } from './launch-pooled.js';
-import type { ParkedContainer } from './parked-containers.js';
+import type { ParkedContainer } from './parked-container.js';
 import { RestShapes } from './rest-shapes.js';
+
+/** The networks of a container that waited without them, and the files that tell it of them. */
+interface Joined {
+  readonly networks: ContainerNetworks;
+  readonly files: EtcFiles;
+  /** The rest of the plan has the address in it, so those kept for other runs don't fit. */
+  readonly shapes: RestShapes;
+}
 
 /**
  * Takes addresses for a container that waits without its networks, as they are taken for one that is made. Where that fails, or can't be, nothing is left
  * of the networks, and the container is let go.
  *
+ * @param of.isAhead for a run that nobody has asked for yet
  * @returns `null`: one of the networks is made by plugins of CNI since, in a network namespace that is made before its container
  * @throws as `networksFor`; SyscallError: a file of the host can't be read
  */
-export async function joinLater(container: ParkedContainer): Promise<ParkedContainer | null> {
-  if (!container.plan.joinsLater) return container;
+export async function joinLater(container: ParkedContainer, of: { readonly isAhead?: boolean } = {}): Promise<ParkedContainer | null> {
+  if (!container.plan.joinsLater || container.networks !== null) return container;
   try {
-    const joined = await onNetworks(container);
-    if (joined === null) await letGo(container);
-    return joined;
+    const joined = await joinedBy(container, of.isAhead ?? false);
+    if (joined !== null) return withNetworks(container, joined);
+    await letGo(container);
+    return null;
   } catch (error) {
     await letGo(container);
     throw toldOfProfile(error, container.options.profile);
   }
 }
 
-async function onNetworks(container: ParkedContainer): Promise<ParkedContainer | null> {
+async function joinedBy(container: ParkedContainer, isAhead: boolean): Promise<Joined | null> {
   const { options } = container;
-  const recorded = container.recorded();
-  const { id, hostname, shim, userns: users, table } = recorded;
-  const networks = await networksFor(options, { id, owner: shim.owner, users, park: false });
+  const { id, hostname, shim, userns: users } = container.recorded();
+  const networks = await networksFor(options, { id, owner: shim.owner, users, park: false, isAhead });
   try {
-    if (networks.namespace !== null) {
-      networks.release();
-      return null;
-    }
-    const contents = etcFiles(options, { hostname, ...networks });
-    const own = { networks, table: { ...table, files: withContents(table.files, contents) } };
-    return {
-      ...container,
-      networks,
-      // the rest of the plan has the address in it, so those kept for other runs don't fit
-      shapes: new RestShapes(),
-      recorded: () => ({ ...recorded, ...own }),
-      prepared: () => ({ ...container.prepared(), ...own }),
-      release: () => releaseAll([networks, container], false),
-    };
+    if (networks.namespace === null) return { networks, files: etcFiles(options, { hostname, ...networks }), shapes: new RestShapes() };
+    networks.release();
+    return null;
   } catch (error) {
     try {
       networks.release();
@@ -56,4 +53,21 @@ async function onNetworks(container: ParkedContainer): Promise<ParkedContainer |
     }
     throw error;
   }
+}
+
+function withNetworks(container: ParkedContainer, joined: Joined): ParkedContainer {
+  const { networks, files, shapes } = joined;
+  const own = () => {
+    const { table } = container.recorded();
+    return { networks, table: { ...table, files: withContents(table.files, files) } };
+  };
+  return {
+    ...container,
+    networks,
+    shapes,
+    recorded: () => ({ ...container.recorded(), ...own() }),
+    prepared: () => ({ ...container.prepared(), ...own() }),
+    forRun: (options) => withNetworks(container.forRun(options), joined),
+    release: () => releaseAll([networks, container], false),
+  };
 }

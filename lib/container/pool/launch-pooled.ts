@@ -9,15 +9,20 @@ import { planPooledRun } from '../plan/pool-plan.js';
 import { isTidiedLater } from '../plan/tidied-later.js';
 import { recordOf } from '../start/container-record.js';
 import { begunWith, insideOf, type Parts } from '../start/launch.js';
-import type { ParkedContainer } from './parked-containers.js';
+import type { ParkedContainer } from './parked-container.js';
 import type { Planned, Rest } from './rest-shapes.js';
 
 /**
  * Gives a container that waits its program, which then runs. A failure leaves nothing but the program's streams, which the caller closes.
  *
+ * @param onSent hears that the plan with these streams is on its way: this process has little to do until the program runs
  * @throws as `Container.run`; the reason of `cancelSignal`
  */
-export async function launchPooled<E extends Encoding>(program: Program<E>, container: ParkedContainer): Promise<Parts<E>> {
+export async function launchPooled<E extends Encoding>(
+  program: Program<E>,
+  container: ParkedContainer,
+  onSent?: (streams: Streams) => void,
+): Promise<Parts<E>> {
   const { parked, networks, release } = container;
   const { cancelSignal } = container.options.process;
   try {
@@ -35,6 +40,7 @@ export async function launchPooled<E extends Encoding>(program: Program<E>, cont
     const starting = isTracing
       ? parked.beginning.goOn(encoded.plan(), descriptors, cancelSignal)
       : parked.beginning.goOnEncoded(encoded, descriptors, cancelSignal);
+    onSent?.(streams);
     const { record, task } = await begunWith(program, starting, () => recordOf(container.recorded(), of.rest));
     const { image, options } = container.recorded();
     tellDenials(task, options.onDenied);
@@ -72,7 +78,8 @@ export async function letGo(container: ParkedContainer | null): Promise<void> {
   container.release();
 }
 
-function restOf({ parked: { name }, options, plan, shapes, prepared }: ParkedContainer, streams: Streams): Rest {
+/** The rest of the plan with these streams, which is kept for the next ones like it. @throws what planning throws */
+export function restOf({ parked: { name }, options, plan, shapes, prepared }: ParkedContainer, streams: Streams): Rest {
   const planned = (): Planned => {
     const own = prepared();
     return { plan: planPooledRun(plan, { streams, park: false, journal: [], ...own }), descriptors: own.slots.descriptors };

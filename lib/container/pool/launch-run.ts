@@ -1,3 +1,4 @@
+import { Deferred } from '../../native/deferred.js';
 import { unlessAborted } from '../../process/abort.js';
 import type { Encoding } from '../../process/options/process-types.js';
 import type { Program } from '../../process/program.js';
@@ -19,11 +20,15 @@ async function launchNoted<E extends Encoding>(program: Program<E>, options: Par
   const shape = parkedAhead.shapeOf(options);
   if (shape === null) return launchIsolated(program, options, { park: false });
   shape.began();
+  const launched = new Deferred<void>();
+  shape.launching(launched.promise);
   try {
     return await launchOfShape(program, options, shape);
   } catch (error) {
     shape.failed();
     throw error;
+  } finally {
+    launched.resolve();
   }
 }
 
@@ -34,7 +39,7 @@ async function launchOfShape<E extends Encoding>(program: Program<E>, options: P
   const parts =
     container === null
       ? await launchIsolated(program, options, { park: false, prewarms: !shape.isServed })
-      : await launchPooled(program, container);
+      : await launchPooled(program, container, (streams) => shape.joinAhead({ options, streams }));
   shape.started(parts.held.task);
   return parts;
 }

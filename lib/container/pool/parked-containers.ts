@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { GroupPlan } from '../../cgroup/group-plan.js';
-import { renamedGroup, renamedPlaces } from '../../cgroup/renamed-group.js';
 import { UnsupportedError } from '../../errors.js';
 import { containerShim } from '../../host/container-shim.js';
 import { networkNamespaceOf } from '../../host/locate.js';
@@ -9,41 +8,22 @@ import { parseReference } from '../../image/formats/reference.js';
 import type { Image } from '../../image/image.js';
 import { findReferred } from '../../image/store/stored-images.js';
 import type { Shim } from '../../native/shim.js';
-import type { Parked } from '../../native/shim-pool.js';
-import type { JoinedNetworks } from '../../network/bridge/join-networks.js';
 import type { CpuClock } from '../../plan/plan.js';
+import { unlessAborted } from '../../process/abort.js';
 import type { ParsedOptions } from '../options/container-options.js';
-import { mayBePooled, type PooledPlan, slotsAfter } from '../plan/pool-plan.js';
+import { mayBePooled } from '../plan/pool-plan.js';
 import { cpuClockOf } from '../start/container-group.js';
 import { usesPlugins } from '../start/container-networks.js';
-import type { Recorded } from '../start/container-record.js';
 import { requireUsers } from '../start/container-users.js';
 import type { Prepared } from '../start/prepare.js';
-import { argvOf, environment } from '../start/program-facts.js';
 import { requireWithoutRoot } from '../start/without-root.js';
+import { JoinedAhead, type SentRun } from './joined-ahead.js';
 import { haveTheirOwn, OwnParts } from './own-parts.js';
-import { NAMED, type PooledParts, type Taken } from './pooled-parts.js';
-import type { RestShapes } from './rest-shapes.js';
+import { type ParkedContainer, parkedFor } from './parked-container.js';
+import type { PooledParts } from './pooled-parts.js';
 import { SharedPart } from './shared-part.js';
 import { FOLDER } from './shown-root.js';
 import { ShownSources } from './shown-sources.js';
-
-/** A container that waits. */
-export interface ParkedContainer {
-  readonly parked: Parked;
-  readonly options: ParsedOptions;
-  readonly plan: PooledPlan;
-  /** The rests of the runs before. */
-  readonly shapes: RestShapes;
-  /** What is noted of it, under its own name. @throws NacelleError `ERR_INVALID_OPTION`: there is no command */
-  recorded(): Recorded;
-  /** What it is planned with. @throws as {@link recorded} */
-  prepared(): Prepared;
-  /** Those that its run has joined; `null`: it has its networks already, or none. */
-  readonly networks: Pick<JoinedNetworks, 'ready' | 'handOver'> | null;
-  /** To be called when the container is gone. */
-  readonly release: () => void;
-}
 
 /** What containers show of the host, as it was when they were begun. */
 interface Shown {
@@ -128,6 +108,7 @@ export class ParkedContainers {
 /** Containers that differ in their names alone: a run may wait for the next one. */
 export class SharedContainers extends ParkedContainers {
   readonly #part: SharedPart;
+  readonly #joined = new JoinedAhead();
   readonly #imageConfig: ImageConfig | null;
 
   private constructor(options: ParsedOptions, part: SharedPart, { shown, imageConfig }: { shown: Shown; imageConfig: ImageConfig | null }) {
@@ -144,9 +125,43 @@ export class SharedContainers extends ParkedContainers {
     return new SharedContainers(options, await SharedPart.begin(options, of), { shown, imageConfig });
   }
 
+  override get ready(): number {
+    return super.ready + this.#joined.ready;
+  }
+
+  override take(options: ParsedOptions): ParkedContainer | null {
+    return (this.canHave(options) ? this.#joined.take(options) : null) ?? super.take(options);
+  }
+
   /** As {@link take}; where none waits, but one is being made, it waits for that. */
   async takeNext(options: ParsedOptions): Promise<ParkedContainer | null> {
-    return this.canHave(options) ? parkedFor(await this.#part.takeNext(options.process.cancelSignal), options) : null;
+    const { cancelSignal } = options.process;
+    await unlessAborted(
+      cancelSignal,
+      () => this.#joined.settled(),
+      () => undefined,
+    );
+    if (!this.canHave(options)) return null;
+    return this.#joined.take(options) ?? parkedFor(await this.#part.takeNext(cancelSignal), options);
+  }
+
+  /** Has the next one that is taken join its networks, if it has any. */
+  joinAhead(run: SentRun): void {
+    const { options } = this.#part.sample;
+    if (options.networks.length === 0) return;
+    const next = async (): Promise<ParkedContainer | null> => parkedFor(await this.#part.takeNext(null), options);
+    this.#joined.begin(next, run);
+  }
+
+  /** Lets the one go that has joined its networks: the next run joins by itself. */
+  leaveNetworks(): Promise<void> {
+    return this.#joined.leave();
+  }
+
+  override async close(runs?: Promise<unknown>): Promise<void> {
+    const closed = super.close(runs);
+    await this.#joined.close();
+    await closed;
   }
 
   /** The same; and the image is what its name is of now, and says what it said, and no network is one of plugins since. @throws ImageError */
@@ -189,59 +204,6 @@ async function groundFor(
   requireWithoutRoot(options);
   const of = { count, shim: await containerShim() };
   return { of, shown: { paths: new ShownSources(pathsOf(options)), network: await sharedNetwork(options) } };
-}
-
-/** `null`: none was taken. */
-function parkedFor(taken: Taken | null, options: ParsedOptions): ParkedContainer | null {
-  if (taken === null) return null;
-  let isHeld = true;
-  const release = (): void => {
-    if (isHeld) taken.release();
-    isHeld = false;
-  };
-  let recorded: Recorded | undefined;
-  let prepared: Prepared | undefined;
-  const noted = (): Recorded => {
-    recorded ??= recordedFor(taken, options);
-    return recorded;
-  };
-  return {
-    parked: taken.parked,
-    options,
-    plan: taken.plan,
-    shapes: taken.shapes,
-    recorded: noted,
-    prepared: () => {
-      prepared ??= preparedFor(taken, noted());
-      return prepared;
-    },
-    networks: null,
-    release,
-  };
-}
-
-/** What was prepared, under the container's own name and with what the run has of its own. */
-function recordedFor({ parked: { name }, of }: Taken, { command, labels, copyIn, copyOut, copyOutMax, process }: ParsedOptions): Recorded {
-  const id = name + of.id.slice(NAMED);
-  const options: ParsedOptions = { ...of.options, command, labels, copyIn, copyOut, copyOutMax, process };
-  const hostname = of.hostname === of.id.slice(0, NAMED) ? name : of.hostname;
-  const config = of.image?.config ?? {};
-  return {
-    ...of,
-    id,
-    options,
-    hostname,
-    argv: argvOf(options, config),
-    program: { ...of.program, env: environment(options, config, hostname) },
-    group: renamedPlaces(of.group, of.id, id),
-    release: () => undefined,
-  };
-}
-
-/** The same with what is planned. */
-function preparedFor({ of, plan }: Taken, recorded: Recorded): Prepared {
-  const group = renamedGroup(of.group, of.id, recorded.id);
-  return { ...recorded, slots: slotsAfter(plan), group, cpuClock: cpuClockOf(recorded.options, group).cpuClock };
 }
 
 /** `null`: the group counts no processor time, which the run must have counted: what is to be said then is found out for the run alone. */

@@ -2,8 +2,10 @@ import { monotonicMs } from '../../native/clock.js';
 import type { Task } from '../../native/task.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { ShapeRuns } from '../start/shape-runs.js';
+import type { SentRun } from './joined-ahead.js';
 import { haveOneShape, withoutRun } from './parkable.js';
-import { type ParkedContainer, SharedContainers } from './parked-containers.js';
+import type { ParkedContainer } from './parked-container.js';
+import { SharedContainers } from './parked-containers.js';
 
 /**
  * The most of one shape that wait. One does for runs with pauses; of runs that follow at once each would wait for the one that is being made. Measured
@@ -16,7 +18,10 @@ const CROWD = 2;
 const MOST_IN_VAIN = 2;
 
 /** What {@link ParkedShape} needs of containers that wait. */
-export type Waiting = Pick<SharedContainers, 'ready' | 'hasFailed' | 'isWatched' | 'isCurrent' | 'want' | 'take' | 'takeNext' | 'close'>;
+export type Waiting = Pick<
+  SharedContainers,
+  'ready' | 'hasFailed' | 'isWatched' | 'isCurrent' | 'want' | 'take' | 'takeNext' | 'joinAhead' | 'leaveNetworks' | 'close'
+>;
 
 /** Has the shim begin so many containers. */
 export type Begin = (options: ParsedOptions, count: number) => Promise<Waiting>;
@@ -38,6 +43,8 @@ export class ParkedShape {
   #parked: Waiting | null = null;
   #beginning: Promise<void> | null = null;
   readonly #closing = new Set<Promise<void>>();
+  /** Runs that may have taken one: to the shim such a container waits until the run's plan is there. */
+  readonly #launching = new Set<Promise<void>>();
   #count = 1;
   #inVain = 0;
 
@@ -74,6 +81,12 @@ export class ParkedShape {
 
   began(): void {
     this.#runs.began();
+  }
+
+  /** A run takes a container, which nobody undoes until this resolves. */
+  launching(launched: Promise<void>): void {
+    this.#launching.add(launched);
+    void launched.then(() => this.#launching.delete(launched));
   }
 
   /** What has begun did not become a container. */
@@ -130,6 +143,16 @@ export class ParkedShape {
     return isAlone ? parked.takeNext(options) : parked.take(options);
   }
 
+  /** The run's plan was sent: where another run is likely, its container joins its networks meanwhile. */
+  joinAhead(run: SentRun): void {
+    if (this.isServed) this.#parked?.joinAhead(run);
+  }
+
+  /** Gives back the address that the next run was to have. */
+  async leaveNetworks(): Promise<void> {
+    await this.#parked?.leaveNetworks();
+  }
+
   get #isCrowded(): boolean {
     return this.#runs.live > CROWD;
   }
@@ -169,7 +192,9 @@ export class ParkedShape {
     this.#parked = null;
     this.#count = 1;
     // what could not be undone stays in the journal, for the next reap
-    const closing = parked.close().catch(() => undefined);
+    const closing = Promise.all(this.#launching)
+      .then(() => parked.close())
+      .catch(() => undefined);
     this.#closing.add(closing);
     void closing.then(() => this.#closing.delete(closing));
   }

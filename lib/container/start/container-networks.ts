@@ -45,6 +45,8 @@ export interface JoiningFor {
   readonly owner: string;
   readonly users: UserNamespacePlan;
   readonly park: boolean;
+  /** It is for a run that nobody has asked for yet. Default: no. */
+  readonly isAhead?: boolean;
 }
 
 /**
@@ -55,7 +57,7 @@ export interface JoiningFor {
 export async function networksFor(options: NetworkOptions, of: JoiningFor): Promise<ContainerNetworks> {
   const { networks, sharedNetworks, sharedGuards: guarded, bandwidth, ports, name, hostname, dns } = options;
   const { cancelSignal: signal } = options.process;
-  const { id, owner, users, park } = of;
+  const { id, owner, users, park, isAhead = false } = of;
   if (networks.some(({ name }) => name === DEFAULT_NETWORK && !keepsBridge(name))) await makeDefaultNetwork(signal ?? undefined);
   const pasta = options.pasta ? requirePasta({ ofOthers: options.userns !== 'host' }) : null;
   const namespace = usesPlugins(options) ? await makeNetworkNamespace(users.kind === 'given' ? users.fd : null) : null;
@@ -65,6 +67,7 @@ export async function networksFor(options: NetworkOptions, of: JoiningFor): Prom
     ...{ id, owner, name, hostname, bandwidth, ports, guarded, dns, asksNames, signal, namespace, pasta },
     canChange: canChange(options),
     isRun: !park,
+    isAhead,
     isConfined: options.egress !== null,
   };
   const joined = await joinNetworks(networks, sharedNetworks, container);

@@ -44,7 +44,7 @@ export interface ImagePruneReport {
  * @param options.afterRemoval keeps what nobody asked to remove: images without a reference, and blobs that were cut off
  */
 export async function prune({ afterRemoval = false } = {}, root = storeRoot()): Promise<ImagePruneReport> {
-  await endSpareUses();
+  await endSpareUses('layers');
   const held = await hold([], root);
   const trash: string[] = [];
   try {

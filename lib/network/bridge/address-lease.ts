@@ -3,6 +3,7 @@ import { hasCode, invalidOption, NacelleError } from '../../errors.js';
 import { delay, monotonicMs } from '../../native/clock.js';
 import { NONE, type Slots } from '../../plan/plan.js';
 import { unlessAborted } from '../../process/abort.js';
+import { endSpareUses } from '../../store/spare-uses.js';
 import { type Address, type Cidr, hostOf } from '../address.js';
 import { numbersAfter } from '../ipam/address-numbers.js';
 import { addressAt, inSubnet, numberIn } from '../ipam/subnet.js';
@@ -32,6 +33,8 @@ export interface LeaseFor {
   readonly option: string;
   /** Tells the container's attachments apart. */
   readonly place: number;
+  /** It is for a run that nobody has asked for yet: it waits for no address, and others like it keep theirs. Default: no. */
+  readonly isAhead?: boolean;
 }
 
 /** A container's addresses in one network, one of each subnet. */
@@ -72,7 +75,7 @@ export function leaseAddress(name: string, record: NetworkRecord, of: LeaseFor):
 const GOING = { patience: 2000, every: 10 };
 
 /**
- * The same, and once more where nothing is left but what a killed process had offered, or what containers had that have ended, and whose links the
+ * The same, and once more where nothing is left but what was taken for runs that nobody has asked for yet, what a killed process had offered, or what containers had that have ended, and whose links the
  * kernel is about to remove.
  *
  * @param of.signal its abort ends the waiting for others
@@ -86,8 +89,11 @@ export async function leaseFreeAddress(
   try {
     return leaseAddress(name, record, of);
   } catch (error) {
-    if (!hasCode(error, 'EADDRINUSE', 'ERR_NO_ADDRESS')) throw error;
-    const clear = (): Promise<boolean> => withNetwork(name, async () => removeVoidOffers(name));
+    if (!hasCode(error, 'EADDRINUSE', 'ERR_NO_ADDRESS') || of.isAhead) throw error;
+    const clear = async (): Promise<boolean> => {
+      await endSpareUses('addresses');
+      return withNetwork(name, async () => removeVoidOffers(name));
+    };
     if (await unlessAborted(of.signal, clear, () => undefined)) return leaseAddress(name, record, of);
     return await leaseWhenGone(name, record, of, error);
   }

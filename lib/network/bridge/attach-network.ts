@@ -103,6 +103,8 @@ export interface JoiningContainer {
   readonly isConfined: boolean;
   /** Its abort ends the waiting for others, with its reason. */
   readonly signal: AbortSignal | null;
+  /** It is for a run that nobody has asked for yet. Default: no. */
+  readonly isAhead?: boolean;
 }
 
 /** Numbers of a container's links begin here: the kernel's own first ones (lo, and of some modules) have small numbers. */

@@ -37,6 +37,18 @@ describe('a container that is parked ahead of a run on a network', () => {
     expect(await told('gone')).toEqual({ held: [], ...NOTHING });
   });
 
+  it('has the address that was offered while the run before went on, and no name until then', async () => {
+    expect(await told('ahead')).toEqual({ address: 'offered', names: [], ...NOTHING });
+  });
+
+  it('gives that address back where the network is removed', async () => {
+    expect(await told('removed')).toEqual({ offered: expect.stringMatching(/^10\.4\.0\.\d+$/), ...NOTHING });
+  });
+
+  it('gives it to another container where it is the last', async () => {
+    expect(await told('full')).toEqual({ refused: 'ERR_NO_ADDRESS', ...NOTHING });
+  });
+
   it('is on the network as that is by then', async () => {
     expect(await told('anew')).toEqual({ lines: [expect.stringMatching(/^10\.6\.0\.\d+\/24$/), '1'], missing: 'ERR_NO_NETWORK' });
   });

@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { type ParsedOptions, parseAnew } from '../../../../lib/container/options/container-options.js';
+import type { SentRun } from '../../../../lib/container/pool/joined-ahead.js';
 import type { ParkedAhead } from '../../../../lib/container/pool/parked-ahead.js';
-import type { ParkedContainer } from '../../../../lib/container/pool/parked-containers.js';
+import type { ParkedContainer } from '../../../../lib/container/pool/parked-container.js';
 import type { ParkedShape, Waiting } from '../../../../lib/container/pool/parked-shape.js';
 import { Deferred } from '../../../../lib/native/deferred.js';
 import type { RunEnd } from '../../../../lib/native/task.js';
@@ -31,6 +32,8 @@ class Noted implements Waiting {
   isWatched = true;
   isAsIs = true;
   isClosed = false;
+  readonly sent: SentRun[] = [];
+  hasLeft = false;
   /** What a look at the image waits for. */
   looked: Promise<void> = Promise.resolve();
   constructor(count: number) {
@@ -52,6 +55,12 @@ class Noted implements Waiting {
     this.ready = Math.max(this.ready, 1);
     return this.take();
   }
+  joinAhead(run: SentRun): void {
+    this.sent.push(run);
+  }
+  async leaveNetworks(): Promise<void> {
+    this.hasLeft = true;
+  }
   async close(): Promise<void> {
     this.isClosed = true;
   }
@@ -59,6 +68,7 @@ class Noted implements Waiting {
 
 const TAKEN: ParkedContainer = Object.create(null);
 const END: RunEnd = Object.create(null);
+const SENT: SentRun = Object.create(null);
 
 let parkedAhead: ParkedAhead;
 let made: Noted[];
@@ -162,6 +172,40 @@ it('undoes what nobody takes within a second, and begins anew', async () => {
 it('keeps more where a single run finds none, and no more than four', async () => {
   for (let i = 0; i < 6; i++) await run();
   expect(states()).toEqual([4]);
+});
+
+it('has the next one join its networks while a run goes on, unless none is likely or there is a crowd', async () => {
+  const sent = async (): Promise<number> => {
+    const { shape, end } = await begin();
+    shape.joinAhead(SENT);
+    await end();
+    return made.flatMap((one) => one.sent).length;
+  };
+  expect([await sent(), await sent(), await sent(), await sent()]).toEqual([0, 0, 1, 2]);
+  const others = [await begin(), await begin()];
+  expect(await sent()).toBe(2);
+  for (const { end } of others) await end();
+  expect(await sent()).toBe(3);
+  await run('one', 101);
+  expect(await sent()).toBe(3);
+});
+
+it('gives back addresses, and undoes nothing', async () => {
+  for (let i = 0; i < 3; i++) await run();
+  await parkedAhead.leaveNetworks();
+  expect([states(), made.map(({ hasLeft }) => hasLeft)]).toEqual([[2], [true]]);
+});
+
+it('undoes what waits when the runs that have taken one are on their way', async () => {
+  for (let i = 0; i < 2; i++) await run();
+  const launched = new Deferred<void>();
+  parkedAhead.shapeOf(options())?.launching(launched.promise);
+  const undone = parkedAhead.undo();
+  await settled();
+  expect(states()).toEqual([1]);
+  launched.resolve();
+  await undone;
+  expect(states()).toEqual(['closed']);
 });
 
 it('gives up where two were parked in vain, unless a run has taken one', async () => {
