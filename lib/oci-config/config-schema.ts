@@ -68,11 +68,7 @@ const schedulerSchema = json.object({
 const offsetSchema = json.object({ secs: maybeSigned, nanosecs: maybe(unsigned.max(999_999_999)) });
 
 /** A list as cpuset(7) writes it; an empty text is none, as Go writes it. */
-function numberList(what: string) {
-  return json.string().refine((list) => list === '' || cpuMask(list) !== null, `must be a list of ${what} such as '0-3,7'`);
-}
-
-const processors = numberList('processors');
+const processors = json.string().refine((list) => list === '' || cpuMask(list) !== null, "must be a list of processors such as '0-3,7'");
 
 /** An id that is missing is root's, as Go's zero is. */
 const idOrRoot = id.nullish().transform((value) => value ?? 0);
@@ -144,11 +140,24 @@ const linkName = json
   .string()
   .refine((name) => /^[^\s/:\0]{1,15}$/.test(name) && name !== '.' && name !== '..', 'must be the name of a network device');
 
-/** MPOL_* and MPOL_F_* (config-linux.md, "Memory policy"). */
+/** With runc's words for what is wrong, which callers look for. */
+const invalidPolicy = (what: string, right: string): string => `is an invalid memory policy ${what}: must be ${right}`;
+const invalidMode = invalidPolicy('mode', `one of ${memoryModes.join(', ')}`);
+const invalidFlag = invalidPolicy('flag', `one of ${memoryFlags.join(', ')}`);
+const invalidNodes = invalidPolicy('node list', "numbers of nodes such as '0-3,7'");
+
+/** MPOL_* and MPOL_F_* (config-linux.md, "Memory policy"). An empty one says nothing. */
 const memoryPolicySchema = json
-  .object({ mode: json.oneOf(memoryModes), nodes: maybe(numberList('nodes')), flags: list(json.oneOf(memoryFlags)) })
+  .object({
+    mode: maybe(json.oneOf(memoryModes, invalidMode)),
+    nodes: maybe(json.string().refine((nodes) => nodes === '' || cpuMask(nodes) !== null, invalidNodes)),
+    flags: list(json.oneOf(memoryFlags, invalidFlag)),
+  })
+  .refine(({ mode, nodes, flags }) => mode !== undefined || (!nodes && flags.length === 0), { path: ['mode'], message: invalidMode })
+  .transform(({ mode = 'MPOL_DEFAULT', nodes, flags }) => ({ mode, nodes, flags }))
   .refine(({ mode, nodes, flags }) => !takesNoNodes(mode) || (!nodes && flags.length === 0), {
-    ...{ path: ['nodes'], message: 'and flags are for other modes than MPOL_DEFAULT and MPOL_LOCAL' },
+    path: ['nodes'],
+    message: 'and flags are for other modes than MPOL_DEFAULT and MPOL_LOCAL, for which set_mempolicy(2) says invalid argument',
   })
   .refine(({ mode, nodes }) => takesNoNodes(mode) || mode === 'MPOL_PREFERRED' || Boolean(nodes), {
     ...{ path: ['nodes'], message: 'is missing: this mode needs some' },

@@ -224,10 +224,11 @@ export function literal<const T extends string | number>(only: T): Field<T> {
   );
 }
 
-export function oneOf<const T extends string>(names: readonly T[]): Field<T> {
+/** @param problem what is said of any other value; default: what the names are, and which was meant */
+export function oneOf<const T extends string>(names: readonly T[], problem?: string): Field<T> {
   return new Field<T>(
     (value) => names.find((name) => name === value) ?? WRONG,
-    () => z.enum(names),
+    () => z.enum(names, problem),
   );
 }
 

@@ -88,13 +88,20 @@ export function placeDevices(placed: readonly PlacedDevice[], slots: Slots, { ma
     mount: slots.take(),
     outside: makesDevices && maps !== null && !one.isDefault ? ownedOutside(one.device, maps) : null,
   }));
+  const bound = all.filter(({ outside }) => outside === null);
   return {
     outside: all.flatMap(({ outside, mount }) => (outside === null ? [] : [{ device: outside, mount }])),
-    open: all.flatMap(({ device, outside, mount }) =>
-      outside === null ? [takeMount({ out: mount, path: device.path, recursive: 0, ns })] : [],
-    ),
+    open: [
+      ...bound.map(({ device, mount }) => takeMount({ out: mount, path: device.path, recursive: 0, ns })),
+      ...bound.map(({ mount }) => onlyToBeOpened(mount)),
+    ],
     attach: all.map(({ mount, root, path, ground }): Step => ({ op: 'attach', mount, root, path, create: CREATE.file, ...ground })),
   };
+}
+
+/** A program can do nothing with the host's node but open it. */
+function onlyToBeOpened(mount: Slot): Step {
+  return { op: 'set_mount', mount, recursive: 0, set: MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC, clear: 0, propagation: 0 };
 }
 
 /** Devices and links in a new /dev. */

@@ -19,6 +19,7 @@ describe('the memory policy of a container', () => {
     [{ mode: 'MPOL_PREFERRED', nodes: '0', flags: ['MPOL_F_RELATIVE_NODES'] }, 'prefer=relative:0'],
     [{ mode: 'MPOL_LOCAL' }, 'local'],
     [{ mode: 'MPOL_DEFAULT', nodes: '' }, 'default'],
+    [{}, 'default'],
   ])('is %j for its program, and for one that enters it', async (memoryPolicy, expected) => {
     const ask = ['busybox', 'awk', '{ print $2; exit }', '/proc/self/numa_maps'];
     const bundle = makeBundle(folder, ['sh', '-c', `${ask[0]} awk '${ask[2]}' ${ask[3]}; busybox sleep 1000`], (config) => {
@@ -30,12 +31,14 @@ describe('the memory policy of a container', () => {
     expect(await oci('run', '--bundle', short, 'two')).toMatchObject({ code: 0, stdout: `${expected}\n` });
   });
 
-  it('is refused by its field', async () => {
+  it('is refused by its field, with runc’s words', async () => {
     for (const [memoryPolicy, words] of [
-      [{ mode: 'MPOL_NONE', nodes: '0' }, 'linux.memoryPolicy.mode'],
+      [{ mode: 'MPOL_NONE', nodes: '0' }, 'linux.memoryPolicy.mode is an invalid memory policy mode'],
+      [{ nodes: '0-7' }, 'linux.memoryPolicy.mode is an invalid memory policy mode'],
+      [{ mode: 'MPOL_BIND', nodes: '0-9876543210' }, 'linux.memoryPolicy.nodes is an invalid memory policy node'],
       [{ mode: 'MPOL_BIND' }, 'linux.memoryPolicy.nodes'],
       [{ mode: 'MPOL_LOCAL', nodes: '0' }, 'linux.memoryPolicy.nodes'],
-      [{ mode: 'MPOL_BIND', nodes: '0', flags: ['MPOL_F_NONE'] }, 'linux.memoryPolicy.flags'],
+      [{ mode: 'MPOL_BIND', nodes: '0', flags: ['MPOL_F_NONE'] }, 'linux.memoryPolicy.flags[0] is an invalid memory policy flag'],
       [{ mode: 'MPOL_BIND', nodes: '1000' }, 'set the memory policy: EINVAL'],
     ] as const) {
       const bundle = makeBundle(folder, ['true'], (config) => Object.assign(config.linux, { memoryPolicy }));

@@ -37,7 +37,7 @@ describe('a container with a user namespace', () => {
     chmodSync(secret, 0o700);
     const script = [
       'busybox tr -s " " < /proc/self/uid_map; id -u; id -g; cat /bound/file',
-      'echo x > /made && busybox chown 7:8 /made; busybox stat -c "%F %t:%T" /dev/null; echo gone > /dev/null; busybox head -c 3 /dev/zero | busybox wc -c',
+      'echo x > /made && busybox chown 7:8 /made; busybox stat -c "%F %t:%T" /dev/null; echo gone > /dev/null; busybox grep -c " /dev/null .*nosuid,.*noexec" /proc/self/mountinfo; busybox head -c 3 /dev/zero | busybox wc -c',
       'ulimit -Hn; cat /proc/self/oom_score_adj; busybox grep -c . /proc/sys/kernel/cap_last_cap; busybox ls /sys/fs/cgroup > /dev/null && echo groups',
     ];
     const bundle = mappedBundle(['sh', '-c', script.join(';')], (config) => {
@@ -53,7 +53,7 @@ describe('a container with a user namespace', () => {
         .trim()
         .split('\n')
         .map((line) => line.trim()),
-    ).toEqual([...[`0 ${FIRST} ${COUNT}`, '0', '0', 'bound', 'character special file 1:3', '3', '2000', '500', '1', 'groups']]);
+    ).toEqual([...[`0 ${FIRST} ${COUNT}`, '0', '0', 'bound', 'character special file 1:3', '1', '3', '2000', '500', '1', 'groups']]);
     const made = lstatSync(join(bundle, 'rootfs/made'));
     expect([made.uid, made.gid]).toEqual([FIRST + 7, FIRST + 8]);
   });

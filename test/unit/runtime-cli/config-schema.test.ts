@@ -46,7 +46,7 @@ describe('config.json', () => {
     [['process', 'user', 'uid'], -1, 'process.user.uid must be at least 0'],
     [['process', 'rlimits', 0, 'soft'], 2000, 'process.rlimits[0].soft must be at most hard'],
     [['process', 'execCPUAffinity'], { final: '3-1' }, "process.execCPUAffinity.final must be a list of processors such as '0-3,7'"],
-    [['linux', 'memoryPolicy'], { mode: 'MPOL_BIND', nodes: '3-1' }, "linux.memoryPolicy.nodes must be a list of nodes such as '0-3,7'"],
+    [['linux', 'memoryPolicy'], { mode: 'MPOL_BIND', nodes: '3-1' }, 'linux.memoryPolicy.nodes is an invalid memory policy node list'],
     [['process', 'env'], ['A\0B'], 'process.env[0] must have no NUL'],
     [['ociVersion'], '2.0.0', 'ociVersion must be a version 1.x.y'],
     [['root'], undefined, 'root is missing'],
