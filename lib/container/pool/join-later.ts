@@ -17,24 +17,34 @@ interface Joined {
 }
 
 /**
+ * Takes addresses for a run's container that waits without its networks, if it does. Where that fails, or can't be, the container is let go.
+ *
+ * @returns as {@link joinNow}
+ * @throws as {@link joinNow}
+ */
+export async function joinLater(container: ParkedContainer): Promise<ParkedContainer | null> {
+  if (!container.plan.joinsLater || container.networks !== null) return container;
+  try {
+    const joined = await joinNow(container, { isAhead: false });
+    if (joined === null) await letGo(container);
+    return joined;
+  } catch (error) {
+    await letGo(container);
+    throw toldOfProfile(error, container.options.profile);
+  }
+}
+
+/**
  * Takes addresses for a container that waits without its networks, as they are taken for one that is made. Where that fails, or can't be, nothing is left
- * of the networks, and the container is let go.
+ * of the networks.
  *
  * @param of.isAhead for a run that nobody has asked for yet
  * @returns `null`: one of the networks is made by plugins of CNI since, in a network namespace that is made before its container
  * @throws as `networksFor`; SyscallError: a file of the host can't be read
  */
-export async function joinLater(container: ParkedContainer, of: { readonly isAhead?: boolean } = {}): Promise<ParkedContainer | null> {
-  if (!container.plan.joinsLater || container.networks !== null) return container;
-  try {
-    const joined = await joinedBy(container, of.isAhead ?? false);
-    if (joined !== null) return withNetworks(container, joined);
-    await letGo(container);
-    return null;
-  } catch (error) {
-    await letGo(container);
-    throw toldOfProfile(error, container.options.profile);
-  }
+export async function joinNow(container: ParkedContainer, { isAhead }: { readonly isAhead: boolean }): Promise<ParkedContainer | null> {
+  const joined = await joinedBy(container, isAhead);
+  return joined && withNetworks(container, joined);
 }
 
 async function joinedBy(container: ParkedContainer, isAhead: boolean): Promise<Joined | null> {

@@ -1,6 +1,6 @@
 import type { Streams } from '../../process/streams/child-end.js';
 import type { ParsedOptions } from '../options/container-options.js';
-import { joinLater } from './join-later.js';
+import { joinNow } from './join-later.js';
 import { letGo, restOf } from './launch-pooled.js';
 import type { ParkedContainer } from './parked-container.js';
 
@@ -10,33 +10,42 @@ export interface SentRun {
   readonly streams: Streams;
 }
 
+/** The container that the next run takes. */
+interface Next {
+  readonly waiting: ParkedContainer;
+  /** The same with its networks; `null`: it has none yet. */
+  readonly joined: ParkedContainer | null;
+}
+
 /**
  * Of the containers that wait without their networks, the one that the next run takes: it has an address, and its plan is encoded, while the run before is
  * under way. It has no link, no name and no lease yet, only what this process offers.
  */
 export class JoinedAhead {
-  #joined: ParkedContainer | null = null;
+  #next: Next | null = null;
   #joining: Promise<void> | null = null;
   /** None could join, or all are to go. */
   #isOver = false;
 
   get ready(): number {
-    return this.#joined === null ? 0 : 1;
+    return this.#next === null ? 0 : 1;
   }
 
-  /** Has one join, unless one has. @param next takes one; `null`: there is none */
-  begin(next: () => Promise<ParkedContainer | null>, before: SentRun): void {
-    if (this.#isOver || this.#joined !== null || this.#joining !== null) return;
-    const settle = (joined: ParkedContainer | null): void => {
-      this.#joined = joined;
+  /** Has one join, unless one has. @param take takes one; `null`: there is none */
+  begin(take: () => Promise<ParkedContainer | null>, before: SentRun): void {
+    if (this.#isOver || this.#next !== null || this.#joining !== null) return;
+    this.#joining = this.#join(take, before).finally(() => {
       this.#joining = null;
-    };
-    const refuse = (): void => {
-      // the next runs join by themselves, and get the failure themselves if there is one
-      this.#isOver = true;
-      settle(null);
-    };
-    this.#joining = joined(next, before).then(settle, refuse);
+    });
+  }
+
+  async #join(take: () => Promise<ParkedContainer | null>, before: SentRun): Promise<void> {
+    // the runs do both by themselves where it fails, and get the failure themselves if there is one
+    const waiting = await take().catch(() => null);
+    if (waiting === null) return;
+    const joined = await joinedFor(waiting, before).catch(() => null);
+    this.#isOver ||= joined === null;
+    this.#next = { waiting, joined };
   }
 
   /** Resolves when none is about to join. */
@@ -44,36 +53,40 @@ export class JoinedAhead {
     await this.#joining;
   }
 
-  /** `null`: none has joined. */
+  /** `null`: there is none. */
   take(options: ParsedOptions): ParkedContainer | null {
-    const joined = this.#joined;
-    this.#joined = null;
-    return joined?.forRun(options) ?? null;
+    const next = this.#next;
+    this.#next = null;
+    return next === null ? null : (next.joined ?? next.waiting).forRun(options);
   }
 
-  /** Lets the one go that has joined. */
+  /** Gives back the address. The container waits on without one. @throws SyscallError */
   async leave(): Promise<void> {
     await this.#joining;
-    const joined = this.#joined;
-    this.#joined = null;
-    await letGo(joined);
+    const next = this.#next;
+    if (next === null) return;
+    this.#next = { ...next, joined: null };
+    next.joined?.networks?.release();
   }
 
-  /** The same; and none joins any more. */
+  /** Lets the container go, and has none join any more. */
   async close(): Promise<void> {
     this.#isOver = true;
-    await this.leave();
+    await this.#joining;
+    const next = this.#next;
+    this.#next = null;
+    await letGo(next && (next.joined ?? next.waiting));
   }
 }
 
-async function joined(next: () => Promise<ParkedContainer | null>, { options, streams }: SentRun): Promise<ParkedContainer | null> {
-  const container = await next();
-  const joined = container && (await joinLater(container, { isAhead: true }));
+/** @throws as {@link joinNow}; what planning throws */
+async function joinedFor(waiting: ParkedContainer, { options, streams }: SentRun): Promise<ParkedContainer | null> {
+  const joined = await joinNow(waiting, { isAhead: true });
   try {
     if (joined !== null) restOf(joined.forRun(options), streams);
     return joined;
   } catch (error) {
-    await letGo(joined);
+    joined?.networks?.release();
     throw error;
   }
 }

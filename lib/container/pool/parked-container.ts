@@ -22,7 +22,7 @@ export interface ParkedContainer {
   /** What it is planned with. @throws as {@link recorded} */
   prepared(): Prepared;
   /** Those that its run has joined; `null`: it has its networks already, or none. */
-  readonly networks: Pick<JoinedNetworks, 'ready' | 'handOver'> | null;
+  readonly networks: Pick<JoinedNetworks, 'ready' | 'handOver' | 'release'> | null;
   /** The same container for another run. */
   forRun(options: ParsedOptions): ParkedContainer;
   /** To be called when the container is gone. */

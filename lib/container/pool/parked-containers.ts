@@ -136,12 +136,17 @@ export class SharedContainers extends ParkedContainers {
   /** As {@link take}; where none waits, but one is being made, it waits for that. */
   async takeNext(options: ParsedOptions): Promise<ParkedContainer | null> {
     const { cancelSignal } = options.process;
-    await unlessAborted(
+    const settled = unlessAborted(
       cancelSignal,
       () => this.#joined.settled(),
       () => undefined,
     );
-    if (!this.canHave(options)) return null;
+    // what was aborted is told by who takes one
+    const isInTime = await settled.then(
+      () => true,
+      () => false,
+    );
+    if (!isInTime || !this.canHave(options)) return null;
     return this.#joined.take(options) ?? parkedFor(await this.#part.takeNext(cancelSignal), options);
   }
 
@@ -153,7 +158,7 @@ export class SharedContainers extends ParkedContainers {
     this.#joined.begin(next, run);
   }
 
-  /** Lets the one go that has joined its networks: the next run joins by itself. */
+  /** Gives back the address of the next one: its run joins by itself. @throws SyscallError */
   leaveNetworks(): Promise<void> {
     return this.#joined.leave();
   }
