@@ -125,8 +125,10 @@ export class ShimPool {
   /**
    * As {@link take}; where none waits, it waits for the next one that does. `null`: there is none to come, another one has taken it, or the signal was
    * aborted: then it is left to others.
+   *
+   * @param how.keepsAlive whether the event loop lives until then
    */
-  async takeNext(cancelSignal: AbortSignal | null = null): Promise<Parked | null> {
+  async takeNext(cancelSignal: AbortSignal | null = null, { keepsAlive = true } = {}): Promise<Parked | null> {
     if (cancelSignal?.aborted) return null;
     const taken = this.take();
     if (taken !== null || this.#isOver || this.#isClosed || this.#count === 0) return taken;
@@ -137,10 +139,15 @@ export class ShimPool {
     };
     this.#asking.add(asking);
     cancelSignal?.addEventListener('abort', leave, { once: true });
-    this.#connection.ref();
-    await asking.promise.finally(() => this.#connection.unref());
+    await (keepsAlive ? this.during(asking.promise) : asking.promise);
     cancelSignal?.removeEventListener('abort', leave);
     return this.#hasFailed || cancelSignal?.aborted ? null : this.#shift();
+  }
+
+  /** Keeps the event loop alive until that has settled. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    this.#connection.ref();
+    return work.finally(() => this.#connection.unref());
   }
 
   /** How many are to wait from now on. Those beyond that which wait already are not undone. */

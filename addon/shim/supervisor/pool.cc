@@ -123,6 +123,8 @@ void Pool::begin_later(uint64_t pause_ns) {
 
 // A run has begun, or has ended.
 void Pool::begin_after_run(uint64_t pause_ns) {
+  // the timer is that of whoever waits for the mounts then
+  if (is_closing_) return;
   if (count(Place::kWaits) <= std::max(wanted_ / kFew, 1U)) return begin_later(pause_ns);
   next_.stop();
   begin_later(kQuiet);
@@ -186,10 +188,7 @@ void Pool::taken(Task& task) {
   tell_when_closed();
 }
 
-void Pool::started() {
-  next_.stop();
-  begin_after_run(kPause);
-}
+void Pool::started() { begin_after_run(kPause); }
 
 void Pool::ended(Task& task) {
   const auto found = tasks_.find(&task);

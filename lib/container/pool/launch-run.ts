@@ -20,26 +20,34 @@ async function launchNoted<E extends Encoding>(program: Program<E>, options: Par
   const shape = parkedAhead.shapeOf(options);
   if (shape === null) return launchIsolated(program, options, { park: false });
   shape.began();
-  const launched = new Deferred<void>();
-  shape.launching(launched.promise);
   try {
-    return await launchOfShape(program, options, shape);
+    const parts = await launchOfShape(program, options, shape);
+    shape.started(parts.held.task);
+    return parts;
   } catch (error) {
     shape.failed();
     throw error;
-  } finally {
-    launched.resolve();
   }
 }
 
 async function launchOfShape<E extends Encoding>(program: Program<E>, options: ParsedOptions, shape: ParkedShape): Promise<Parts<E>> {
-  const { cancelSignal } = options.process;
-  const waiting = await unlessAborted(cancelSignal, () => shape.take(options), letGo);
-  const container = waiting === null ? null : await joinLater(waiting);
-  const parts =
-    container === null
-      ? await launchIsolated(program, options, { park: false, prewarms: !shape.isServed })
-      : await launchPooled(program, container, (streams) => shape.joinAhead({ options, streams }));
-  shape.started(parts.held.task);
-  return parts;
+  const parts = await launchWaiting(program, options, shape);
+  return parts ?? launchIsolated(program, options, { park: false, prewarms: !shape.isServed });
+}
+
+/** `null`: none waits. */
+async function launchWaiting<E extends Encoding>(
+  program: Program<E>,
+  options: ParsedOptions,
+  shape: ParkedShape,
+): Promise<Parts<E> | null> {
+  const launched = new Deferred<void>();
+  shape.launching(launched.promise);
+  try {
+    const waiting = await unlessAborted(options.process.cancelSignal, () => shape.take(options), letGo);
+    const container = waiting === null ? null : await joinLater(waiting);
+    return container && (await launchPooled(program, container, (streams) => shape.joinAhead({ options, streams })));
+  } finally {
+    launched.resolve();
+  }
 }

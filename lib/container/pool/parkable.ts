@@ -27,7 +27,7 @@ const RULES: Readonly<Record<keyof ParsedOptions, Rule>> = {
   files: ({ files }) => files.length === 0,
   namespaces: areItsOwn,
   userns: ({ userns }) => userns === 'host',
-  // before the run begins nothing of them is taken but an address, which this process gives to whoever else asks for it. A setting may be of a link, which
+  // before the run begins nothing of them is taken but an address, which this thread gives to whoever else asks for it. A setting may be of a link, which
   // isn't there then
   networks: ({ networks, sysctls }) => networks.length === 0 || Object.keys(sysctls).length === 0,
   networkOf: ({ networkOf }) => networkOf === null,

@@ -71,11 +71,6 @@ export class ParkedAhead {
     return this.#shapes.undo();
   }
 
-  /** Gives back the addresses that were taken for runs to come. */
-  async leaveNetworks(): Promise<void> {
-    await Promise.all(this.#shapes.oldestFirst().map((shape) => shape.leaveNetworks()));
-  }
-
   /** Undoes all that waits, and forgets the shapes, with what was parked in vain. */
   forget(): Promise<void> {
     this.#pausedUntilMs = 0;
@@ -89,4 +84,3 @@ export const parkedAhead = new ParkedAhead();
 
 // the layers below these may be what is removed
 addSpareUses('layers', () => parkedAhead.undo());
-addSpareUses('addresses', () => parkedAhead.leaveNetworks());

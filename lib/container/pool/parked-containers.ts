@@ -138,7 +138,7 @@ export class SharedContainers extends ParkedContainers {
     const { cancelSignal } = options.process;
     const settled = unlessAborted(
       cancelSignal,
-      () => this.#joined.settled(),
+      () => this.#part.during(this.#joined.settled()),
       () => undefined,
     );
     // what was aborted is told by who takes one
@@ -154,19 +154,14 @@ export class SharedContainers extends ParkedContainers {
   joinAhead(run: SentRun): void {
     const { options } = this.#part.sample;
     if (options.networks.length === 0) return;
-    const next = async (): Promise<ParkedContainer | null> => parkedFor(await this.#part.takeNext(null), options);
+    const next = async (): Promise<ParkedContainer | null> => parkedFor(await this.#part.takeNext(null, { keepsAlive: false }), options);
     this.#joined.begin(next, run);
   }
 
-  /** Gives back the address of the next one: its run joins by itself. @throws SyscallError */
-  leaveNetworks(): Promise<void> {
-    return this.#joined.leave();
-  }
-
   override async close(runs?: Promise<unknown>): Promise<void> {
-    const closed = super.close(runs);
-    await this.#joined.close();
-    await closed;
+    const closed = await Promise.allSettled([super.close(runs), this.#joined.close()]);
+    const failed = closed.find((one) => one.status === 'rejected');
+    if (failed) throw failed.reason;
   }
 
   /** The same; and the image is what its name is of now, and says what it said, and no network is one of plugins since. @throws ImageError */

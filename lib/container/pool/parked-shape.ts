@@ -20,7 +20,7 @@ const MOST_IN_VAIN = 2;
 /** What {@link ParkedShape} needs of containers that wait. */
 export type Waiting = Pick<
   SharedContainers,
-  'ready' | 'hasFailed' | 'isWatched' | 'isCurrent' | 'want' | 'take' | 'takeNext' | 'joinAhead' | 'leaveNetworks' | 'close'
+  'ready' | 'hasFailed' | 'isWatched' | 'isCurrent' | 'want' | 'take' | 'takeNext' | 'joinAhead' | 'close'
 >;
 
 /** Has the shim begin so many containers. */
@@ -43,7 +43,7 @@ export class ParkedShape {
   #parked: Waiting | null = null;
   #beginning: Promise<void> | null = null;
   readonly #closing = new Set<Promise<void>>();
-  /** Runs that may have taken one: to the shim such a container waits until the run's plan is there. */
+  /** Of runs that may have taken one: to the shim such a container waits until the run's plan is there. */
   readonly #launching = new Set<Promise<void>>();
   #count = 1;
   #inVain = 0;
@@ -146,11 +146,6 @@ export class ParkedShape {
   /** The run's plan was sent: where another run is likely, its container joins its networks meanwhile. */
   joinAhead(run: SentRun): void {
     if (this.isServed) this.#parked?.joinAhead(run);
-  }
-
-  /** Gives back the address that the next run was to have. */
-  async leaveNetworks(): Promise<void> {
-    await this.#parked?.leaveNetworks();
   }
 
   get #isCrowded(): boolean {

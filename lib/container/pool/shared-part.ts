@@ -70,8 +70,13 @@ export class SharedPart implements PooledParts {
   }
 
   /** The same; where none waits, but one is being made, it waits for that. */
-  async takeNext(cancelSignal: AbortSignal | null): Promise<Taken | null> {
-    return this.#taken(await this.#pool.takeNext(cancelSignal));
+  async takeNext(cancelSignal: AbortSignal | null, how?: { readonly keepsAlive: boolean }): Promise<Taken | null> {
+    return this.#taken(await this.#pool.takeNext(cancelSignal, how));
+  }
+
+  /** Keeps the event loop alive until that has settled. */
+  during<T>(work: Promise<T>): Promise<T> {
+    return this.#pool.during(work);
   }
 
   /** How many are to wait from now on. */

@@ -133,9 +133,9 @@ export function keepsBridge(name: string): boolean {
 
 /** Lets a network's bridge go at once when nobody in this process uses it any more. What was taken for runs that nobody has asked for yet is no use. */
 export async function dropIdleBridge(name: string): Promise<void> {
+  await endSpareUses('addresses');
   const key = networkFolder(name);
   const keeper = keepers.get(key);
-  if (keeper && keeper.users > 0) await endSpareUses('addresses');
   if (keeper && keeper.users === 0) await letGo(key, keeper);
 }
 

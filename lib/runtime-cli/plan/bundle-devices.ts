@@ -99,7 +99,7 @@ export function placeDevices(placed: readonly PlacedDevice[], slots: Slots, { ma
   };
 }
 
-/** A program can do nothing with the host's node but open it. */
+/** A program opens the host's node, as it does one of its own; it maps nothing of that for execution. */
 function onlyToBeOpened(mount: Slot): Step {
   return { op: 'set_mount', mount, recursive: 0, set: MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC, clear: 0, propagation: 0 };
 }

@@ -45,6 +45,10 @@ describe('a container that is parked ahead of a run on a network', () => {
     expect(await told('removed')).toEqual({ offered: expect.stringMatching(/^10\.4\.0\.\d+$/), ...NOTHING });
   });
 
+  it('gives it back though its shape is given up already', async () => {
+    expect(await told('unlikely')).toEqual(NOTHING);
+  });
+
   it('gives it to another container where it is the last', async () => {
     expect(await told('full')).toEqual({ refused: 'ERR_NO_ADDRESS', ...NOTHING });
   });

@@ -136,11 +136,11 @@ describe('a resident planner', () => {
       limit(limitFor(pid, 5));
       const ended = await oci('exec', 'one', 'busybox', 'true');
       limit(hard);
-      // one that the planner was about to close was counted as open: it had the pair, and not what comes after that
-      return ended.stderr.includes('EMFILE') ? null : ended;
+      // one that the planner was about to close may have been counted as open: it had the pair, and not always what comes after that
+      const fronts = started();
+      return fronts.length > 0 ? { ended, fronts } : null;
     });
-    expect(done).toMatchObject({ code: 0, stderr: '' });
-    expect(started()).toEqual(['exec one busybox true']);
+    expect(done).toMatchObject({ ended: { code: 0, stderr: '' }, fronts: ['exec one busybox true'] });
     expect(await oci('exec', 'one', 'busybox', 'true')).toMatchObject({ code: 0, stderr: '' });
     expect([started(), planners()]).toEqual([[], [pid]]);
   });

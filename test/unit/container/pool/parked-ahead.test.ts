@@ -33,7 +33,6 @@ class Noted implements Waiting {
   isAsIs = true;
   isClosed = false;
   readonly sent: SentRun[] = [];
-  hasLeft = false;
   /** What a look at the image waits for. */
   looked: Promise<void> = Promise.resolve();
   constructor(count: number) {
@@ -57,9 +56,6 @@ class Noted implements Waiting {
   }
   joinAhead(run: SentRun): void {
     this.sent.push(run);
-  }
-  async leaveNetworks(): Promise<void> {
-    this.hasLeft = true;
   }
   async close(): Promise<void> {
     this.isClosed = true;
@@ -188,12 +184,6 @@ it('has the next one join its networks while a run goes on, unless none is likel
   expect(await sent()).toBe(3);
   await run('one', 101);
   expect(await sent()).toBe(3);
-});
-
-it('gives back addresses, and undoes nothing', async () => {
-  for (let i = 0; i < 3; i++) await run();
-  await parkedAhead.leaveNetworks();
-  expect([states(), made.map(({ hasLeft }) => hasLeft)]).toEqual([[2], [true]]);
 });
 
 it('undoes what waits when the runs that have taken one are on their way', async () => {
