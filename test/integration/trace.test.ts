@@ -68,15 +68,10 @@ describe('NACELLE_TRACE', () => {
     // the first one finds out besides what the machine can do, and so many run after the second as it takes until one has been made ahead
     const [, second = []] = runs.map(({ spans }) => spans);
     const [ahead = [], failed = []] = runs.slice(-2).map(({ spans }) => spans);
-    expect(nodes(second)).toEqual([
-      'check the options',
-      'prepare and plan',
-      'encode the plan',
-      'send the plan',
-      'wait until the program runs',
-      'wait until it has ended',
-      'make the result',
-    ]);
+    const [toItsStart, toItsEnd] = [nodes(second).slice(0, 5), nodes(second).slice(5)];
+    expect(toItsStart).toEqual(['check the options', 'prepare and plan', 'encode the plan', 'send the plan', 'wait until the program runs']);
+    // the result is made while the shim undoes the rest, which may be done first
+    expect(toItsEnd.sort()).toEqual(['make the result', 'wait until it has ended']);
     expect(nodes(ahead)).toContain('encode the rest of the plan');
     // the same steps, but for where the first part waited
     const sorted = (spans: readonly Span[]): string[] => stepsOf(spans).sort();
