@@ -21,6 +21,8 @@ export class ParkedAhead {
   /** By `ParsedOptions.alike`; `null`: such a container is not parked. */
   #ofOptions = new WeakMap<object, ParkedShape | null>();
   readonly #begins: Begin | undefined;
+  /** What is undone of shapes that are not remembered any more. */
+  readonly #going = new Set<Promise<void>>();
   #pausedUntilMs = 0;
 
   /** @param begins default: in this process's shim */
@@ -43,7 +45,10 @@ export class ParkedAhead {
     const folder = workingFolder();
     if (folder === null || !isParkable(options)) return null;
     const hooks = {
-      onUnused: (shape: ParkedShape): void => this.#shapes.remove(shape),
+      onUnused: (shape: ParkedShape): void => {
+        this.#shapes.remove(shape);
+        this.#goes(shape.undo());
+      },
       onMore: (shape: ParkedShape): void => this.#makeRoomFor(shape),
     };
     return this.#shapes.find((one) => one.isOf(options, folder)) ?? new ParkedShape(options, folder, hooks, this.#begins);
@@ -53,7 +58,12 @@ export class ParkedAhead {
     const oldest = this.#shapes.putFirst(shape);
     // it was to be used again
     if (oldest?.isLikely) this.#pausedUntilMs = monotonicMs() + PAUSE;
-    void oldest?.forget();
+    if (oldest) this.#goes(oldest.forget());
+  }
+
+  #goes(undone: Promise<void>): void {
+    this.#going.add(undone);
+    void undone.then(() => this.#going.delete(undone));
   }
 
   #makeRoomFor(shape: ParkedShape): void {
@@ -67,8 +77,8 @@ export class ParkedAhead {
   }
 
   /** Undoes all that waits. */
-  undo(): Promise<void> {
-    return this.#shapes.undo();
+  async undo(): Promise<void> {
+    await Promise.all([this.#shapes.undo(), ...this.#going]);
   }
 
   /** Undoes all that waits, and forgets the shapes, with what was parked in vain. */

@@ -33,6 +33,8 @@ class Noted implements Waiting {
   isAsIs = true;
   isClosed = false;
   readonly sent: SentRun[] = [];
+  /** What its end waits for. */
+  gone: Promise<void> = Promise.resolve();
   /** What a look at the image waits for. */
   looked: Promise<void> = Promise.resolve();
   constructor(count: number) {
@@ -58,6 +60,7 @@ class Noted implements Waiting {
     this.sent.push(run);
   }
   async close(): Promise<void> {
+    await this.gone;
     this.isClosed = true;
   }
 }
@@ -184,6 +187,22 @@ it('has the next one join its networks while a run goes on, unless none is likel
   expect(await sent()).toBe(3);
   await run('one', 101);
   expect(await sent()).toBe(3);
+});
+
+it('has undone what waited of a shape that is not remembered any more, too', async () => {
+  for (let i = 0; i < 2; i++) await run();
+  const gone = new Deferred<void>();
+  for (const one of made) one.gone = gone.promise;
+  clock.pause();
+  let isUndone = false;
+  const undone = parkedAhead.undo().then(() => {
+    isUndone = true;
+  });
+  await settled();
+  expect([isUndone, states()]).toEqual([false, [1]]);
+  gone.resolve();
+  await undone;
+  expect(states()).toEqual(['closed']);
 });
 
 it('undoes what waits when the runs that have taken one are on their way', async () => {
