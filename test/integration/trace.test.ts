@@ -69,7 +69,13 @@ describe('NACELLE_TRACE', () => {
     const [, second = []] = runs.map(({ spans }) => spans);
     const [ahead = [], failed = []] = runs.slice(-2).map(({ spans }) => spans);
     const [toItsStart, toItsEnd] = [nodes(second).slice(0, 5), nodes(second).slice(5)];
-    expect(toItsStart).toEqual(['check the options', 'prepare and plan', 'encode the plan', 'send the plan', 'wait until the program runs']);
+    expect(toItsStart).toEqual([
+      'check the options',
+      'prepare and plan',
+      'encode the plan',
+      'send the plan',
+      'wait until the program runs',
+    ]);
     // the result is made while the shim undoes the rest, which may be done first
     expect(toItsEnd.sort()).toEqual(['make the result', 'wait until it has ended']);
     expect(nodes(ahead)).toContain('encode the rest of the plan');

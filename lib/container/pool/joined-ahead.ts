@@ -98,7 +98,7 @@ export class JoinedAhead {
       next?.joined?.networks?.release();
     } finally {
       all.delete(this);
-      await letGo(next && next.waiting);
+      await letGo(next?.waiting ?? null);
     }
   }
 }
