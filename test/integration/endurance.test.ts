@@ -25,7 +25,7 @@ function held(): Record<string, number> {
   };
 }
 
-const COUNT = rounds(400, 1000);
+const COUNT = rounds(200, 1000);
 
 describe(`${COUNT} containers one after the other, and 64 at once`, () => {
   const kinds: RunOptions[] = [

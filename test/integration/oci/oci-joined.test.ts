@@ -99,7 +99,7 @@ describe('namespaces that are joined by path', () => {
     expect(shapeOf(inside, pids).slice(0, 2)).toEqual(types.slice(0, 2).map(whose));
   });
 
-  const count = rounds(25, 600);
+  const count = rounds(12, 600);
   it(`are those that runc joins, in ${count} mixes (seed ${seed})`, { timeout: 3_600_000 }, async () => {
     const random = seededRandom(seed);
     const pids = await pods();
