@@ -21,7 +21,7 @@ export interface ParkedContainer {
   recorded(): Recorded;
   /** What it is planned with. @throws as {@link recorded} */
   prepared(): Prepared;
-  /** Those that its run has joined; `null`: it has its networks already, or none. */
+  /** Those that were joined for its run; `null`: it has joined none yet, or was made with all that it has. */
   readonly networks: Pick<JoinedNetworks, 'ready' | 'handOver' | 'release'> | null;
   /** The same container for another run. */
   forRun(options: ParsedOptions): ParkedContainer;

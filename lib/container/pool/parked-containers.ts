@@ -150,7 +150,7 @@ export class SharedContainers extends ParkedContainers {
     return this.#joined.take(options) ?? parkedFor(await this.#part.takeNext(cancelSignal), options);
   }
 
-  /** Has the next one that is taken join its networks, if it has any. */
+  /** A run was sent: has the container of the next one join its networks. None is taken where the shape has no networks. */
   joinAhead(run: SentRun): void {
     const { options } = this.#part.sample;
     if (options.networks.length === 0) return;
