@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "../wire/plan.h"
 #include "events.h"
@@ -50,14 +51,15 @@ int Calls::read(Call& call, Message& message, std::vector<unique_fd> ahead) {
 }
 
 void Calls::run(Call& call, bool last_try) {
-  context_.outputs = &call.outputs;
-  context_.output_count = call.output_count;
+  // those of the task itself, which may still have steps before it has told of them
+  std::string* const outputs = std::exchange(context_.outputs, &call.outputs);
+  const uint32_t output_count = std::exchange(context_.output_count, call.output_count);
   context_.slots.note(&call.filled);
   StepFailure failure;
   const HostSteps::Outcome outcome = call.steps.run(context_, last_try, failure);
   context_.slots.note(nullptr);
-  call.output_count = context_.output_count;
-  context_.outputs = nullptr;
+  call.output_count = std::exchange(context_.output_count, output_count);
+  context_.outputs = outputs;
   if (outcome == HostSteps::Outcome::kBusy) {
     call.retry.start(loop_, monotonic_ns() + kMillisecond,
                      [this, &call] { run(call, monotonic_ns() - call.began_ns >= call.steps.patience()); });
