@@ -132,8 +132,8 @@ export class Container<E extends Encoding = Encoding> implements AsyncDisposable
   }
 
   /**
-   * Runs a program in a container of its own and resolves when all of it is gone, but for its control groups where nothing else is left: these go next, while
-   * Node stays alive, and a failure of that is told by a `NacelleWarning` with the code `ERR_CLEANUP`. What the program did is in the
+   * Runs a program in a container of its own and resolves when all of it is gone, but for its control groups and what networks by bridges have given it, where
+   * nothing else is left: these go next, while Node stays alive, and a failure of that is told by a `NacelleWarning` with the code `ERR_CLEANUP`. What the program did is in the
    * result; with `reject: true` a failure rejects.
    *
    * From the second run within a second on whose options differ in nothing but what a run of a pool may have of its own, containers are made for the next

@@ -15,6 +15,11 @@ const NOTHING_YET: Undone = { undoErrors: [], notStartedAgain: null };
 /** What is undone of programs whose results are there. */
 export const undoing = new Set<Promise<void>>();
 
+/** Resolves when all is undone of programs whose results are there by now. */
+export async function allUndone(): Promise<void> {
+  await Promise.all(undoing);
+}
+
 /**
  * Lets a result go ahead of what is undone: that is waited for only where it is behind, as when processes of others stay in many groups. What fails is told
  * by a warning then, and `reap()` tries again. Whoever wants to wait for it has `task.ended`.

@@ -14,6 +14,7 @@ import { ACCOUNTS, planCopyIn } from './copy-in.js';
 import { mayBeRefused } from './device-nodes.js';
 import { groundOf, type Place } from './ground.js';
 import { planLaterMounts } from './later-mounts.js';
+import { leaveLater } from './leave-later.js';
 import { DEV, PROC } from './mount-table.js';
 import { isNew, planNamespaces } from './namespace-steps.js';
 import { inOneRow, keepsChildren, linkSettings, type NetworkSteps, networkSteps } from './network-steps.js';
@@ -78,6 +79,8 @@ export interface ContainerPlan extends PlanParts {
    * after its end.
    */
   readonly uppers: readonly Slot[];
+  /** Of the steps that undo, those that give back what it has of its networks, where these may come behind its result. */
+  readonly leave: readonly Step[];
 }
 
 /**
@@ -125,7 +128,8 @@ export function planContainer(head: Head, input: PlanInput): ContainerPlan {
     ...planDenials(input.program, listener),
   };
   const { mountNamespace, user } = kept;
-  return { first: head.first, rest, mountNamespace, user, master: streams.terminal?.master ?? NONE, uppers: root.uppers };
+  const leave = leaveLater(input.networks.attachments, networks.undo);
+  return { first: head.first, rest, mountNamespace, user, master: streams.terminal?.master ?? NONE, uppers: root.uppers, leave };
 }
 
 /** What is on disk, or may be read after the end, is undone in order. */

@@ -133,6 +133,15 @@ export function keepsChildren({ attachments }: Pick<NetworkPlan, 'attachments'>)
   return attachments.some((attachment) => 'child' in attachment);
 }
 
+/** Steps that remove the links of a container to bridges, with a slot for their socket. Pure. */
+export function removePortsBy(socket: Slot, attachments: readonly Attachment[]): Step[] {
+  return [
+    { op: 'netlink_socket', host: true, out: socket, ns: NONE, protocol: NETLINK_ROUTE },
+    ...removePorts(attachments, socket),
+    { op: 'close', host: true, slot: socket },
+  ];
+}
+
 function removePorts(attachments: readonly Attachment[], outside: Slot): Step[] {
   return attachments.flatMap((one): Step[] =>
     'port' in one ? [{ op: 'remove_links', host: true, socket: outside, group: one.port.index }] : [],

@@ -6,6 +6,7 @@ import { hostPortSteps } from '../../network/relay/host-ports.js';
 import { NONE, type Plan, planOf, REFUSE_DESCRIPTORS, Slots, type Stage, slotsOf } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
 import { findUser, type TailSteps } from '../../process/program-steps.js';
+import type { ParsedOptions } from '../options/container-options.js';
 import { planDenials } from './call-filter.js';
 import { type ContainerPlan, killGroupOf, linksAfter, saveUser, terminalSteps } from './container-plan.js';
 import { type Head, wholeStages } from './container-stages.js';
@@ -16,8 +17,9 @@ import { FILES_OF_NETWORKS } from './default-mounts.js';
 import { mayBeRefused } from './device-nodes.js';
 import { groundOf } from './ground.js';
 import { planLaterMounts } from './later-mounts.js';
+import { leaveLater } from './leave-later.js';
 import { DEV, type MountTable, PROC, pathIn } from './mount-table.js';
-import { inOneRow, networkSteps, settingsForLinks } from './network-steps.js';
+import { inOneRow, type NetworkPlan, networkSteps, removePortsBy, settingsForLinks } from './network-steps.js';
 import type { PlanInput, TreeInput } from './plan-input.js';
 import { boundSet, limitSteps, planProcess } from './process-steps.js';
 import { stopCarriers } from './stop-carriers.js';
@@ -35,6 +37,8 @@ export interface PooledPlan {
   readonly joinsLater: boolean;
   /** Steps that undo what the first part has made, but for its groups. */
   readonly undo: readonly Step[];
+  /** Of these, as those of {@link ContainerPlan.leave}. */
+  readonly leave: readonly Step[];
   /** The first slot of a run's own. */
   readonly free: Slot;
 }
@@ -83,7 +87,8 @@ export function planPooled(head: Head, input: TreeInput, { joinsLater = false } 
     undo: [...undo, ...group.undo],
     ...killGroupOf(group),
   });
-  return { first, head, tree, protect: confine.rest, joinsLater, undo, free: slots.take() };
+  const leave = leaveLater(joined.attachments, networks.undo);
+  return { first, head, tree, protect: confine.rest, joinsLater, undo, leave, free: slots.take() };
 }
 
 /** The slots of the first part that the rest may name. */
@@ -97,9 +102,13 @@ export function slotsAfter({ free }: PooledPlan): Slots {
   return new Slots(free);
 }
 
-/** What a run adds to a container of a pool: the second part of the plan. Pure. */
-export function planPooledRun(pooled: PooledPlan, input: PlanInput): ContainerPlan {
-  const { first, head, tree, protect, undo } = pooled;
+/**
+ * What a run adds to a container of a pool: the second part of the plan. Pure.
+ *
+ * @param of.isLinked it has the links of {@link planLinks}
+ */
+export function planPooledRun(pooled: PooledPlan, input: PlanInput, { isLinked = false } = {}): ContainerPlan {
+  const { first, head, tree, protect, undo, leave } = pooled;
   const { options, slots, group } = input;
   const { root, places } = tree;
   const kept = { mountNamespace: slots.take(), user: slots.take() };
@@ -122,7 +131,7 @@ export function planPooledRun(pooled: PooledPlan, input: PlanInput): ContainerPl
       ],
     },
   );
-  const networks = networksOfRun(pooled, input);
+  const networks = networksOfRun(pooled, input, isLinked);
   const steps: Step[] = [
     ...fillFiles(pooled, input),
     ...streams.openNull,
@@ -153,15 +162,43 @@ export function planPooledRun(pooled: PooledPlan, input: PlanInput): ContainerPl
     ...(input.cpuClock === null ? {} : { cpuClock: input.cpuClock }),
     ...planDenials(input.program, listener),
   });
-  return { first, rest, ...kept, master: terminal?.master ?? NONE, uppers: [] };
+  const left = [...leave, ...leaveLater(input.networks.attachments, networks.undo)];
+  return { first, rest, ...kept, master: terminal?.master ?? NONE, uppers: [], leave: left };
 }
 
 /** What the shim does for networks that are the run's to join, before the process goes on. */
-function networksOfRun({ joinsLater }: PooledPlan, { networks: joined, options, slots }: PlanInput): Pick<TaskSteps, 'prepare' | 'undo'> {
+function networksOfRun(
+  { joinsLater }: PooledPlan,
+  { networks: joined, options, slots }: PlanInput,
+  isLinked: boolean,
+): Pick<TaskSteps, 'prepare' | 'undo'> {
   if (!joinsLater) return { prepare: [], undo: [] };
   const { prepare, undo } = joined.steps(slots);
-  const { links, end } = networkSteps(joined, { slots, proc: NONE, isAgain: false, kept: NONE, bandwidth: options.bandwidth });
+  const unlinked = isLinked ? { ...joined, attachments: [] } : joined;
+  const { links, end } = networkSteps(unlinked, { slots, proc: NONE, isAgain: false, kept: NONE, bandwidth: options.bandwidth });
   return { prepare: [...prepare, ...links, ...end], undo };
+}
+
+/** Host steps that make the links of a container, and those that remove them before its end: with its network namespace they go by themselves. */
+export interface LinkSteps {
+  readonly make: readonly Step[];
+  readonly remove: readonly Step[];
+}
+
+/**
+ * The links of a container that waits without its networks, before its run, which does all else. Pure.
+ *
+ * @returns `null` where more than links would have to go: a way of this machine's own (macvlan, ipvlan), or a limit of what is sent
+ */
+export function planLinks(
+  pooled: PooledPlan,
+  { attachments, hasIpv6 }: Pick<NetworkPlan, 'attachments' | 'hasIpv6'>,
+  { bandwidth }: Pick<ParsedOptions, 'bandwidth'>,
+): LinkSteps | null {
+  if (bandwidth !== null || !attachments.every((one) => 'port' in one)) return null;
+  const plan = { attachments, hasIpv6, names: null, pasta: null, canChange: false };
+  const { links, end } = networkSteps(plan, { slots: slotsAfter(pooled), proc: NONE, isAgain: false, kept: NONE, bandwidth });
+  return { make: [...links, ...end], remove: removePortsBy(slotsAfter(pooled).take(), attachments) };
 }
 
 /** The files are bound from the staging folder, so what is written there is seen at their places. */

@@ -65,6 +65,11 @@ async function joinedBy(container: ParkedContainer, isAhead: boolean): Promise<J
   }
 }
 
+/** The same container when its networks have their links. The rests that it has are others then. */
+export function withLinks(container: ParkedContainer, shapes = new RestShapes()): ParkedContainer {
+  return { ...container, isLinked: true, shapes, forRun: (options) => withLinks(container.forRun(options), shapes) };
+}
+
 function withNetworks(container: ParkedContainer, joined: Joined): ParkedContainer {
   const { networks, files, shapes } = joined;
   const own = () => {

@@ -59,7 +59,7 @@ export async function launchPooled<E extends Encoding>(
         keepsInside: false,
         changes: null,
         onDenied: options.onDenied,
-        isTidiedLater: isTidiedLater(of.rest, options),
+        isTidiedLater: isTidiedLater(of, options),
         networks: new Map(),
         release,
       },
@@ -79,10 +79,10 @@ export async function letGo(container: ParkedContainer | null): Promise<void> {
 }
 
 /** The rest of the plan with these streams, which is kept for the next ones like it. @throws what planning throws */
-export function restOf({ parked: { name }, options, plan, shapes, prepared }: ParkedContainer, streams: Streams): Rest {
+export function restOf({ parked: { name }, options, plan, shapes, prepared, isLinked }: ParkedContainer, streams: Streams): Rest {
   const planned = (): Planned => {
     const own = prepared();
-    return { plan: planPooledRun(plan, { streams, park: false, journal: [], ...own }), descriptors: own.slots.descriptors };
+    return { plan: planPooledRun(plan, { streams, park: false, journal: [], ...own }, { isLinked }), descriptors: own.slots.descriptors };
   };
   return shapes.restOf(options, { name, streams, plan: planned });
 }

@@ -27,8 +27,8 @@ const RULES: Readonly<Record<keyof ParsedOptions, Rule>> = {
   files: ({ files }) => files.length === 0,
   namespaces: areItsOwn,
   userns: ({ userns }) => userns === 'host',
-  // before the run begins nothing of them is taken but an address, which this thread gives to whoever else asks for it. A setting may be of a link, which
-  // isn't there then
+  // before the run begins nothing of them is taken but an address, with a link, which this thread gives to whoever else asks for it. A setting may be of a
+  // link, which isn't there then
   networks: ({ networks, sysctls }) => networks.length === 0 || Object.keys(sysctls).length === 0,
   networkOf: ({ networkOf }) => networkOf === null,
   pasta: ({ pasta }) => !pasta,

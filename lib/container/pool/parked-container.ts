@@ -22,7 +22,9 @@ export interface ParkedContainer {
   /** What it is planned with. @throws as {@link recorded} */
   prepared(): Prepared;
   /** Those that were joined for its run; `null`: it has joined none yet, or was made with all that it has. */
-  readonly networks: Pick<JoinedNetworks, 'ready' | 'handOver' | 'release'> | null;
+  readonly networks: Pick<JoinedNetworks, 'attachments' | 'hasIpv6' | 'ready' | 'handOver' | 'release'> | null;
+  /** The links to these were made before its run. */
+  readonly isLinked: boolean;
   /** The same container for another run. */
   forRun(options: ParsedOptions): ParkedContainer;
   /** To be called when the container is gone. */
@@ -58,6 +60,7 @@ function containerOf(taken: Taken, options: ParsedOptions, release: () => void):
       return prepared;
     },
     networks: null,
+    isLinked: false,
     forRun: (other) => containerOf(taken, other, release),
     release,
   };

@@ -158,6 +158,11 @@ export class SharedContainers extends ParkedContainers {
     this.#joined.begin(next, run);
   }
 
+  /** A run has ended: what its end leaves to do is done while the container of the next one gets the links to its networks. */
+  linkAhead(): void {
+    this.#joined.link();
+  }
+
   override async close(runs?: Promise<unknown>): Promise<void> {
     const closed = await Promise.allSettled([super.close(runs), this.#joined.close()]);
     const failed = closed.find((one) => one.status === 'rejected');

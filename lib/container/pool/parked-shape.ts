@@ -20,7 +20,7 @@ const MOST_IN_VAIN = 2;
 /** What {@link ParkedShape} needs of containers that wait. */
 export type Waiting = Pick<
   SharedContainers,
-  'ready' | 'hasFailed' | 'isWatched' | 'isCurrent' | 'want' | 'take' | 'takeNext' | 'joinAhead' | 'close'
+  'ready' | 'hasFailed' | 'isWatched' | 'isCurrent' | 'want' | 'take' | 'takeNext' | 'joinAhead' | 'linkAhead' | 'close'
 >;
 
 /** Has the shim begin so many containers. */
@@ -97,6 +97,8 @@ export class ParkedShape {
   /** The container of a run is there. */
   started({ emptied }: Pick<Task, 'emptied'>): void {
     const began = monotonicMs();
+    // another one that lives may be followed at once, and would not wait
+    if (this.#runs.live === 1) this.#parked?.linkAhead();
     const ended = (): void => this.#ended(monotonicMs() - began);
     void emptied.then(ended, ended);
   }

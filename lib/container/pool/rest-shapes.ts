@@ -16,7 +16,7 @@ type Key = readonly unknown[];
 export interface Rest {
   readonly encoded: EncodedPlan;
   readonly descriptors: Descriptors;
-  readonly of: Pick<ContainerPlan, 'mountNamespace' | 'user' | 'master' | 'rest'>;
+  readonly of: Pick<ContainerPlan, 'mountNamespace' | 'user' | 'master' | 'rest' | 'leave'>;
 }
 
 interface Shape {

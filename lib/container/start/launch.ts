@@ -151,7 +151,7 @@ async function launchOn<E extends Encoding>(
     keepsInside: park,
     changes: park ? changesIn(prepared, uppers, onHost.disk) : null,
     onDenied: prepared.options.onDenied,
-    isTidiedLater: isTidiedLater(plan.rest, prepared.options),
+    isTidiedLater: isTidiedLater(plan, prepared.options),
     networks,
     release() {
       releaseAll([...networks.values(), prepared], true);

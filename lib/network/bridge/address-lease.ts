@@ -3,6 +3,7 @@ import { hasCode, invalidOption, NacelleError } from '../../errors.js';
 import { delay, monotonicMs } from '../../native/clock.js';
 import { NONE, type Slots } from '../../plan/plan.js';
 import { unlessAborted } from '../../process/abort.js';
+import { allUndone } from '../../process/undone-later.js';
 import { endSpareUses } from '../../store/spare-uses.js';
 import { type Address, type Cidr, hostOf } from '../address.js';
 import { numbersAfter } from '../ipam/address-numbers.js';
@@ -75,7 +76,7 @@ export function leaseAddress(name: string, record: NetworkRecord, of: LeaseFor):
 const GOING = { patience: 2000, every: 10 };
 
 /**
- * The same, and once more where nothing is left but what was taken for runs that nobody has asked for yet, what a killed process had offered, or what containers had that have ended, and whose links the
+ * The same, and once more where nothing is left but what was taken for runs that nobody has asked for yet, what runs had whose results are there, what a killed process had offered, or what containers had that have ended, and whose links the
  * kernel is about to remove.
  *
  * @param of.signal its abort ends the waiting for others
@@ -91,7 +92,7 @@ export async function leaseFreeAddress(
   } catch (error) {
     if (!hasCode(error, 'EADDRINUSE', 'ERR_NO_ADDRESS') || of.isAhead) throw error;
     const clear = async (): Promise<boolean> => {
-      await endSpareUses('addresses');
+      await Promise.all([endSpareUses('addresses'), allUndone()]);
       return withNetwork(name, async () => removeVoidOffers(name));
     };
     if (await unlessAborted(of.signal, clear, () => undefined)) return leaseAddress(name, record, of);

@@ -13,6 +13,7 @@ import { newId } from '../../plan/id.js';
 import { Slots } from '../../plan/plan.js';
 import type { Slot } from '../../plan/steps.js';
 import { unlessAborted } from '../../process/abort.js';
+import { allUndone } from '../../process/undone-later.js';
 import { endSpareUses } from '../../store/spare-uses.js';
 import { inNetworks, type NetworksPlace } from '../holder/networks-place.js';
 import { defaultLink } from '../ipam/routes.js';
@@ -131,9 +132,9 @@ export function keepsBridge(name: string): boolean {
   return keepers.get(networkFolder(name))?.isMade === true;
 }
 
-/** Lets a network's bridge go at once when nobody in this process uses it any more. What was taken for runs that nobody has asked for yet is no use. */
+/** Lets a network's bridge go at once when nobody in this process uses it any more. What was taken for runs that nobody has asked for yet is no use, nor what a run had whose result is there. */
 export async function dropIdleBridge(name: string): Promise<void> {
-  await endSpareUses('addresses');
+  await Promise.all([endSpareUses('addresses'), allUndone()]);
   const key = networkFolder(name);
   const keeper = keepers.get(key);
   if (keeper && keeper.users === 0) await letGo(key, keeper);

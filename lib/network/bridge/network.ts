@@ -11,6 +11,7 @@ import { carryOut } from '../../native/host-work.js';
 import { attempt } from '../../native/system-errors.js';
 import { parseOptions } from '../../options/parse-options.js';
 import { planOf, Slots } from '../../plan/plan.js';
+import { allUndone } from '../../process/undone-later.js';
 import { networksNow } from '../holder/networks-place.js';
 import { type NetworkConnectOptions, type NetworkedContainer, parseConnectOptions, parseContainer } from '../live/place-in-network.js';
 import { learnPeer, type NetworkPeer } from '../vxlan/learn.js';
@@ -150,6 +151,7 @@ export class Network implements AsyncDisposable {
 
   /** All networks of the store, sorted by name; one that is damaged has an `error`. @throws SyscallError */
   static async list(): Promise<NetworkInfo[]> {
+    await allUndone();
     return (await allNetworks()).map(({ name, record, error }) => (record ? infoOf(name, record) : damagedInfo(name, error)));
   }
 
@@ -164,6 +166,7 @@ export class Network implements AsyncDisposable {
 
   /** @throws NacelleError `ERR_NO_NETWORK` when it was removed; `ERR_RECORD` when what is written of it is damaged */
   async inspect(): Promise<NetworkInfo> {
+    await allUndone();
     const record = await findNetwork(this.name);
     if (record === null) throw noNetwork(this.name);
     return infoOf(this.name, record);

@@ -37,8 +37,8 @@ describe('a container that is parked ahead of a run on a network', () => {
     expect(await told('gone')).toEqual({ held: [], ...NOTHING });
   });
 
-  it('has the address that was offered while the run before went on, and no name until then', async () => {
-    expect(await told('ahead')).toEqual({ address: 'offered', names: [], ...NOTHING });
+  it('has the address that was offered while the run before went on, and the link that was made behind it, and no name until then', async () => {
+    expect(await told('ahead')).toEqual({ address: 'offered', names: [], copied: ['/own'], ...NOTHING });
   });
 
   it('gives that address back where the network is removed', async () => {

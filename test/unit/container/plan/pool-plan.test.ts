@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { parseRunOptions } from '../../../../lib/container/options/container-options.js';
 import { planContainer, planHead } from '../../../../lib/container/plan/container-plan.js';
 import { withContents } from '../../../../lib/container/plan/default-mounts.js';
-import type { RootSource } from '../../../../lib/container/plan/plan-input.js';
-import { mayBePooled, planPooled, planPooledRun, slotsAfter } from '../../../../lib/container/plan/pool-plan.js';
-import { known, parseCidr } from '../../../../lib/network/address.js';
-import type { Attachment } from '../../../../lib/network/bridge/attach-network.js';
+import type { PlanInput, RootSource } from '../../../../lib/container/plan/plan-input.js';
+import { mayBePooled, planLinks, planPooled, planPooledRun, slotsAfter } from '../../../../lib/container/plan/pool-plan.js';
 import { joinParts, type Plan, type PlanParts, slotsOf } from '../../../../lib/plan/plan.js';
 import type { Op, Step } from '../../../../lib/plan/steps.js';
+import { bridged } from '../../../fixtures/attachments.js';
 import { type Facts, inputOf, last, mounting, ops } from '../../../fixtures/container-plan.js';
 
 /** As Container.pool plans it: what a run has of its own is not known when the first part is made. */
@@ -133,16 +133,6 @@ function requestsIn(steps: readonly Step[]): Step[] {
 }
 
 describe('a container that joins its networks with its run', () => {
-  const attachment = (address: string): Attachment => ({
-    ...{ network: 'shop', interface: 'eth0', index: 100, mac: Uint8Array.of(2, 0x6e, 10, 1, 0, 7), mtu: 1500, announces: false },
-    ...{
-      addresses: [known(parseCidr(address))],
-      gateways: [],
-      names: [],
-      port: { name: 'nclv0a010007', index: 2 ** 30 + 1 },
-      bridge: 2 ** 30,
-    },
-  });
   const later = (facts: Facts = {}, files = { hosts: '', hostname: 'inside\n', resolvConf: '' }): PlanParts => {
     const waiting = inputOf({ network: 'shop' });
     const empty = { hosts: '', hostname: 'inside\n', resolvConf: '' };
@@ -152,10 +142,10 @@ describe('a container that joins its networks with its run', () => {
     const filled = { ...table, files: withContents(table.files, files) };
     return planPooledRun(plan, { ...own, table: filled, slots: slotsAfter(plan) });
   };
-  const joined = later({ attachments: [attachment('10.1.0.7/16')] }, { hosts: 'hosts', hostname: 'inside\n', resolvConf: 'servers' });
+  const joined = later({ attachments: [bridged('10.1.0.7/16')] }, { hosts: 'hosts', hostname: 'inside\n', resolvConf: 'servers' });
 
   it('waits with nothing of them but the settings of links to come', () => {
-    expect(joined.first).toEqual(later({ attachments: [attachment('10.1.0.8/16')] }).first);
+    expect(joined.first).toEqual(later({ attachments: [bridged('10.1.0.8/16')] }).first);
     const all = [...(joined.first?.prepare ?? []), ...(joined.first?.stages[0]?.steps ?? []), ...(joined.first?.undo ?? [])];
     expect(ops(all).filter((op) => /^(net|open_namespace|put_|link$|unlink)/.test(op))).toEqual([]);
     const set = all.flatMap((step) => (step.op === 'sysctl' && step.path.startsWith('net/') ? [step.path] : []));
@@ -163,13 +153,34 @@ describe('a container that joins its networks with its run', () => {
   });
 
   it('has the shim join them before its process goes on, by the steps of one that is made for its run', () => {
-    const input = inputOf({ network: 'shop' }, { attachments: [attachment('10.1.0.7/16')] });
+    const input = inputOf({ network: 'shop' }, { attachments: [bridged('10.1.0.7/16')] });
     const made = joinParts(planContainer(planHead(input), input), { waits: false });
     const { prepare, stages } = joined.rest;
     const requests = requestsIn(prepare);
     expect(ops(requests)).toEqual(expect.arrayContaining(['rename', 'netlink']));
     expect(requests).toEqual(requestsIn([...made.prepare, ...made.stages.flatMap(({ steps }) => steps)]));
     expect(ops(stages.flatMap(({ steps }) => steps))).not.toContain('netlink');
+  });
+
+  it('has their links before its run where these go with its namespace alone, and the rest of them in the run', () => {
+    const attachments = [bridged('10.1.0.7/16')];
+    const of = { attachments, hasIpv6: true };
+    const waiting = inputOf({ network: 'shop' });
+    const plan = planPooled(planHead(waiting), waiting, { joinsLater: true });
+    const input = (): PlanInput => ({ ...inputOf({ network: 'shop' }, { attachments }), slots: slotsAfter(plan) });
+    const inOne = planPooledRun(plan, input());
+    const linked = planPooledRun(plan, input(), { isLinked: true });
+    const links = planLinks(plan, of, waiting.options);
+    expect(ops(linked.rest.prepare)).not.toContain('netlink');
+    expect(requestsIn([...(links?.make ?? [])])).toEqual(requestsIn(inOne.rest.prepare).filter(({ op }) => op === 'netlink'));
+    expect(linked.rest.undo).toEqual(inOne.rest.undo);
+    expect(links?.remove).toContainEqual(expect.objectContaining({ op: 'remove_links', group: attachments[0]?.port.index }));
+    // whatever is opened for them is closed again: the run has the same slots
+    const opened = [...(links?.make ?? []), ...(links?.remove ?? [])].flatMap((step) => ('out' in step ? [step.out] : []));
+    const closed = [...(links?.make ?? []), ...(links?.remove ?? [])].flatMap((step) => (step.op === 'close' ? [step.slot] : []));
+    expect(closed.sort()).toEqual(opened.sort());
+    const bandwidth = parseRunOptions({ image: 'host', command: ['true'], network: 'shop', bandwidth: { egress: 1_000_000 } });
+    expect(planLinks(plan, of, bandwidth)).toBeNull();
   });
 
   it('has what follows from them written into its files', () => {

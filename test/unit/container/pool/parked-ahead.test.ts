@@ -33,6 +33,8 @@ class Noted implements Waiting {
   isAsIs = true;
   isClosed = false;
   readonly sent: SentRun[] = [];
+  /** How often the container of the next run was to get its links. */
+  linked = 0;
   /** What its end waits for. */
   gone: Promise<void> = Promise.resolve();
   /** What a look at the image waits for. */
@@ -58,6 +60,9 @@ class Noted implements Waiting {
   }
   joinAhead(run: SentRun): void {
     this.sent.push(run);
+  }
+  linkAhead(): void {
+    this.linked++;
   }
   async close(): Promise<void> {
     await this.gone;
@@ -181,6 +186,8 @@ it('has the next one join its networks while a run goes on, unless none is likel
     return made.flatMap((one) => one.sent).length;
   };
   expect([await sent(), await sent(), await sent(), await sent()]).toEqual([0, 0, 1, 2]);
+  // at the end of each run of which one waits
+  expect(made.map((one) => one.linked)).toEqual([2]);
   const others = [await begin(), await begin()];
   expect(await sent()).toBe(2);
   for (const { end } of others) await end();

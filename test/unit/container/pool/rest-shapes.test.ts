@@ -21,7 +21,7 @@ function planned(name: string, { ends }: Streams): Planned {
     stages: [{ flags: 0, steps: [{ op: 'exec', path: 'x', argv: [`${name}${name}`], env: [`HOSTNAME=${name}`, 'A=ü'] }] }],
     undo: [{ op: 'remove_group', host: true, at: NONE, path: `/g/${name}0123` }],
   });
-  return { plan: { first: null, rest, mountNamespace: 1, user: 2, master: NONE, uppers: [] }, descriptors: slots.descriptors };
+  return { plan: { first: null, rest, mountNamespace: 1, user: 2, master: NONE, uppers: [], leave: [] }, descriptors: slots.descriptors };
 }
 
 describe('the rest of a run in a pool', () => {
