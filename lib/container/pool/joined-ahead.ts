@@ -42,7 +42,7 @@ const all = new Set<JoinedAhead>();
 
 /**
  * Of the containers that wait without their networks, the one that the next run takes: it has an address, and its plan is encoded, while the run before is
- * under way, and gets its links when that run has ended. Until its own run it has no name and no lease, only what this process offers.
+ * under way, and gets its links once the program of that run was started. Until its own run it has no name and no lease, only what this process offers.
  */
 export class JoinedAhead {
   readonly #joins: Joins;
@@ -53,7 +53,7 @@ export class JoinedAhead {
   #attaching: Promise<void> | null = null;
   /** The one that the next run takes gets its links, or gives back what it has: meanwhile no run takes it. */
   #changing: Promise<void> | null = null;
-  /** The run has ended for whose next one this is. */
+  /** The program was started for whose next run this is. */
   #isDue = false;
   /** What is taken meanwhile is not to join. */
   #isLeft = false;
@@ -95,7 +95,7 @@ export class JoinedAhead {
     if (this.#isDue) this.link();
   }
 
-  /** The run has ended: gives the one that has joined its links, or will, unless it has them. */
+  /** The program was started: gives its links to the one that has joined, or will, unless it has these. */
   link(): void {
     this.#isDue = true;
     // what could not be given back stays in the journal, for the next reap

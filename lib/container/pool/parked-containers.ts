@@ -158,7 +158,7 @@ export class SharedContainers extends ParkedContainers {
     this.#joined.begin(next, run);
   }
 
-  /** A run has ended: what its end leaves to do is done while the container of the next one gets the links to its networks. */
+  /** The program of a run was started, and the shim has nothing to do for it: the container of the next run gets the links to its networks. */
   linkAhead(): void {
     this.#joined.link();
   }

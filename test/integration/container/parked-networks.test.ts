@@ -37,7 +37,7 @@ describe('a container that is parked ahead of a run on a network', () => {
     expect(await told('gone')).toEqual({ held: [], ...NOTHING });
   });
 
-  it('has the address that was offered while the run before went on, and the link that was made behind it, and no name until then', async () => {
+  it('has the address that was offered while the run before went on, and the link that was made then, and no name before its run', async () => {
     expect(await told('ahead')).toEqual({ address: 'offered', names: [], copied: ['/own'], ...NOTHING });
   });
 

@@ -68,7 +68,7 @@ async function linked(): Promise<void> {
 }
 
 describe('the container of the next run', () => {
-  it('has an address while a run goes on, and its links behind that', async () => {
+  it('has an address while a run goes on, and its links once a program was started', async () => {
     ahead.begin(take, SENT);
     await ahead.settled();
     expect(ahead.ready).toBe(1);
@@ -81,7 +81,7 @@ describe('the container of the next run', () => {
     expect(ahead.take(OPTIONS)).toBeNull();
   });
 
-  it('has its links also where it has joined only behind that', async () => {
+  it('has its links also where it has joined only then', async () => {
     ahead.begin(take, SENT);
     ahead.link();
     await ahead.settled();

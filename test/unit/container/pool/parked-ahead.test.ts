@@ -186,7 +186,7 @@ it('has the next one join its networks while a run goes on, unless none is likel
     return made.flatMap((one) => one.sent).length;
   };
   expect([await sent(), await sent(), await sent(), await sent()]).toEqual([0, 0, 1, 2]);
-  // at the end of each run of which one waits
+  // at the start of each program beside which one waits
   expect(made.map((one) => one.linked)).toEqual([2]);
   const others = [await begin(), await begin()];
   expect(await sent()).toBe(2);
