@@ -4,6 +4,7 @@ import { useDetached } from '../../fixtures/detached.js';
 import { isAlive } from '../../fixtures/host.js';
 import { useLeakCheck } from '../../fixtures/leaks.js';
 import { startNode } from '../../fixtures/node.js';
+import { patience } from '../../fixtures/patience.js';
 import { requires } from '../../fixtures/requires.js';
 import { busybox } from '../../fixtures/sandbox.js';
 import { until } from '../../fixtures/until.js';
@@ -102,6 +103,6 @@ describe('a program that was detached in a container', () => {
     await made.exec(['sh', '-c', 'sleep 3000 & echo begun > /begun'], { detach: true });
     const seen = async () => (await made.exec(['sh', '-c', 'cat /begun; ps -o args | grep "^sleep 3000"'])).stdout;
     // the shell goes on before what it has started is that program
-    await until('it sleeps', async () => (await seen()) === 'begun\nsleep 3000\n');
+    await expect.poll(seen, { timeout: 60_000 * patience, interval: 20 }).toBe('begun\nsleep 3000\n');
   });
 });
