@@ -1,4 +1,4 @@
-import type { Attachment } from '../../network/bridge/attach-network.js';
+import { type Attachment, areBridged } from '../../network/bridge/attach-network.js';
 import type { Step } from '../../plan/steps.js';
 
 /**
@@ -6,5 +6,5 @@ import type { Step } from '../../plan/steps.js';
  * of CNI made, links of this machine's own, and another container's network are not its own. Pure.
  */
 export function leaveLater(attachments: readonly Attachment[], undo: readonly Step[]): readonly Step[] {
-  return attachments.length > 0 && attachments.every((one) => 'port' in one) ? undo : [];
+  return attachments.length > 0 && areBridged(attachments) ? undo : [];
 }

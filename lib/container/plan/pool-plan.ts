@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isWithin } from '../../host/mountinfo.js';
+import { areBridged } from '../../network/bridge/attach-network.js';
 import type { TaskSteps } from '../../network/bridge/parts.js';
 import { egressNetworks, egressSteps } from '../../network/egress/egress-plan.js';
 import { hostPortSteps } from '../../network/relay/host-ports.js';
@@ -195,7 +196,7 @@ export function planLinks(
   { attachments, hasIpv6 }: Pick<NetworkPlan, 'attachments' | 'hasIpv6'>,
   { bandwidth }: Pick<ParsedOptions, 'bandwidth'>,
 ): LinkSteps | null {
-  if (bandwidth !== null || !attachments.every((one) => 'port' in one)) return null;
+  if (bandwidth !== null || !areBridged(attachments)) return null;
   const plan = { attachments, hasIpv6, names: null, pasta: null, canChange: false };
   const { links, end } = networkSteps(plan, { slots: slotsAfter(pooled), proc: NONE, isAgain: false, kept: NONE, bandwidth });
   return { make: [...links, ...end], remove: removePortsBy(slotsAfter(pooled).take(), attachments) };

@@ -6,8 +6,8 @@ const OF_GROUPS: ReadonlySet<Step['op']> = new Set(['release_real_time', 'remove
 
 /**
  * Whether nothing is left when the end is told but a container's own groups, and what it has got from networks by bridges, addresses and names: nobody has a
- * use for the groups, and whoever needs an address, or asks about a network, waits for these. A caller may want anything else again as soon as the result is there, such
- * as a port, an address that it has named, or a group in which the container's was made. Pure.
+ * use for the groups, and whoever needs an address, or asks about a network, waits for these. A caller may want anything else again as soon as the result is
+ * there, such as a port, an address that the caller has named, or a group in which the container's was made. Pure.
  */
 export function isTidiedLater(
   { rest: { tellsEndFirst, undo }, leave }: Pick<ContainerPlan, 'rest' | 'leave'>,

@@ -76,8 +76,8 @@ export function leaseAddress(name: string, record: NetworkRecord, of: LeaseFor):
 const GOING = { patience: 2000, every: 10 };
 
 /**
- * The same, and once more where nothing is left but what was taken for runs that nobody has asked for yet, what runs had whose results are there, what a killed process had offered, or what containers had that have ended, and whose links the
- * kernel is about to remove.
+ * The same, and once more where nothing is left but what was taken for runs that nobody has asked for yet, what runs had whose results are there, what a
+ * killed process had offered, or what containers had that have ended, and whose links the kernel is about to remove.
  *
  * @param of.signal its abort ends the waiting for others
  * @throws as {@link leaseAddress}; the signal's reason

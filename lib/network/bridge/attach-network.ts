@@ -47,6 +47,11 @@ export function isMadeHere(attachment: Attachment): attachment is MadeAttachment
   return 'port' in attachment || 'child' in attachment;
 }
 
+/** Whether all are links to bridges of this machine, which are the container's alone. */
+export function areBridged(attachments: readonly Attachment[]): boolean {
+  return attachments.every((one) => 'port' in one);
+}
+
 interface AttachedLink {
   readonly network: string;
   /** The end in the container. */

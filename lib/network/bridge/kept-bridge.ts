@@ -132,7 +132,10 @@ export function keepsBridge(name: string): boolean {
   return keepers.get(networkFolder(name))?.isMade === true;
 }
 
-/** Lets a network's bridge go at once when nobody in this process uses it any more. What was taken for runs that nobody has asked for yet is no use, nor what a run had whose result is there. */
+/**
+ * Lets a network's bridge go at once when nobody in this process uses it any more. What was taken for runs that nobody has asked for yet is no use, nor what a
+ * run had whose result is there.
+ */
 export async function dropIdleBridge(name: string): Promise<void> {
   await Promise.all([endSpareUses('addresses'), allUndone()]);
   const key = networkFolder(name);
