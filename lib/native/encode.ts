@@ -136,10 +136,7 @@ export class Encoder {
   }
 
   bytes(value: Uint8Array): this {
-    this.u32(value.length);
-    const at = this.#room(value.length);
-    this.#bytes.set(value, at);
-    return this;
+    return this.u32(value.length).written(value);
   }
 
   list<T>(items: readonly T[], write: (item: T) => void): this {
@@ -166,6 +163,13 @@ export class Encoder {
     const start = this.#beginPart();
     for (const step of steps) this.#item(stepLayouts, step, step.host === true);
     this.#endPart(start);
+    return this;
+  }
+
+  /** What was written before. */
+  written(bytes: Uint8Array): this {
+    const at = this.#room(bytes.length);
+    this.#bytes.set(bytes, at);
     return this;
   }
 
@@ -209,6 +213,11 @@ function nanoseconds(ms: number): number {
  */
 export function encodePlan(plan: Plan, descriptors: Descriptors, table: ShimTable = ownTable): Uint8Array {
   return planBytes(plan, [...descriptors.keys()], table);
+}
+
+/** As they stand in the body of a call. @throws UnsupportedError: the shim is of another version, and lacks one of them */
+export function encodeSteps(steps: readonly Step[], table: ShimTable = ownTable): Uint8Array {
+  return new Encoder(table).steps(steps).finish();
 }
 
 /** @param given the slots of the descriptors that come with the plan */

@@ -12,7 +12,7 @@ import { cutError, isCut, output } from './task-output.js';
 /** What a task was asked while it lives, and has not answered. A pending call keeps the event loop alive. */
 export class PendingCalls {
   readonly #connection: Carrier;
-  readonly #calls = new Map<number, { reply: Deferred<TaskOutput>; steps: readonly Step[] }>();
+  readonly #calls = new Map<number, { reply: Deferred<TaskOutput>; steps: () => readonly Step[] }>();
   #sequence = 0;
 
   constructor(connection: Carrier) {
@@ -23,7 +23,7 @@ export class PendingCalls {
    * @param steps for the words of a failure
    * @throws what `send` throws; the failure of a step; as {@link end} says
    */
-  async ask(steps: readonly Step[], send: (sequence: number) => void): Promise<TaskOutput> {
+  async ask(steps: () => readonly Step[], send: (sequence: number) => void): Promise<TaskOutput> {
     const sequence = ++this.#sequence;
     const reply = new Deferred<TaskOutput>();
     this.#calls.set(sequence, { reply, steps });
@@ -47,7 +47,7 @@ export class PendingCalls {
     }
     this.#calls.delete(message.sequence);
     this.#connection.unref();
-    if ('failure' in message) call.reply.reject(stepError(message.failure, { plan, call: call.steps }));
+    if ('failure' in message) call.reply.reject(stepError(message.failure, { plan, call: call.steps() }));
     else if (isCut(message.results, fds)) call.reply.reject(cutError());
     else call.reply.resolve(output(message.results, fds));
   }

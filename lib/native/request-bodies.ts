@@ -1,7 +1,6 @@
-import type { Slot, Step } from '../plan/steps.js';
+import type { Slot } from '../plan/steps.js';
 import { Encoder } from './encode.js';
 import { causes } from './protocol.js';
-import type { ShimTable } from './shim-table.js';
 import type { Task } from './task.js';
 
 // The bodies of requests about a task that has begun, as addon/shim/wire/protocol.h reads them. Pure.
@@ -16,9 +15,9 @@ interface CallSlots {
   readonly returns: readonly Slot[];
 }
 
-/** @param table of the shim that reads the steps */
-export function callBody(sequence: number, steps: readonly Step[], { given, count, returns }: CallSlots, table: ShimTable): Uint8Array {
-  return new Encoder(table).u32(sequence).slots(given).u32(count).steps(steps).slots(returns).finish();
+/** @param steps as `encodeSteps` gives them */
+export function callBody(sequence: number, steps: Uint8Array, { given, count, returns }: CallSlots): Uint8Array {
+  return new Encoder().u32(sequence).slots(given).u32(count).written(steps).slots(returns).finish();
 }
 
 export function killBody(sequence: number, { cause, signal, tree }: Parameters<Task['kill']>[0]): Uint8Array {

@@ -5,7 +5,7 @@ import type { Slot, Step } from '../plan/steps.js';
 import { checkSize } from './body-size.js';
 import type { Carrier } from './carrier.js';
 import { Deferred } from './deferred.js';
-import { encodePlan, slotCount, stepsOf } from './encode.js';
+import { encodePlan, encodeSteps, slotCount, stepsOf } from './encode.js';
 import { KeptEvents } from './kept-events.js';
 import {
   type AttachedMessage,
@@ -25,6 +25,7 @@ import { stepError, undoErrorsOf } from './system-errors.js';
 import type {
   Beginning,
   EncodedPlan,
+  EncodedSteps,
   HealthWord,
   RawDenial,
   RawRefusal,
@@ -41,6 +42,7 @@ import { type Trace, traceOf, withTrace } from './trace.js';
 
 /** What is left to be done of a task that is over. */
 const NOTHING = planOf({});
+const NO_STEPS = (): readonly Step[] => [];
 const NO_ERRORS = { undoErrors: [], notStartedAgain: null };
 
 /** A task of a shim, as this environment knows it. */
@@ -192,15 +194,27 @@ export class RunningTask implements Task, Beginning {
   async call(steps: readonly Step[], options: { descriptors?: Descriptors; returns?: readonly Slot[] } = {}): Promise<TaskOutput> {
     const descriptors = options.descriptors ?? new Map<Slot, number>();
     this.#slots = Math.max(this.#slots, slotCount([steps], descriptors.keys()));
-    return this.#ask(steps, (sequence) => {
+    const words = (): readonly Step[] => steps;
+    return this.#ask(words, (sequence) => {
       const slots = { given: [...descriptors.keys()], count: this.#slots, returns: options.returns ?? [] };
-      this.#connection.send(Request.call, this.id, callBody(sequence, steps, slots, this.#connection.table), [...descriptors.values()]);
+      const body = callBody(sequence, encodeSteps(steps, this.#connection.table), slots);
+      this.#connection.send(Request.call, this.id, body, [...descriptors.values()]);
+    });
+  }
+
+  /** As {@link call}, of steps that were encoded for a shim of this version. */
+  async callEncoded({ body, slots, steps }: EncodedSteps): Promise<TaskOutput> {
+    this.#slots = Math.max(this.#slots, slots);
+    return this.#ask(steps, (sequence) => {
+      this.#connection.send(Request.call, this.id, callBody(sequence, body, { given: [], count: this.#slots, returns: [] }));
     });
   }
 
   async kill({ cause, signal, tree }: Parameters<Task['kill']>[0]): Promise<void> {
     if (this.#over || this.#hasEnded) return;
-    const killed = this.#ask([], (sequence) => this.#connection.send(Request.kill, this.id, killBody(sequence, { cause, signal, tree })));
+    const killed = this.#ask(NO_STEPS, (sequence) =>
+      this.#connection.send(Request.kill, this.id, killBody(sequence, { cause, signal, tree })),
+    );
     await killed.catch((error: unknown) => {
       // the task ended by itself while the message was under way: a kill then reaches nobody, as it should
       if (!(error instanceof NacelleError) || error.code !== 'ERR_ENDED') throw error;
@@ -232,7 +246,7 @@ export class RunningTask implements Task, Beginning {
   }
 
   async status(): Promise<TaskStatus> {
-    const { outputs } = await this.#ask([], (sequence) => this.#connection.send(Request.status, this.id, statusBody(sequence)));
+    const { outputs } = await this.#ask(NO_STEPS, (sequence) => this.#connection.send(Request.status, this.id, statusBody(sequence)));
     return decodeStatus(Buffer.from(outputs[0] ?? []));
   }
 
@@ -265,7 +279,7 @@ export class RunningTask implements Task, Beginning {
     this.#connection.unref();
   }
 
-  async #ask(steps: readonly Step[], send: (sequence: number) => void): Promise<TaskOutput> {
+  async #ask(steps: () => readonly Step[], send: (sequence: number) => void): Promise<TaskOutput> {
     if (this.#over) throw endedError();
     return this.#calls.ask(steps, send);
   }

@@ -9,13 +9,13 @@ import { Request } from './protocol.js';
 import { RunningTask } from './running-task.js';
 import type { ShimTable } from './shim-table.js';
 import { stepError } from './system-errors.js';
-import type { Beginning, Task } from './task.js';
+import type { Beginning } from './task.js';
 import { withTrace } from './trace.js';
 
 /** A first part that waits in the shim for its rest, with the name that it was given. */
 export interface Parked {
   readonly name: string;
-  readonly beginning: Beginning & Pick<Task, 'call'>;
+  readonly beginning: Beginning & Pick<RunningTask, 'call' | 'callEncoded'>;
 }
 
 /** A first part with the name by which the shim tells it apart. */

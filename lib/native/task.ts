@@ -157,6 +157,15 @@ export interface EncodedPlan {
   plan(): Plan;
 }
 
+/** Host steps as they travel. */
+export interface EncodedSteps {
+  readonly body: Uint8Array;
+  /** How many slots they need of the task. */
+  readonly slots: number;
+  /** For the words of a failure. */
+  steps(): readonly Step[];
+}
+
 /** The first part of a plan, waiting in the shim or under way. Keeps no event loop alive before it goes on. */
 export interface Beginning {
   /** The first part failed, or the shim died: it can't go on. */

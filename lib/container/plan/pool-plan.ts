@@ -3,6 +3,7 @@ import { isWithin } from '../../host/mountinfo.js';
 import { areBridged } from '../../network/bridge/attach-network.js';
 import type { TaskSteps } from '../../network/bridge/parts.js';
 import { egressNetworks, egressSteps } from '../../network/egress/egress-plan.js';
+import { KEYS, keep, kept } from '../../network/live/kept-steps.js';
 import { hostPortSteps } from '../../network/relay/host-ports.js';
 import { NONE, type Plan, planOf, REFUSE_DESCRIPTORS, Slots, type Stage, slotsOf } from '../../plan/plan.js';
 import type { Slot, Step } from '../../plan/steps.js';
@@ -103,12 +104,8 @@ export function slotsAfter({ free }: PooledPlan): Slots {
   return new Slots(free);
 }
 
-/**
- * What a run adds to a container of a pool: the second part of the plan. Pure.
- *
- * @param of.isLinked it has the links of {@link planLinks}
- */
-export function planPooledRun(pooled: PooledPlan, input: PlanInput, { isLinked = false } = {}): ContainerPlan {
+/** What a run adds to a container of a pool: the second part of the plan. Pure. */
+export function planPooledRun(pooled: PooledPlan, input: PlanInput): ContainerPlan {
   const { first, head, tree, protect, undo, leave } = pooled;
   const { options, slots, group } = input;
   const { root, places } = tree;
@@ -132,7 +129,7 @@ export function planPooledRun(pooled: PooledPlan, input: PlanInput, { isLinked =
       ],
     },
   );
-  const networks = networksOfRun(pooled, input, isLinked);
+  const networks = networksOfRun(pooled, input);
   const steps: Step[] = [
     ...fillFiles(pooled, input),
     ...streams.openNull,
@@ -167,39 +164,49 @@ export function planPooledRun(pooled: PooledPlan, input: PlanInput, { isLinked =
   return { first, rest, ...kept, master: terminal?.master ?? NONE, uppers: [], leave: left };
 }
 
-/** What the shim does for networks that are the run's to join, before the process goes on. */
-function networksOfRun(
-  { joinsLater }: PooledPlan,
-  { networks: joined, options, slots }: PlanInput,
-  isLinked: boolean,
-): Pick<TaskSteps, 'prepare' | 'undo'> {
+/** What the shim does for networks that are the run's to join, before the process goes on: links that were made before are not made again. */
+function networksOfRun({ joinsLater }: PooledPlan, { networks: joined, options, slots }: PlanInput): Pick<TaskSteps, 'prepare' | 'undo'> {
   if (!joinsLater) return { prepare: [], undo: [] };
   const { prepare, undo } = joined.steps(slots);
-  const unlinked = isLinked ? { ...joined, attachments: [] } : joined;
-  const { links, end } = networkSteps(unlinked, { slots, proc: NONE, isAgain: false, kept: NONE, bandwidth: options.bandwidth });
-  return { prepare: [...prepare, ...links, ...end], undo };
+  const [port] = portsOf(joined, options);
+  const made = port === undefined ? [] : [kept(KEYS.links(port), makeLinks(joined, slots))];
+  const others = port === undefined ? joined : { ...joined, attachments: [] };
+  const { links, end } = networkSteps(others, { slots, proc: NONE, isAgain: false, kept: NONE, bandwidth: options.bandwidth });
+  return { prepare: [...prepare, ...made, ...links, ...end], undo };
 }
 
-/** Host steps that make the links of a container, and those that remove them before its end: with its network namespace they go by themselves. */
+/** Host steps that make the links of a container before its run, and those that remove them before its end: with its network namespace they go by themselves. */
 export interface LinkSteps {
   readonly make: readonly Step[];
   readonly remove: readonly Step[];
 }
+
+type Linked = Pick<NetworkPlan, 'attachments' | 'hasIpv6'>;
 
 /**
  * The links of a container that waits without its networks, before its run, which does all else. Pure.
  *
  * @returns `null` where more than links would have to go: a way of this machine's own (macvlan, ipvlan), or a limit of what is sent
  */
-export function planLinks(
-  pooled: PooledPlan,
-  { attachments, hasIpv6 }: Pick<NetworkPlan, 'attachments' | 'hasIpv6'>,
-  { bandwidth }: Pick<ParsedOptions, 'bandwidth'>,
-): LinkSteps | null {
-  if (bandwidth !== null || !areBridged(attachments)) return null;
+export function planLinks(pooled: PooledPlan, joined: Linked, options: Pick<ParsedOptions, 'bandwidth'>): LinkSteps | null {
+  const [port] = portsOf(joined, options);
+  if (port === undefined) return null;
+  return {
+    make: [...makeLinks(joined, slotsAfter(pooled)), keep(KEYS.links(port), [])],
+    remove: removePortsBy(slotsAfter(pooled).take(), joined.attachments),
+  };
+}
+
+/** The numbers of the bridge ports by which a container is on all of its networks; none where one is joined otherwise, or what it sends has a limit. */
+function portsOf({ attachments }: Linked, { bandwidth }: Pick<ParsedOptions, 'bandwidth'>): number[] {
+  if (bandwidth !== null || !areBridged(attachments)) return [];
+  return attachments.flatMap((one) => ('port' in one ? [one.port.index] : []));
+}
+
+function makeLinks({ attachments, hasIpv6 }: Linked, slots: Slots): Step[] {
   const plan = { attachments, hasIpv6, names: null, pasta: null, canChange: false };
-  const { links, end } = networkSteps(plan, { slots: slotsAfter(pooled), proc: NONE, isAgain: false, kept: NONE, bandwidth });
-  return { make: [...links, ...end], remove: removePortsBy(slotsAfter(pooled).take(), attachments) };
+  const { links, end } = networkSteps(plan, { slots, proc: NONE, isAgain: false, kept: NONE, bandwidth: null });
+  return [...links, ...end];
 }
 
 /** The files are bound from the staging folder, so what is written there is seen at their places. */

@@ -3,17 +3,17 @@ import { releaseAll } from '../../network/bridge/parts.js';
 import { toldOfProfile } from '../options/profiles.js';
 import { type EtcFiles, withContents } from '../plan/default-mounts.js';
 import { type ContainerNetworks, networksFor } from '../start/container-networks.js';
+import type { Recorded } from '../start/container-record.js';
 import { etcFiles } from '../start/etc-files.js';
+import type { Prepared } from '../start/prepare.js';
 import { letGo } from './launch-pooled.js';
+import { announces, valuesOf } from './link-shapes.js';
 import type { ParkedContainer } from './parked-container.js';
-import { RestShapes } from './rest-shapes.js';
 
 /** The networks of a container that waited without them, and the files that tell it of them. */
 interface Joined {
   readonly networks: ContainerNetworks;
   readonly files: EtcFiles;
-  /** The rest of the plan has the address in it, so those kept for other runs don't fit. */
-  readonly shapes: RestShapes;
 }
 
 /**
@@ -52,7 +52,7 @@ async function joinedBy(container: ParkedContainer, isAhead: boolean): Promise<J
   const { id, hostname, shim, userns: users } = container.recorded();
   const networks = await networksFor(options, { id, owner: shim.owner, users, park: false, isAhead });
   try {
-    if (networks.namespace === null) return { networks, files: etcFiles(options, { hostname, ...networks }), shapes: new RestShapes() };
+    if (networks.namespace === null) return { networks, files: etcFiles(options, { hostname, ...networks }) };
     networks.release();
     return null;
   } catch (error) {
@@ -65,23 +65,28 @@ async function joinedBy(container: ParkedContainer, isAhead: boolean): Promise<J
   }
 }
 
-/** The same container when its networks have their links. The rests that it has are others then. */
-export function withLinks(container: ParkedContainer, shapes = new RestShapes()): ParkedContainer {
-  return { ...container, isLinked: true, shapes, forRun: (options) => withLinks(container.forRun(options), shapes) };
-}
-
 function withNetworks(container: ParkedContainer, joined: Joined): ParkedContainer {
-  const { networks, files, shapes } = joined;
-  const own = () => {
-    const { table } = container.recorded();
-    return { networks, table: { ...table, files: withContents(table.files, files) } };
+  const { networks, files } = joined;
+  let own: Pick<Prepared, 'networks' | 'table'> | undefined;
+  const withOwn = <T extends Recorded>(before: T): T => {
+    own ??= { networks, table: { ...before.table, files: withContents(before.table.files, files) } };
+    return { ...before, ...own };
   };
+  let recorded: Recorded | undefined;
+  let prepared: Prepared | undefined;
   return {
     ...container,
     networks,
-    shapes,
-    recorded: () => ({ ...container.recorded(), ...own() }),
-    prepared: () => ({ ...container.prepared(), ...own() }),
+    values: [...container.values, ...networks.attachments.flatMap(valuesOf)],
+    ground: [files.resolvConf, ...networks.ways, ...networks.attachments.map(announces)],
+    recorded() {
+      recorded ??= withOwn(container.recorded());
+      return recorded;
+    },
+    prepared() {
+      prepared ??= withOwn(container.prepared());
+      return prepared;
+    },
     forRun: (options) => withNetworks(container.forRun(options), joined),
     release: () => releaseAll([networks, container], false),
   };

@@ -1,17 +1,10 @@
 import { privilege } from '../../host/privilege.js';
-import type { Streams } from '../../process/streams/child-end.js';
 import { addSpareUses } from '../../store/spare-uses.js';
 import type { ParsedOptions } from '../options/container-options.js';
-import { type LinkSteps, planLinks } from '../plan/pool-plan.js';
-import { joinNow, withLinks } from './join-later.js';
-import { letGo, restOf } from './launch-pooled.js';
+import { joinNow } from './join-later.js';
+import { letGo } from './launch-pooled.js';
+import { type LinkCalls, LinkShapes } from './link-shapes.js';
 import type { ParkedContainer } from './parked-container.js';
-
-/** A run whose plan was just sent. */
-export interface SentRun {
-  readonly options: ParsedOptions;
-  readonly streams: Streams;
-}
 
 /** The container that the next run takes. */
 interface Next {
@@ -19,30 +12,27 @@ interface Next {
   /** The same with its networks; `null`: it has none yet. */
   readonly joined: ParkedContainer | null;
   /** `null`: the run makes its links. */
-  readonly links: Links | null;
-}
-
-export interface Links {
-  readonly steps: LinkSteps;
-  /** The container that has them. */
-  readonly linked: ParkedContainer;
+  readonly links: LinkCalls | null;
+  /** Resolves when it has these, rejects when it can't have them; `null`: nobody has asked for them yet. */
+  readonly linked: Promise<unknown> | null;
 }
 
 /** A container with an address. */
 export interface Joined {
   readonly container: ParkedContainer;
-  readonly links: Links | null;
+  readonly links: LinkCalls | null;
 }
 
 /** Has one join its networks; `null`: it can't. */
-export type Joins = (waiting: ParkedContainer, before: SentRun) => Promise<Joined | null>;
+export type Joins = (waiting: ParkedContainer) => Promise<Joined | null>;
 
 /** All that may have an address, of shapes that are forgotten too. */
 const all = new Set<JoinedAhead>();
 
 /**
  * Of the containers that wait without their networks, the one that the next run takes: it has an address, and its plan is encoded, while the run before is
- * under way, and gets its links once the program of that run was started. Until its own run it has no name and no lease, only what this process offers.
+ * under way, and gets its links once that has ended: the shim, which does one thing after the other, sees to the run first. A run that comes meanwhile is sent
+ * behind what makes them. Until its own run it has no name and no lease, only what this process offers.
  */
 export class JoinedAhead {
   readonly #joins: Joins;
@@ -51,16 +41,16 @@ export class JoinedAhead {
   #joining: Promise<void> | null = null;
   /** The second half of that: what it takes of the networks is there when this resolves. */
   #attaching: Promise<void> | null = null;
-  /** The one that the next run takes gets its links, or gives back what it has: meanwhile no run takes it. */
-  #changing: Promise<void> | null = null;
-  /** The program was started for whose next run this is. */
+  /** The one that the next run takes gives back what it has: meanwhile no run takes it. */
+  #leaving: Promise<void> | null = null;
+  /** The run has ended for whose next one this is. */
   #isDue = false;
   /** What is taken meanwhile is not to join. */
   #isLeft = false;
   /** None could join, or all are to go. */
   #isOver = false;
 
-  constructor(joins: Joins = joinedFor) {
+  constructor(joins: Joins = joinsWith(new LinkShapes())) {
     this.#joins = joins;
   }
 
@@ -69,74 +59,61 @@ export class JoinedAhead {
   }
 
   /** Has one join, unless one has. @param take takes one; `null`: there is none */
-  begin(take: () => Promise<ParkedContainer | null>, before: SentRun): void {
-    if (this.#isOver || this.#next !== null || this.#joining !== null || this.#changing !== null) return;
+  begin(take: () => Promise<ParkedContainer | null>): void {
+    if (this.#isOver || this.#next !== null || this.#joining !== null || this.#leaving !== null) return;
     all.add(this);
     this.#isLeft = false;
     this.#isDue = false;
-    this.#joining = this.#join(take, before).finally(() => {
+    this.#joining = this.#join(take).finally(() => {
       this.#joining = null;
     });
   }
 
-  async #join(take: () => Promise<ParkedContainer | null>, before: SentRun): Promise<void> {
+  async #join(take: () => Promise<ParkedContainer | null>): Promise<void> {
     // the runs do both by themselves where it fails, and get the failure themselves if there is one
     const waiting = await take().catch(() => null);
     if (waiting === null) return;
-    this.#attaching = this.#attach(waiting, before);
+    this.#attaching = this.#attach(waiting);
     await this.#attaching;
     this.#attaching = null;
   }
 
-  async #attach(waiting: ParkedContainer, before: SentRun): Promise<void> {
-    const joined = this.#isLeft ? null : await this.#joins(waiting, before).catch(() => null);
+  async #attach(waiting: ParkedContainer): Promise<void> {
+    const joined = this.#isLeft ? null : await this.#joins(waiting).catch(() => null);
     this.#isOver ||= joined === null && !this.#isLeft;
-    this.#next = { waiting, joined: joined?.container ?? null, links: joined?.links ?? null };
+    this.#next = { waiting, joined: joined?.container ?? null, links: joined?.links ?? null, linked: null };
     if (this.#isDue) this.link();
   }
 
-  /** The program was started: gives its links to the one that has joined, or will, unless it has these. */
+  /** The run has ended: has the one that has joined, or will, get its links. */
   link(): void {
     this.#isDue = true;
-    // what could not be given back stays in the journal, for the next reap
-    if (this.#changing === null) void this.#change(() => this.#link()).catch(() => undefined);
-  }
-
-  async #link(): Promise<void> {
-    await this.#attaching;
     const next = this.#next;
-    if (!next?.links || next.joined?.isLinked) return;
-    const { steps, linked } = next.links;
-    try {
-      await linked.parked.beginning.call(steps.make);
-      this.#next = { ...next, joined: linked };
-    } catch {
-      // a run that makes its links itself gets the failure itself if there is one
-      this.#isOver = true;
-      this.#next = null;
-      await letGo(linked);
-    }
+    if (!next?.joined || next.links === null || next.linked !== null) return;
+    const linked = next.joined.parked.beginning.callEncoded(next.links.make);
+    this.#next = { ...next, linked };
+    linked.catch(() => this.#failed(linked));
   }
 
-  async #change(work: () => Promise<void>): Promise<void> {
-    while (this.#changing !== null) await this.#changing;
-    const changed = work();
-    const over = (): void => {
-      this.#changing = null;
-    };
-    this.#changing = changed.then(over, over);
-    await changed;
+  /** A run that has taken it makes the links itself, and gets the failure itself if there is one. */
+  #failed(linked: Promise<unknown>): void {
+    const next = this.#next;
+    if (next?.linked !== linked || this.#leaving !== null) return;
+    this.#isOver = true;
+    this.#next = null;
+    // what could not be given back stays in the journal, for the next reap
+    letGo(next.joined).catch(() => undefined);
   }
 
-  /** Resolves when none is about to join, or to get its links. */
+  /** Resolves when none is about to join, or to give back what it has. */
   async settled(): Promise<void> {
     await this.#joining;
-    await this.#changing;
+    await this.#leaving;
   }
 
   /** `null`: there is none. */
   take(options: ParsedOptions): ParkedContainer | null {
-    if (this.#changing !== null) return null;
+    if (this.#leaving !== null) return null;
     const next = this.#next;
     this.#next = null;
     return next === null ? null : (next.joined ?? next.waiting).forRun(options);
@@ -146,15 +123,21 @@ export class JoinedAhead {
   async leave(): Promise<void> {
     this.#isLeft = true;
     await this.#attaching;
-    await this.#change(() => this.#leave());
+    while (this.#leaving !== null) await this.#leaving;
+    const left = this.#leave();
+    const over = (): void => {
+      this.#leaving = null;
+    };
+    this.#leaving = left.then(over, over);
+    await left;
   }
 
   async #leave(): Promise<void> {
     const next = this.#next;
     if (!next?.joined) return;
-    const { waiting, joined, links } = next;
-    const isAsBefore = !joined.isLinked || (await withoutLinks(waiting, links));
-    this.#next = isAsBefore ? { waiting, joined: null, links: null } : null;
+    const { waiting, joined } = next;
+    const isAsBefore = await withoutLinks(next);
+    this.#next = isAsBefore ? { waiting, joined: null, links: null, linked: null } : null;
     if (!isAsBefore) await letGo(waiting);
     joined.networks?.release();
   }
@@ -174,13 +157,16 @@ export class JoinedAhead {
   }
 }
 
-/** `false`: it has ended, or can't give them up otherwise. */
-function withoutLinks({ parked }: ParkedContainer, links: Links | null): Promise<boolean> {
-  const removed = parked.beginning.call(links?.steps.remove ?? []);
-  return removed.then(
-    () => true,
-    () => false,
-  );
+/** Takes back its links, if it has any. `false`: it has ended, or can't give them up otherwise. */
+async function withoutLinks({ waiting, links, linked }: Next): Promise<boolean> {
+  if (links === null || linked === null) return true;
+  try {
+    await linked;
+    await waiting.parked.beginning.call(links.remove());
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 addSpareUses('addresses', async () => {
@@ -188,24 +174,18 @@ addSpareUses('addresses', async () => {
 });
 
 /** @throws as {@link joinNow}; what planning throws */
-async function joinedFor(waiting: ParkedContainer, { options, streams }: SentRun): Promise<Joined | null> {
-  const container = await joinNow(waiting, { isAhead: true });
-  if (container === null) return null;
-  try {
-    const links = linksOf(container);
-    // the rest of the plan that the next run is likely to have is there when that comes
-    restOf((links?.linked ?? container).forRun(options), streams);
-    await container.networks?.ready();
-    return { container, links };
-  } catch (error) {
-    container.networks?.release();
-    throw error;
-  }
-}
-
-/** `null`: the run makes them. An ordinary user's networks are in a namespace that would stay as long as the container waits. */
-function linksOf(container: ParkedContainer): Links | null {
-  const { networks, plan, options } = container;
-  const steps = networks === null || privilege().kind !== 'root' ? null : planLinks(plan, networks, options);
-  return steps === null ? null : { steps, linked: withLinks(container) };
+function joinsWith(shapes: LinkShapes): Joins {
+  return async (waiting) => {
+    const container = await joinNow(waiting, { isAhead: true });
+    if (container === null) return null;
+    try {
+      // an ordinary user's networks are in a namespace that would stay as long as the container waits
+      const links = container.networks === null || privilege().kind !== 'root' ? null : shapes.callsOf(container, container.networks);
+      await container.networks?.ready();
+      return { container, links };
+    } catch (error) {
+      container.networks?.release();
+      throw error;
+    }
+  };
 }

@@ -15,13 +15,13 @@ import type { Planned, Rest } from './rest-shapes.js';
 /**
  * Gives a container that waits its program, which then runs. A failure leaves nothing but the program's streams, which the caller closes.
  *
- * @param onSent hears that the plan with these streams is on its way: this process has little to do until the program runs
+ * @param onSent hears that the plan is on its way: this process has little to do until the program runs
  * @throws as `Container.run`; the reason of `cancelSignal`
  */
 export async function launchPooled<E extends Encoding>(
   program: Program<E>,
   container: ParkedContainer,
-  onSent?: (streams: Streams) => void,
+  onSent?: () => void,
 ): Promise<Parts<E>> {
   const { parked, networks, release } = container;
   const { cancelSignal } = container.options.process;
@@ -40,7 +40,7 @@ export async function launchPooled<E extends Encoding>(
     const starting = isTracing
       ? parked.beginning.goOn(encoded.plan(), descriptors, cancelSignal)
       : parked.beginning.goOnEncoded(encoded, descriptors, cancelSignal);
-    onSent?.(streams);
+    onSent?.();
     const { record, task } = await begunWith(program, starting, () => recordOf(container.recorded(), of.rest));
     const { image, options } = container.recorded();
     tellDenials(task, options.onDenied);
@@ -79,10 +79,10 @@ export async function letGo(container: ParkedContainer | null): Promise<void> {
 }
 
 /** The rest of the plan with these streams, which is kept for the next ones like it. @throws what planning throws */
-export function restOf({ parked: { name }, options, plan, shapes, prepared, isLinked }: ParkedContainer, streams: Streams): Rest {
+export function restOf({ options, plan, shapes, prepared, values, ground }: ParkedContainer, streams: Streams): Rest {
   const planned = (): Planned => {
     const own = prepared();
-    return { plan: planPooledRun(plan, { streams, park: false, journal: [], ...own }, { isLinked }), descriptors: own.slots.descriptors };
+    return { plan: planPooledRun(plan, { streams, park: false, journal: [], ...own }), descriptors: own.slots.descriptors };
   };
-  return shapes.restOf(options, { name, streams, plan: planned });
+  return shapes.restOf(options, { values, ground, streams, plan: planned });
 }

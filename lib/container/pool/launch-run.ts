@@ -46,7 +46,7 @@ async function launchWaiting<E extends Encoding>(
   try {
     const waiting = await unlessAborted(options.process.cancelSignal, () => shape.take(options), letGo);
     const container = waiting === null ? null : await joinLater(waiting);
-    return container && (await launchPooled(program, container, (streams) => shape.joinAhead({ options, streams })));
+    return container && (await launchPooled(program, container, () => shape.joinAhead()));
   } finally {
     launched.resolve();
   }

@@ -22,9 +22,10 @@ export interface ParkedContainer {
   /** What it is planned with. @throws as {@link recorded} */
   prepared(): Prepared;
   /** Those that were joined for its run; `null`: it has joined none yet, or was made with all that it has. */
-  readonly networks: Pick<JoinedNetworks, 'attachments' | 'hasIpv6' | 'ready' | 'handOver' | 'release'> | null;
-  /** The links to these were made before its run. */
-  readonly isLinked: boolean;
+  readonly networks: Pick<JoinedNetworks, 'attachments' | 'ways' | 'hasIpv6' | 'ready' | 'handOver' | 'release'> | null;
+  /** As {@link RestFor.values} and {@link RestFor.ground}. */
+  readonly values: readonly Uint8Array[];
+  readonly ground: readonly unknown[];
   /** The same container for another run. */
   forRun(options: ParsedOptions): ParkedContainer;
   /** To be called when the container is gone. */
@@ -60,7 +61,8 @@ function containerOf(taken: Taken, options: ParsedOptions, release: () => void):
       return prepared;
     },
     networks: null,
-    isLinked: false,
+    values: [Buffer.from(taken.parked.name)],
+    ground: [],
     forRun: (other) => containerOf(taken, other, release),
     release,
   };

@@ -17,7 +17,7 @@ import { usesPlugins } from '../start/container-networks.js';
 import { requireUsers } from '../start/container-users.js';
 import type { Prepared } from '../start/prepare.js';
 import { requireWithoutRoot } from '../start/without-root.js';
-import { JoinedAhead, type SentRun } from './joined-ahead.js';
+import { JoinedAhead } from './joined-ahead.js';
 import { haveTheirOwn, OwnParts } from './own-parts.js';
 import { type ParkedContainer, parkedFor } from './parked-container.js';
 import type { PooledParts } from './pooled-parts.js';
@@ -151,14 +151,14 @@ export class SharedContainers extends ParkedContainers {
   }
 
   /** A run was sent: has the container of the next one join its networks. None is taken where the shape has no networks. */
-  joinAhead(run: SentRun): void {
+  joinAhead(): void {
     const { options } = this.#part.sample;
     if (options.networks.length === 0) return;
     const next = async (): Promise<ParkedContainer | null> => parkedFor(await this.#part.takeNext(null, { keepsAlive: false }), options);
-    this.#joined.begin(next, run);
+    this.#joined.begin(next);
   }
 
-  /** The program of a run was started, and the shim has nothing to do for it: the container of the next run gets the links to its networks. */
+  /** A run has ended: the container of the next one gets the links to its networks. */
   linkAhead(): void {
     this.#joined.link();
   }

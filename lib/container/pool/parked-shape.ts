@@ -2,7 +2,6 @@ import { monotonicMs } from '../../native/clock.js';
 import type { Task } from '../../native/task.js';
 import type { ParsedOptions } from '../options/container-options.js';
 import { ShapeRuns } from '../start/shape-runs.js';
-import type { SentRun } from './joined-ahead.js';
 import { haveOneShape, withoutRun } from './parkable.js';
 import type { ParkedContainer } from './parked-container.js';
 import { SharedContainers } from './parked-containers.js';
@@ -97,9 +96,11 @@ export class ParkedShape {
   /** The container of a run is there. */
   started({ emptied }: Pick<Task, 'emptied'>): void {
     const began = monotonicMs();
-    // another one that lives may be followed at once, and would not wait
-    if (this.#runs.live === 1) this.#parked?.linkAhead();
-    const ended = (): void => this.#ended(monotonicMs() - began);
+    const ended = (): void => {
+      // another one that lives may be followed at once, and would not wait
+      if (this.#runs.live === 1) this.#parked?.linkAhead();
+      this.#ended(monotonicMs() - began);
+    };
     void emptied.then(ended, ended);
   }
 
@@ -145,9 +146,9 @@ export class ParkedShape {
     return isAlone ? parked.takeNext(options) : parked.take(options);
   }
 
-  /** The run's plan was sent: where another run is likely, its container joins its networks meanwhile. */
-  joinAhead(run: SentRun): void {
-    if (this.isServed) this.#parked?.joinAhead(run);
+  /** A run's plan was sent: where another run is likely, its container joins its networks meanwhile. */
+  joinAhead(): void {
+    if (this.isServed) this.#parked?.joinAhead();
   }
 
   get #isCrowded(): boolean {

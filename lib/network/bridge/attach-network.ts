@@ -115,17 +115,19 @@ export interface JoiningContainer {
 /** Numbers of a container's links begin here: the kernel's own first ones (lo, and of some modules) have small numbers. */
 const FIRST_INDEX = 100;
 
+interface Attached {
+  readonly attachment: MadeAttachment;
+  readonly isInternal: boolean;
+  readonly way: KeptBridge['way'];
+}
+
 /**
  * Attaches a container to a network: a bridge that is kept, an address in it, rules for what goes through the container's port.
  *
  * @param parts what is taken for the container is added there at once
  * @throws as `keepBridge` and `leaseFreeAddress`; the signal's reason
  */
-export async function attach(
-  network: WantedNetwork,
-  parts: Parts,
-  of: JoiningContainer & { readonly place: number },
-): Promise<{ readonly attachment: MadeAttachment; readonly isInternal: boolean }> {
+export async function attach(network: WantedNetwork, parts: Parts, of: JoiningContainer & { readonly place: number }): Promise<Attached> {
   const bridge = parts.add(await keepBridge(network.name, of.signal));
   parts.add(entered(bridge));
   const { name, ip, mac, optionPrefix } = network;
@@ -148,7 +150,7 @@ export async function attach(
       const problem = `the network ${name} has the driver ${bridge.record.driver}: what its containers send goes through no link of this machine's own`;
       throw invalidOption('bandwidth', problem);
     }
-    return { attachment: { ...link, child: { ...way, group: randomNumber() } }, isInternal };
+    return { attachment: { ...link, child: { ...way, group: randomNumber() } }, isInternal, way };
   }
   const first = firstOf(addresses, name);
   const attachment = { ...link, port: { name: hostEndName(first), index: randomNumber() }, bridge: way.bridge, isConfined: of.isConfined };
@@ -166,7 +168,7 @@ export async function attach(
     parts.add(heldRules(ruledNetwork(name, bridge.record), [port], { owner: of.owner, shared }));
   }
   if (of.bandwidth !== null && of.bandwidth.egress !== null) parts.add(recordedIfb(port, { ...of, keepsBridge: true }));
-  return { attachment, isInternal };
+  return { attachment, isInternal, way };
 }
 
 /**

@@ -13,6 +13,7 @@ import type { PortsRecord } from '../ports/port-record.js';
 import { type GuardedPort, guardedPort } from '../rules/guarded-port.js';
 import { type Attachment, attach, isMadeHere, type JoiningContainer, share, type WantedNetwork } from './attach-network.js';
 import { attachPlugins, dnsOf } from './attach-plugins.js';
+import type { KeptBridge } from './kept-bridge.js';
 import { isPluginNetwork } from './network-file.js';
 import { bridgeOf } from './network-folder.js';
 import { Parts, releaseAll, type TaskSteps } from './parts.js';
@@ -20,6 +21,8 @@ import { Parts, releaseAll, type TaskSteps } from './parts.js';
 /** The networks of a container that is about to be made. */
 export interface JoinedNetworks {
   readonly attachments: readonly Attachment[];
+  /** How it gets into those that are not made by plugins: the same objects for all that are on the same bridges. */
+  readonly ways: readonly KeptBridge['way'][];
   /** What it may send: its own bridge ports, or those of the container whose network it shares. */
   readonly guarded: readonly GuardedPort[];
   /** The kernel has IPv6. */
@@ -88,7 +91,7 @@ export async function joinNetworks(wanted: readonly WantedNetwork[], shared: rea
       );
     }
     const attached = await attachAll(wanted, shared, { of, parts, own });
-    const { attachments, plugged, targets, leadsOut } = attached;
+    const { attachments, ways, plugged, targets, leadsOut } = attached;
     // plugins know of no links that come and go
     const canChange = of.canChange && plugged.size === 0;
     const dns = dnsOf(plugged.values());
@@ -103,6 +106,7 @@ export async function joinNetworks(wanted: readonly WantedNetwork[], shared: rea
     if (names !== null) parts.add(names);
     return {
       attachments,
+      ways,
       guarded: [...attachments.flatMap(guardedIn), ...of.guarded],
       names: names?.service ?? null,
       dns,
@@ -144,6 +148,7 @@ interface JoiningParts {
 interface Attached {
   /** In the order in which the networks are wanted. */
   readonly attachments: readonly Attachment[];
+  readonly ways: JoinedNetworks['ways'];
   /** Those that plugins of CNI have made, by their places. */
   readonly plugged: Awaited<ReturnType<typeof attachPlugins>>;
   /** Those to internal networks. */
@@ -157,6 +162,7 @@ interface Attached {
 async function attachAll(wanted: readonly WantedNetwork[], shared: readonly string[], { of, parts, own }: JoiningParts): Promise<Attached> {
   const plugged = await attachPlugins(wanted, parts, of);
   const placed = new Map<number, Attachment>(plugged);
+  const ways: KeptBridge['way'][] = [];
   const internal = new Set<Attachment>();
   const targets: PortsRecord['targets'][number][] = [];
   let leadsOut = plugged.size > 0;
@@ -164,8 +170,9 @@ async function attachAll(wanted: readonly WantedNetwork[], shared: readonly stri
     if (plugged.has(place)) continue;
     const held = new Parts();
     own.set(network.name, held);
-    const { attachment, isInternal } = await attach(network, held, { ...of, place });
+    const { attachment, isInternal, way } = await attach(network, held, { ...of, place });
     placed.set(place, attachment);
+    ways.push(way);
     leadsOut ||= !isInternal;
     if (isInternal) internal.add(attachment);
     else targets.push(...targetsOf(attachment));
@@ -174,7 +181,7 @@ async function attachAll(wanted: readonly WantedNetwork[], shared: readonly stri
     const { record } = await share(name, parts, { ...of, place, ports: of.guarded });
     leadsOut ||= !record.internal;
   }
-  return { attachments: wanted.flatMap((_, place) => placed.get(place) ?? []), plugged, internal, targets, leadsOut };
+  return { attachments: wanted.flatMap((_, place) => placed.get(place) ?? []), ways, plugged, internal, targets, leadsOut };
 }
 
 /** What a container's task does for its networks, and what of these can change afterwards. */

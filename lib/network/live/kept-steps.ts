@@ -37,6 +37,8 @@ export const KEYS = {
   leave: (place: number): number => 200 + place,
   endNames: 300,
   endPorts: 301,
+  /** Of a container that waits: its links, by the number of the first one's port. Numbers of links are none of those above. */
+  links: (port: number): number => port,
 };
 
 /** Puts steps in the place of those that the plan has, or that were put there before. */

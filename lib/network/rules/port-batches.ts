@@ -1,10 +1,10 @@
 import { randomBytes, randomInt } from 'node:crypto';
+import { type Sample, Template } from '../../native/template.js';
 import { describe } from '../address.js';
 import { FIRST_OWN_NUMBER } from '../link-numbers.js';
 import { u32 } from '../netlink.js';
 import { type Batch, encodeBatch } from '../nftables/nfnetlink.js';
 import type { Table } from '../nftables/table.js';
-import { Template } from '../template.js';
 import { linkLocalBytes, type Port, portRequests } from './port-rules.js';
 
 interface Change {
@@ -14,7 +14,7 @@ interface Change {
 
 interface Known {
   readonly names: readonly string[];
-  readonly messages: Template<Change>;
+  readonly messages: Template;
 }
 
 /** More shapes than containers with one and two subnets have, which come and go one by one or four at a time. */
@@ -32,11 +32,11 @@ export class PortBatches {
   of(change: Change): Batch {
     const shape = shapeOf(change);
     const known = this.#known.get(shape);
-    if (known !== undefined) return { names: known.names, messages: known.messages.fill(change) };
+    if (known !== undefined) return { names: known.names, messages: known.messages.fill(valuesOf(change)) };
     const batch = this.#encode(change);
     if (this.#known.size >= MOST_KNOWN) return batch;
-    const samples = [sampleOf(change), sampleOf(change)] as const;
-    const messages = Template.of({ samples, encode: (one) => this.#encode(one).messages, valuesOf });
+    const sample = (one: Change): Sample => ({ bytes: this.#encode(one).messages, values: valuesOf(one) });
+    const messages = Template.of(sample(changeLike(change)), sample(changeLike(change)));
     if (messages !== null) this.#known.set(shape, { names: batch.names, messages });
     return batch;
   }
@@ -60,12 +60,12 @@ function valuesOf({ added, removed }: Change): Uint8Array[] {
   ]);
 }
 
-/** Ports of nobody's. */
-function sampleOf({ added, removed }: Change): Change {
-  const sample = ({ addresses }: Port): Port => ({
+/** The same of ports that are nobody's. */
+function changeLike({ added, removed }: Change): Change {
+  const portLike = ({ addresses }: Port): Port => ({
     index: randomInt(FIRST_OWN_NUMBER, 2 ** 31 - 1),
     mac: randomBytes(6),
     addresses: addresses.map(({ bytes }) => describe(randomBytes(bytes.length))),
   });
-  return { added: added.map(sample), removed: removed.map(sample) };
+  return { added: added.map(portLike), removed: removed.map(portLike) };
 }

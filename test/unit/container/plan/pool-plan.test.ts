@@ -156,7 +156,7 @@ describe('a container that joins its networks with its run', () => {
     const input = inputOf({ network: 'shop' }, { attachments: [bridged('10.1.0.7/16')] });
     const made = joinParts(planContainer(planHead(input), input), { waits: false });
     const { prepare, stages } = joined.rest;
-    const requests = requestsIn(prepare);
+    const requests = requestsIn(prepare.flatMap((step) => (step.op === 'run_steps' ? step.steps : [step])));
     expect(ops(requests)).toEqual(expect.arrayContaining(['rename', 'netlink']));
     expect(requests).toEqual(requestsIn([...made.prepare, ...made.stages.flatMap(({ steps }) => steps)]));
     expect(ops(stages.flatMap(({ steps }) => steps))).not.toContain('netlink');
@@ -168,16 +168,22 @@ describe('a container that joins its networks with its run', () => {
     const waiting = inputOf({ network: 'shop' });
     const plan = planPooled(planHead(waiting), waiting, { joinsLater: true });
     const input = (): PlanInput => ({ ...inputOf({ network: 'shop' }, { attachments }), slots: slotsAfter(plan) });
-    const inOne = planPooledRun(plan, input());
-    const linked = planPooledRun(plan, input(), { isLinked: true });
+    const { rest } = planPooledRun(plan, input());
     const links = planLinks(plan, of, waiting.options);
-    expect(ops(linked.rest.prepare)).not.toContain('netlink');
-    expect(requestsIn([...(links?.make ?? [])])).toEqual(requestsIn(inOne.rest.prepare).filter(({ op }) => op === 'netlink'));
-    expect(linked.rest.undo).toEqual(inOne.rest.undo);
-    expect(links?.remove).toContainEqual(expect.objectContaining({ op: 'remove_links', group: attachments[0]?.port.index }));
+    const make = links?.make ?? [];
+    const remove = links?.remove ?? [];
+    // the run makes the links, or does what was put in the place of that when they were made
+    const number = attachments[0]?.port.index;
+    const made = rest.prepare.flatMap((step) =>
+      step.op === 'run_steps' && step.first === number && step.last === number ? [step.steps] : [],
+    );
+    expect(made.map((steps) => requestsIn([...steps]))).toEqual([requestsIn(make)]);
+    expect(ops(rest.prepare)).not.toContain('netlink');
+    expect(make.at(-1)).toEqual({ op: 'keep_steps', host: true, key: number, steps: [] });
+    expect(remove).toContainEqual(expect.objectContaining({ op: 'remove_links', group: number }));
     // whatever is opened for them is closed again: the run has the same slots
-    const opened = [...(links?.make ?? []), ...(links?.remove ?? [])].flatMap((step) => ('out' in step ? [step.out] : []));
-    const closed = [...(links?.make ?? []), ...(links?.remove ?? [])].flatMap((step) => (step.op === 'close' ? [step.slot] : []));
+    const opened = [...make, ...remove].flatMap((step) => ('out' in step ? [step.out] : []));
+    const closed = [...make, ...remove].flatMap((step) => (step.op === 'close' ? [step.slot] : []));
     expect(closed.sort()).toEqual(opened.sort());
     const bandwidth = parseRunOptions({ image: 'host', command: ['true'], network: 'shop', bandwidth: { egress: 1_000_000 } });
     expect(planLinks(plan, of, bandwidth)).toBeNull();

@@ -1,14 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ParsedOptions } from '../../../../lib/container/options/container-options.js';
-import { type Joined, JoinedAhead, type SentRun } from '../../../../lib/container/pool/joined-ahead.js';
+import { type Joined, JoinedAhead } from '../../../../lib/container/pool/joined-ahead.js';
 import type { ParkedContainer } from '../../../../lib/container/pool/parked-container.js';
 import { Deferred } from '../../../../lib/native/deferred.js';
 import { endSpareUses } from '../../../../lib/store/spare-uses.js';
 
 const OPTIONS: ParsedOptions = Object.create(null);
-const SENT: SentRun = Object.create(null);
-const MAKE = [{ op: 'pause' }] as const;
-const REMOVE = [{ op: 'close', slot: 1 }] as const;
 
 /** What was done, in its order. */
 let done: string[];
@@ -16,24 +13,20 @@ let done: string[];
 let calls: Deferred<void> | null;
 let isRefused: boolean;
 
-function container(name: string, state: 'waiting' | 'joined' | 'linked'): ParkedContainer {
+function container(name: string, state: 'waiting' | 'joined'): ParkedContainer {
   const note = (what: string) => (): void => void done.push(`${what} ${name}`);
+  const called = (what: string) => async () => {
+    note(what)();
+    await calls?.promise;
+    if (isRefused) throw new Error('no');
+  };
   const fake = {
     state,
-    isLinked: state === 'linked',
     networks: state === 'waiting' ? null : { release: note('release the networks of') },
     release: note('release'),
-    forRun: () => fake,
     parked: {
       name,
-      beginning: {
-        async call(steps: unknown) {
-          done.push(`${steps === MAKE ? 'link' : 'unlink'} ${name}`);
-          await calls?.promise;
-          if (isRefused) throw new Error('no');
-        },
-        close: async () => void done.push(`close ${name}`),
-      },
+      beginning: { callEncoded: called('link'), call: called('unlink'), close: async () => void done.push(`close ${name}`) },
     },
   };
   return Object.assign(Object.create(null), fake, { forRun: () => Object.assign(Object.create(null), fake) });
@@ -41,7 +34,7 @@ function container(name: string, state: 'waiting' | 'joined' | 'linked'): Parked
 
 const joins = async ({ parked: { name } }: ParkedContainer): Promise<Joined> => ({
   container: container(name, 'joined'),
-  links: { steps: { make: Object(MAKE), remove: Object(REMOVE) }, linked: container(name, 'linked') },
+  links: { make: { body: new Uint8Array(), slots: 0, steps: () => [] }, remove: () => [] },
 });
 
 let ahead: JoinedAhead;
@@ -61,36 +54,34 @@ const take = async (): Promise<ParkedContainer> => container(`c${++taken}`, 'wai
 const state = (one: ParkedContainer | null): unknown => (one === null ? null : Reflect.get(one, 'state'));
 
 async function linked(): Promise<void> {
-  ahead.begin(take, SENT);
+  ahead.begin(take);
   await ahead.settled();
   ahead.link();
   await ahead.settled();
 }
 
 describe('the container of the next run', () => {
-  it('has an address while a run goes on, and its links once a program was started', async () => {
-    ahead.begin(take, SENT);
+  it('has an address while a run goes on, and gets its links once that has ended', async () => {
+    ahead.begin(take);
     await ahead.settled();
     expect(ahead.ready).toBe(1);
     expect(done).toEqual([]);
     ahead.link();
     ahead.link();
-    await ahead.settled();
     expect(done).toEqual(['link c1']);
-    expect(state(ahead.take(OPTIONS))).toBe('linked');
+    expect(state(ahead.take(OPTIONS))).toBe('joined');
     expect(ahead.take(OPTIONS)).toBeNull();
   });
 
-  it('has its links also where it has joined only then', async () => {
-    ahead.begin(take, SENT);
+  it('gets its links also where it has joined only then', async () => {
+    ahead.begin(take);
     ahead.link();
-    await ahead.settled();
     await ahead.settled();
     expect(done).toEqual(['link c1']);
   });
 
-  it('is taken as it is by a run that comes before it has its links', async () => {
-    ahead.begin(take, SENT);
+  it('is taken as it is by a run that comes before it gets its links, which makes them', async () => {
+    ahead.begin(take);
     await ahead.settled();
     expect(state(ahead.take(OPTIONS))).toBe('joined');
     ahead.link();
@@ -98,18 +89,20 @@ describe('the container of the next run', () => {
     expect(done).toEqual([]);
   });
 
-  it('is counted, and nobody’s, while it gets its links', async () => {
+  it('is taken while it gets its links, and is that run’s also where it can’t have these', async () => {
     calls = new Deferred();
-    ahead.begin(take, SENT);
+    isRefused = true;
+    ahead.begin(take);
     await ahead.settled();
     ahead.link();
-    await Promise.resolve();
-    expect([ahead.ready, ahead.take(OPTIONS)]).toEqual([1, null]);
-    ahead.begin(take, SENT);
-    expect(taken).toBe(1);
+    ahead.begin(take);
+    expect([taken, ahead.ready]).toEqual([1, 1]);
+    expect(state(ahead.take(OPTIONS))).toBe('joined');
     calls.resolve();
+    ahead.begin(take);
     await ahead.settled();
-    expect(state(ahead.take(OPTIONS))).toBe('linked');
+    expect(done).toEqual(['link c1']);
+    expect([taken, ahead.ready]).toEqual([2, 1]);
   });
 
   it('goes with its address where it can’t have its links, and no other joins', async () => {
@@ -117,7 +110,7 @@ describe('the container of the next run', () => {
     await linked();
     expect(done).toEqual(['link c1', 'close c1', 'release c1']);
     expect([ahead.ready, ahead.take(OPTIONS)]).toEqual([0, null]);
-    ahead.begin(take, SENT);
+    ahead.begin(take);
     await ahead.settled();
     expect(taken).toBe(1);
   });
@@ -131,13 +124,26 @@ describe('the container of the next run', () => {
 
   it('gives them back also in the middle of its linking', async () => {
     calls = new Deferred();
-    ahead.begin(take, SENT);
+    ahead.begin(take);
     await ahead.settled();
     ahead.link();
     const left = endSpareUses('addresses');
     calls.resolve();
     await left;
     expect(done).toEqual(['link c1', 'unlink c1', 'release the networks of c1']);
+  });
+
+  it('goes where whoever wants them comes in the middle of a linking that fails', async () => {
+    calls = new Deferred();
+    isRefused = true;
+    ahead.begin(take);
+    await ahead.settled();
+    ahead.link();
+    const left = endSpareUses('addresses');
+    calls.resolve();
+    await left;
+    expect(done).toEqual(['link c1', 'close c1', 'release c1', 'release the networks of c1']);
+    expect(ahead.ready).toBe(0);
   });
 
   it('goes where it can’t give up its links', async () => {
@@ -152,7 +158,7 @@ describe('the container of the next run', () => {
     await linked();
     await ahead.close();
     expect(done).toEqual(['link c1', 'unlink c1', 'release the networks of c1', 'close c1', 'release c1']);
-    ahead.begin(take, SENT);
+    ahead.begin(take);
     expect(taken).toBe(1);
   });
 });

@@ -5,7 +5,7 @@ import { encodePlan } from '../../../../lib/native/encode.js';
 import { NONE, planOf, Slots } from '../../../../lib/plan/plan.js';
 import type { Streams } from '../../../../lib/process/streams/child-end.js';
 
-const [first, second] = ['0123456789ab', 'ba9876543210'];
+const [first, second, third] = ['0123456789ab', 'ba9876543210', 'abcdef012345'];
 const options = (given: object = {}): ParsedOptions => parseAnew({ image: 'dir:/x', command: ['true'], ...given }, () => true);
 const streams = (fd: number, more: Partial<Streams> = {}): Streams => ({
   ends: [{ type: 'null' }, { type: 'pipe', fd }, { type: 'given', fd: fd + 1 }],
@@ -26,13 +26,13 @@ function planned(name: string, { ends }: Streams): Planned {
 
 describe('the rest of a run in a pool', () => {
   const shapes = new RestShapes();
-  const ask = (of: ParsedOptions, name: string, given: Streams) => {
+  const ask = (of: ParsedOptions, name: string, given: Streams, ground: readonly unknown[] = []) => {
     let isPlanned = false;
     const plan = (): Planned => {
       isPlanned = true;
       return planned(name, given);
     };
-    const { encoded, descriptors } = shapes.restOf(of, { name, streams: given, plan });
+    const { encoded, descriptors } = shapes.restOf(of, { values: [Buffer.from(name)], ground, streams: given, plan });
     const { plan: whole, descriptors: fds } = planned(name, given);
     return {
       isPlanned,
@@ -47,21 +47,26 @@ describe('the rest of a run in a pool', () => {
     const same = options();
     for (const [name, fd, isPlanned] of [
       [first, 5, true],
-      [second, 8, false],
-      [first, 11, false],
+      // what differs between two is seen by two
+      [second, 8, true],
+      [third, 11, false],
+      [first, 14, false],
     ] as const) {
       const found = ask(same, name, streams(fd));
       expect(found).toMatchObject({ isPlanned, isRight: true });
       expect(found.isSame).toEqual(found.fds);
       // the words of a failure are of this one's plan
       expect(JSON.stringify(found.encoded.plan())).toContain(name);
-      expect(JSON.stringify(found.encoded.plan())).not.toContain(name === first ? second : first);
+      for (const other of [first, second, third].filter((one) => one !== name))
+        expect(JSON.stringify(found.encoded.plan())).not.toContain(other);
     }
   });
 
   it('is planned where anything else is another', () => {
     const same = options();
-    ask(same, first, streams(5));
+    for (const name of [first, second]) ask(same, name, streams(5));
+    expect(ask(same, third, streams(5))).toMatchObject({ isPlanned: false, isRight: true });
+    expect(ask(same, third, streams(5), ['another file'])).toMatchObject({ isPlanned: true, isRight: true });
     const null3 = streams(5, { ends: [{ type: 'null' }, { type: 'null' }, { type: 'null' }] });
     expect(ask(same, second, null3)).toMatchObject({ isPlanned: true, isRight: true });
     expect(ask({ ...same, command: ['true'] }, second, streams(5))).toMatchObject({ isPlanned: true, isRight: true });
@@ -77,7 +82,7 @@ describe('the rest of a run in a pool', () => {
       [options(), streams(5, { ends: [{ type: 'file', path: '/x' }, { type: 'null' }, { type: 'null' }] })],
       [options(), streams(5, { copies: [{ from: 1, to: 2, option: 'stdin', path: null }] })],
     ] as const) {
-      for (const name of [first, second]) expect(ask(of, name, given)).toMatchObject({ isPlanned: true, isRight: true });
+      for (const name of [first, second, third]) expect(ask(of, name, given)).toMatchObject({ isPlanned: true, isRight: true });
     }
   });
 });

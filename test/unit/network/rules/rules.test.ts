@@ -44,7 +44,6 @@ import {
 import { confineHeld, freeHeld, heldRules } from '../../../../lib/network/rules/held-rules.js';
 import { PortBatches } from '../../../../lib/network/rules/port-batches.js';
 import { linkLocalOf, portRequests } from '../../../../lib/network/rules/port-rules.js';
-import { Template } from '../../../../lib/network/template.js';
 import { Slots } from '../../../../lib/plan/plan.js';
 import type { Step } from '../../../../lib/plan/steps.js';
 import { addressOf, cidrOf } from '../../../fixtures/nft-rules.js';
@@ -81,17 +80,6 @@ describe('a port', () => {
       }),
       { numRuns: 1000 },
     );
-  });
-
-  it('is no template where its bytes are made of more than its values', () => {
-    const of = (encode: (value: Uint8Array) => Uint8Array) =>
-      Template.of({ samples: [Uint8Array.of(1, 2, 3, 4), Uint8Array.of(5, 6, 7, 8)], encode, valuesOf: (value: Uint8Array) => [value] });
-    expect(of((value) => Uint8Array.of(9, ...value, 9, ...value))?.fill(Uint8Array.of(0, 0, 9, 9))).toEqual(
-      Buffer.from([9, 0, 0, 9, 9, 9, 0, 0, 9, 9]),
-    );
-    expect(of((value) => Uint8Array.of(value[0] ?? 0, ...value))).toBe(null);
-    // the first one's value stands there by chance
-    expect(of((value) => Uint8Array.of(1, 2, 3, 4, ...value))).toBe(null);
   });
 
   it('has the link-local address that the kernel makes of its MAC address', () => {
