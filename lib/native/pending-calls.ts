@@ -38,8 +38,8 @@ export class PendingCalls {
     return reply.promise;
   }
 
-  /** @param plan the task's */
-  onCalled(message: ReturnType<typeof decodeCalled>, fds: readonly number[], plan: Plan): void {
+  /** @param plan the task's, for the words of a failure */
+  onCalled(message: ReturnType<typeof decodeCalled>, fds: readonly number[], plan: () => Plan): void {
     const call = this.#calls.get(message.sequence);
     if (!call) {
       for (const fd of fds) closeDescriptor(fd);
@@ -47,7 +47,7 @@ export class PendingCalls {
     }
     this.#calls.delete(message.sequence);
     this.#connection.unref();
-    if ('failure' in message) call.reply.reject(stepError(message.failure, { plan, call: call.steps() }));
+    if ('failure' in message) call.reply.reject(stepError(message.failure, { plan: plan(), call: call.steps() }));
     else if (isCut(message.results, fds)) call.reply.reject(cutError());
     else call.reply.resolve(output(message.results, fds));
   }

@@ -335,7 +335,7 @@ export class RunningTask implements Task, Beginning {
   }
 
   onCalled(message: ReturnType<typeof decodeCalled>, fds: readonly number[]): void {
-    this.#calls.onCalled(message, fds, this.#plan.whole());
+    this.#calls.onCalled(message, fds, () => this.#plan.whole());
   }
 
   onFailed(message: EndMessage): void {

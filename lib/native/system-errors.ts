@@ -106,12 +106,12 @@ export async function attempting<T>(what: string, work: () => Promise<T>): Promi
 
 /** Turns the place of a failure into words: what was being done, on what path, what the kernel says, and the usual cure. */
 export function stepError(failure: StepFailure, steps: { plan: Plan; call?: readonly Step[] }, cleanupError?: Error): SyscallError {
-  const step = stepAt(failure, steps);
+  const { step, text } = ofList(stepAt(failure, steps), failure.text.trim());
   const name = errnoName(failure.errno);
   const what = step ? wordsOfStep(step) : (whereWords[failure.where] ?? 'run the plan');
   const isOwnUser = steps.plan.stages.every(({ flags }) => (flags & CLONE.user) === 0);
   const hint = hintFor({ op: step?.op ?? null, errno: failure.errno, where: failure.where, isOwnUser });
-  const detail = [errnoWords(failure.errno), failure.text.trim()].filter((part) => part !== '').join(': ');
+  const detail = [errnoWords(failure.errno), text].filter((part) => part !== '').join(': ');
   return new SyscallError(`${what}: ${name}${suffix(detail)}${hint ? `. ${hint}` : ''}`, {
     errno: failure.errno,
     errnoName: name,
@@ -121,6 +121,16 @@ export function stepError(failure: StepFailure, steps: { plan: Plan; call?: read
     hint,
     ...(cleanupError ? { cleanupError } : {}),
   });
+}
+
+/** Of a list that stands in a step's place the shim tells the one that failed, by its words. Those of a list that was put there since are not known here. */
+function ofList(step: Step | undefined, text: string): { readonly step: Step | undefined; readonly text: string } {
+  if (step?.op !== 'run_steps') return { step, text };
+  for (const one of step.steps) {
+    const words = wordsOfStep(one);
+    if (text === words || text.startsWith(`${words}: `)) return { step: one, text: text.slice(words.length + 2) };
+  }
+  return { step, text };
 }
 
 const whereWords: Readonly<Record<number, string>> = {

@@ -41,6 +41,8 @@ export interface PooledPlan {
   readonly undo: readonly Step[];
   /** Of these, as those of {@link ContainerPlan.leave}. */
   readonly leave: readonly Step[];
+  /** The first slot of those with which links are made: by a call before the run, or by the run. */
+  readonly links: Slot;
   /** The first slot of a run's own. */
   readonly free: Slot;
 }
@@ -90,7 +92,18 @@ export function planPooled(head: Head, input: TreeInput, { joinsLater = false } 
     ...killGroupOf(group),
   });
   const leave = leaveLater(joined.attachments, networks.undo);
-  return { first, head, tree, protect: confine.rest, joinsLater, undo, leave, free: slots.take() };
+  const ownOfLinks = slots.take();
+  return {
+    first,
+    head,
+    tree,
+    protect: confine.rest,
+    joinsLater,
+    undo,
+    leave,
+    links: ownOfLinks,
+    free: joinsLater ? ownOfLinks + LINK_SLOTS : ownOfLinks,
+  };
 }
 
 /** The slots of the first part that the rest may name. */
@@ -165,15 +178,18 @@ export function planPooledRun(pooled: PooledPlan, input: PlanInput): ContainerPl
 }
 
 /** What the shim does for networks that are the run's to join, before the process goes on: links that were made before are not made again. */
-function networksOfRun({ joinsLater }: PooledPlan, { networks: joined, options, slots }: PlanInput): Pick<TaskSteps, 'prepare' | 'undo'> {
-  if (!joinsLater) return { prepare: [], undo: [] };
+function networksOfRun(pooled: PooledPlan, { networks: joined, options, slots }: PlanInput): Pick<TaskSteps, 'prepare' | 'undo'> {
+  if (!pooled.joinsLater) return { prepare: [], undo: [] };
   const { prepare, undo } = joined.steps(slots);
   const [port] = portsOf(joined, options);
-  const made = port === undefined ? [] : [kept(KEYS.links(port), makeLinks(joined, slots))];
+  const made = port === undefined ? [] : [kept(KEYS.links(port), makeLinks(pooled, joined))];
   const others = port === undefined ? joined : { ...joined, attachments: [] };
   const { links, end } = networkSteps(others, { slots, proc: NONE, isAgain: false, kept: NONE, bandwidth: options.bandwidth });
   return { prepare: [...prepare, ...made, ...links, ...end], undo };
 }
+
+/** For the network namespace, and a netlink socket on both sides. */
+const LINK_SLOTS = 3;
 
 /** Host steps that make the links of a container before its run, and those that remove them before its end: with its network namespace they go by themselves. */
 export interface LinkSteps {
@@ -191,10 +207,11 @@ type Linked = Pick<NetworkPlan, 'attachments' | 'hasIpv6'>;
 export function planLinks(pooled: PooledPlan, joined: Linked, options: Pick<ParsedOptions, 'bandwidth'>): LinkSteps | null {
   const [port] = portsOf(joined, options);
   if (port === undefined) return null;
-  return {
-    make: [...makeLinks(joined, slotsAfter(pooled)), keep(KEYS.links(port), [])],
-    remove: removePortsBy(slotsAfter(pooled).take(), joined.attachments),
-  };
+  const make = makeLinks(pooled, joined);
+  const remove = removePortsBy(pooled.links, joined.attachments);
+  const { links } = KEYS;
+  // a run that is sent behind this begins anew where it has failed half way, and finds nothing to be made where it has not
+  return { make: [keep(links(port), [...remove, ...make]), ...make, keep(links(port), [])], remove };
 }
 
 /** The numbers of the bridge ports by which a container is on all of its networks; none where one is joined otherwise, or what it sends has a limit. */
@@ -203,7 +220,8 @@ function portsOf({ attachments }: Linked, { bandwidth }: Pick<ParsedOptions, 'ba
   return attachments.flatMap((one) => ('port' in one ? [one.port.index] : []));
 }
 
-function makeLinks({ attachments, hasIpv6 }: Linked, slots: Slots): Step[] {
+function makeLinks(pooled: PooledPlan, { attachments, hasIpv6 }: Linked): Step[] {
+  const slots = new Slots(pooled.links);
   const plan = { attachments, hasIpv6, names: null, pasta: null, canChange: false };
   const { links, end } = networkSteps(plan, { slots, proc: NONE, isAgain: false, kept: NONE, bandwidth: null });
   return [...links, ...end];

@@ -78,7 +78,7 @@ function withNetworks(container: ParkedContainer, joined: Joined): ParkedContain
     ...container,
     networks,
     values: [...container.values, ...networks.attachments.flatMap(valuesOf)],
-    ground: [files.resolvConf, ...networks.ways, ...networks.attachments.map(announces)],
+    ground: [files.resolvConf, networks.hasIpv6, ...networks.ways, ...networks.attachments.map(announces)],
     recorded() {
       recorded ??= withOwn(container.recorded());
       return recorded;

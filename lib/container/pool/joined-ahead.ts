@@ -30,8 +30,8 @@ export type Joins = (waiting: ParkedContainer) => Promise<Joined | null>;
 const all = new Set<JoinedAhead>();
 
 /**
- * Of the containers that wait without their networks, the one that the next run takes: it has an address, and its plan is encoded, while the run before is
- * under way, and gets its links once that has ended: the shim, which does one thing after the other, sees to the run first. A run that comes meanwhile is sent
+ * Of the containers that wait without their networks, the one that the next run takes: it has an address while the run before is under way, and gets
+ * its links once that has ended: the shim, which does one thing after the other, sees to the run first. A run that comes meanwhile is sent
  * behind what makes them. Until its own run it has no name and no lease, only what this process offers.
  */
 export class JoinedAhead {
@@ -82,20 +82,20 @@ export class JoinedAhead {
     const joined = this.#isLeft ? null : await this.#joins(waiting).catch(() => null);
     this.#isOver ||= joined === null && !this.#isLeft;
     this.#next = { waiting, joined: joined?.container ?? null, links: joined?.links ?? null, linked: null };
-    if (this.#isDue) this.link();
+    if (this.#isDue && !this.#isLeft) this.link();
   }
 
   /** The run has ended: has the one that has joined, or will, get its links. */
   link(): void {
     this.#isDue = true;
     const next = this.#next;
-    if (!next?.joined || next.links === null || next.linked !== null) return;
+    if (this.#leaving !== null || !next?.joined || next.links === null || next.linked !== null) return;
     const linked = next.joined.parked.beginning.callEncoded(next.links.make);
     this.#next = { ...next, linked };
     linked.catch(() => this.#failed(linked));
   }
 
-  /** A run that has taken it makes the links itself, and gets the failure itself if there is one. */
+  /** A run that has taken it makes the links anew, and gets the failure itself if there is one. */
   #failed(linked: Promise<unknown>): void {
     const next = this.#next;
     if (next?.linked !== linked || this.#leaving !== null) return;
@@ -138,8 +138,11 @@ export class JoinedAhead {
     const { waiting, joined } = next;
     const isAsBefore = await withoutLinks(next);
     this.#next = isAsBefore ? { waiting, joined: null, links: null, linked: null } : null;
-    if (!isAsBefore) await letGo(waiting);
-    joined.networks?.release();
+    try {
+      if (!isAsBefore) await letGo(waiting);
+    } finally {
+      joined.networks?.release();
+    }
   }
 
   /** Lets the container go, and has none join any more. */

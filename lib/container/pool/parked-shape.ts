@@ -97,9 +97,9 @@ export class ParkedShape {
   started({ emptied }: Pick<Task, 'emptied'>): void {
     const began = monotonicMs();
     const ended = (): void => {
-      // another one that lives may be followed at once, and would not wait
-      if (this.#runs.live === 1) this.#parked?.linkAhead();
       this.#ended(monotonicMs() - began);
+      // another one that lives may be followed at once, and would not wait
+      if (this.#runs.live === 0) this.#parked?.linkAhead();
     };
     void emptied.then(ended, ended);
   }

@@ -27,6 +27,8 @@ export interface TaskSteps {
 /** The parts of one container: what comes first goes last. */
 export class Parts {
   readonly #parts: Part[] = [];
+  /** How many were released. Their steps may be asked for later, for the words of what failed. */
+  #released = 0;
 
   /** @returns the part */
   add<P extends Part>(part: P): P {
@@ -64,7 +66,9 @@ export class Parts {
 
   /** Releases each part, also when one before it failed; those that were released once are no more. @throws the first failure */
   release(isHandedOver: boolean): void {
-    releaseAll(this.#parts.splice(0).reverse(), isHandedOver);
+    const left = this.#parts.slice(this.#released).reverse();
+    this.#released = this.#parts.length;
+    releaseAll(left, isHandedOver);
   }
 }
 

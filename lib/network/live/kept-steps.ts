@@ -1,7 +1,8 @@
 import type { Slot, Step } from '../../plan/steps.js';
 
 // A container's networks change while it lives, and its plan, which was made before, has what is done at its next run and at its end. So in
-// these places of the plan a step says: do this, or what was put here since. Pure.
+// these places of the plan a step says: do this, or what was put here since. So it is with the links of a container that waits for its run, which may be
+// made before that. Pure.
 
 /** How many networks a container can be on: each has a place, with a number of slots and two lists of steps. */
 export const MOST_PLACES = 64;

@@ -1,7 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { errnoName, errnoWords } from '../../../lib/native/system-errors.js';
+import { Where } from '../../../lib/native/protocol.js';
+import { errnoName, errnoWords, stepError } from '../../../lib/native/system-errors.js';
+import { planOf } from '../../../lib/plan/plan.js';
+import type { Step } from '../../../lib/plan/steps.js';
 
 const headers = ['/usr/include/asm-generic/errno-base.h', '/usr/include/asm-generic/errno.h'];
 
@@ -21,5 +24,37 @@ describe('names of errors', () => {
 
   it('have words that fit every descriptor', () => {
     expect(errnoWords(constants.errno.EOPNOTSUPP)).toBe('operation not supported');
+  });
+});
+
+describe('the failure of a step that stands for a list', () => {
+  const make = (what: string): Step => ({
+    op: 'netlink',
+    host: true,
+    socket: 1,
+    what,
+    message: new Uint8Array(),
+    patch: -1,
+    patch_offset: 0,
+  });
+  const steps = [make('make eth0'), make('make eth0, the link to the network: shop')];
+  const plan = planOf({ prepare: [{ op: 'run_steps', host: true, first: 7, last: 7, steps }] });
+  const told = (text: string): unknown[] => {
+    const { message, step, syscall } = stepError({ where: Where.prepare, index: 0, errno: constants.errno.ENODEV, text }, { plan });
+    return [message, step, syscall];
+  };
+
+  it('is that of the one in the list that has failed', () => {
+    expect(told('make eth0, the link to the network: shop')).toEqual([
+      'make eth0, the link to the network: shop: ENODEV (no such device)',
+      'netlink',
+      'sendmsg',
+    ]);
+    expect(told('make eth0: it is no bridge')).toEqual(['make eth0: ENODEV (no such device: it is no bridge)', 'netlink', 'sendmsg']);
+  });
+
+  it('is told in its own words where it is of another list, which was put there since', () => {
+    const [message, step] = told('make eth1');
+    expect([message, step]).toEqual(['run the steps that were kept: ENODEV (no such device: make eth1)', 'run_steps']);
   });
 });

@@ -180,6 +180,8 @@ describe('a container that joins its networks with its run', () => {
     expect(made.map((steps) => requestsIn([...steps]))).toEqual([requestsIn(make)]);
     expect(ops(rest.prepare)).not.toContain('netlink');
     expect(make.at(-1)).toEqual({ op: 'keep_steps', host: true, key: number, steps: [] });
+    // what has failed half way is removed first
+    expect(make[0]).toEqual({ op: 'keep_steps', host: true, key: number, steps: [...remove, ...make.slice(1, -1)] });
     expect(remove).toContainEqual(expect.objectContaining({ op: 'remove_links', group: number }));
     // whatever is opened for them is closed again: the run has the same slots
     const opened = [...make, ...remove].flatMap((step) => ('out' in step ? [step.out] : []));

@@ -146,6 +146,18 @@ describe('the container of the next run', () => {
     expect(ahead.ready).toBe(0);
   });
 
+  it('gets none while it gives all back', async () => {
+    ahead.begin(take);
+    await ahead.settled();
+    const left = endSpareUses('addresses');
+    await Promise.resolve();
+    ahead.link();
+    await left;
+    ahead.link();
+    expect(done).toEqual(['release the networks of c1']);
+    expect(state(ahead.take(OPTIONS))).toBe('waiting');
+  });
+
   it('goes where it can’t give up its links', async () => {
     await linked();
     isRefused = true;
