@@ -19,8 +19,8 @@ export class Template {
   }
 
   /**
-   * A value has its places where the first sample has its own, and the second one its own: what is there by chance is in one of them alone. So values are long
-   * enough that none stands in another by chance in both.
+   * A value has its places where the first sample has its own, and the second one its own: what is there by chance is in one of them alone. What lies in a place
+   * of a longer value is that one's.
    *
    * @returns `null` where the samples have a value in common, or the second one's bytes are not those of the first with its values
    */
@@ -29,7 +29,12 @@ export class Template {
     if (pairs.some(({ value, other }) => value.length !== other.length || other.equals(value))) return null;
     const others = Buffer.from(second.bytes);
     const isAt = (value: Uint8Array, place: number): boolean => others.subarray(place, place + value.length).equals(value);
-    const places = pairs.map(({ value, other }) => placesOf(first.bytes, value).filter((place) => isAt(other, place)));
+    const all = pairs.map(({ value, other }) => placesOf(first.bytes, value).filter((place) => isAt(other, place)));
+    const isInLonger = (place: number, { length }: Uint8Array): boolean =>
+      first.values.some(
+        (longer, i) => longer.length > length && all[i]?.some((start) => start <= place && place + length <= start + longer.length),
+      );
+    const places = first.values.map((value, i) => all[i]?.filter((place) => !isInLonger(place, value)) ?? []);
     const template = new Template(first.bytes, places);
     return others.equals(template.fill(second.values)) ? template : null;
   }

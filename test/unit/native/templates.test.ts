@@ -39,6 +39,16 @@ describe('bytes that differ in values alone', () => {
     expect(String(template?.fill(texts('10.1.0.4')))).toBe('ping 10.1.0.2  10.1.0.21;10.1.0.4');
   });
 
+  it('have a value in a longer one, which may be another’s later', () => {
+    const of = (short: string, long: string): Sample => sample([Buffer.from('at '), 1, Buffer.from(' and '), 0], texts(short, long));
+    for (const turned of [false, true]) {
+      const ordered = ({ bytes, values: all }: Sample): Sample => ({ bytes, values: turned ? all.toReversed() : all });
+      const template = Template.of(ordered(of('10.1.0.2', '110.1.0.2')), ordered(of('10.1.0.3', '110.1.0.3')));
+      const third = ordered(of('10.1.0.5', '110.1.0.9'));
+      expect(String(template?.fill(third.values))).toBe(String(third.bytes));
+    }
+  });
+
   it('are no template where the samples have a value in common, or differ in more', () => {
     const word = Buffer.from('x');
     expect(Template.of(sample([0, 1], texts('ab', 'cd')), sample([0, 1], texts('ef', 'cd')))).toBeNull();

@@ -60,6 +60,16 @@ async function linked(): Promise<void> {
   await ahead.settled();
 }
 
+/** Resolves when one is about to get its links, which waits for what this gives. */
+async function linking(): Promise<Deferred<void>> {
+  const under = new Deferred<void>();
+  calls = under;
+  ahead.begin(take);
+  await ahead.settled();
+  ahead.link();
+  return under;
+}
+
 describe('the container of the next run', () => {
   it('has an address while a run goes on, and gets its links once that has ended', async () => {
     ahead.begin(take);
@@ -90,15 +100,12 @@ describe('the container of the next run', () => {
   });
 
   it('is taken while it gets its links, and is that run’s also where it can’t have these', async () => {
-    calls = new Deferred();
     isRefused = true;
-    ahead.begin(take);
-    await ahead.settled();
-    ahead.link();
+    const under = await linking();
     ahead.begin(take);
     expect([taken, ahead.ready]).toEqual([1, 1]);
     expect(state(ahead.take(OPTIONS))).toBe('joined');
-    calls.resolve();
+    under.resolve();
     ahead.begin(take);
     await ahead.settled();
     expect(done).toEqual(['link c1']);
@@ -123,24 +130,18 @@ describe('the container of the next run', () => {
   });
 
   it('gives them back also in the middle of its linking', async () => {
-    calls = new Deferred();
-    ahead.begin(take);
-    await ahead.settled();
-    ahead.link();
+    const under = await linking();
     const left = endSpareUses('addresses');
-    calls.resolve();
+    under.resolve();
     await left;
     expect(done).toEqual(['link c1', 'unlink c1', 'release the networks of c1']);
   });
 
   it('goes where whoever wants them comes in the middle of a linking that fails', async () => {
-    calls = new Deferred();
     isRefused = true;
-    ahead.begin(take);
-    await ahead.settled();
-    ahead.link();
+    const under = await linking();
     const left = endSpareUses('addresses');
-    calls.resolve();
+    under.resolve();
     await left;
     expect(done).toEqual(['link c1', 'close c1', 'release c1', 'release the networks of c1']);
     expect(ahead.ready).toBe(0);
